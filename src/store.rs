@@ -1,0 +1,187 @@
+//! The store: where the log lives, and the contract that every database keeps.
+//!
+//! Border: this file holds the contract and the shapes that cross it. SQL lives
+//! in [`postgres`] and [`sqlite`] and nowhere else; hashing, signing and
+//! ordering live in [`crate::log`] and never here. A store never interprets a
+//! body, a key or a checkpoint.
+//!
+//! # What a caller may rely on
+//!
+//! 1. **One commit.** [`Store::commit`] makes the whole [`Batch`] durable and
+//!    visible, or nothing of it. When it returns `Ok`, the batch has reached
+//!    stable storage (fsync, or what the database calls so).
+//! 2. **The fence.** A batch applies only if the stored head has exactly the
+//!    size *and* root of [`Batch::old`]. Otherwise [`StoreError::Conflict`], and
+//!    nothing is written. This alone keeps several servers on one database from
+//!    forking the log; no lock is relied upon.
+//! 3. **Dense and immutable.** Entries `0..head.size` exist, each under its
+//!    index; nothing is ever updated or deleted but the one head row. Tiles are
+//!    stored once, when they are full.
+//! 4. **One leaf, one index.** The full 32-byte leaf hash is unique.
+//! 5. **Reads see committed batches only**, and a read that starts after a
+//!    `commit` returned `Ok` sees that batch (read your writes).
+//! 6. **Unknown outcome.** [`StoreError::Unavailable`] from `commit` says
+//!    nothing about whether the batch applied. The caller must read the head
+//!    before it does anything else.
+
+pub mod postgres;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tlog::{Hash, TileId};
+
+/// What can go wrong, one case per reaction of the caller.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another writer advanced the log: reload the head and try again.
+    #[error("another writer advanced the log")]
+    Conflict,
+    /// The database cannot be reached or is busy: answer 503, try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database holds what it must not hold: stop writing, call a human.
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// Who this log is, written once at creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// 63-bit tree ID, never 0.
+    pub tree_id: u64,
+    /// Host name in the checkpoint's origin.
+    pub hostname: String,
+    /// DER SubjectPublicKeyInfo of the log key.
+    pub public_key: Vec<u8>,
+    /// Unix seconds of creation.
+    pub created_at: i64,
+}
+
+/// The committed state of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Leaves in the tree.
+    pub size: u64,
+    /// RFC 6962 root over them.
+    pub root: Hash,
+    /// Signed note over size and root, as served.
+    pub checkpoint: Arc<str>,
+    /// Unix seconds of the last round; integrated times never go back behind it.
+    pub time: i64,
+}
+
+/// One new leaf with everything that a receipt for it implies.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// RFC 6962 leaf hash of `body`.
+    pub leaf: Hash,
+    /// Canonical leaf bytes.
+    pub body: Arc<[u8]>,
+    /// Unix seconds.
+    pub integrated_time: i64,
+    /// SHA-256 of each lower-cased search string, without duplicates.
+    pub index_keys: Vec<[u8; 32]>,
+    /// The payload to keep, if the kind has one and it is not too large.
+    pub attestation: Option<Attestation>,
+}
+
+/// A kept payload, addressed by its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// SHA-256 of `data`.
+    pub digest: [u8; 32],
+    /// The payload bytes.
+    pub data: Arc<[u8]>,
+}
+
+/// A tile that became full in this round.
+#[derive(Clone, Debug)]
+pub struct FullTile {
+    /// Level and index.
+    pub id: TileId,
+    /// 256 hashes of 32 bytes, concatenated.
+    pub hashes: Vec<u8>,
+}
+
+/// One round of the sequencer.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Size and root that the stored head must have.
+    pub old: (u64, Hash),
+    /// The head after this batch; `head.size == old.0 + entries.len()`.
+    pub head: Head,
+    /// Leaves `old.0..head.size`, in order.
+    pub entries: Vec<NewEntry>,
+    /// Tiles completed by them.
+    pub tiles: Vec<FullTile>,
+}
+
+/// One stored leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Index in the tree.
+    pub index: u64,
+    /// RFC 6962 leaf hash.
+    pub leaf: Hash,
+    /// Canonical leaf bytes.
+    pub body: Vec<u8>,
+    /// Unix seconds.
+    pub integrated_time: i64,
+    /// The kept payload, when the read asked for it and there is one.
+    pub attestation: Option<Vec<u8>>,
+}
+
+/// How to find one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKey {
+    /// By tree index.
+    Index(u64),
+    /// By leaf hash.
+    Leaf(Hash),
+}
+
+/// A database that keeps a log. See the [module](self) for the contract.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The identity and head, or `None` in a database that holds no log yet.
+    async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError>;
+
+    /// Writes identity and first head (size 0) into a database without a log.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is a log already.
+    async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError>;
+
+    /// The committed head. `Corrupt` when there is no log.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// Applies one round, all or nothing, behind the fence.
+    async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Which of these leaves are in the log, with their indexes; any order.
+    async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError>;
+
+    /// One entry with its kept payload, or `None`.
+    async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError>;
+
+    /// Leaf hashes of `start..start + count`, in order; fewer past the end.
+    async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError>;
+
+    /// Entries `start..start + count` in order without payloads, for audits.
+    async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// The full tiles among `ids` that exist, each 8,192 bytes; any order.
+    async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError>;
+
+    /// For each key (SHA-256 of the lower-cased search string) the entries under
+    /// it, as (index, leaf hash) in index order; the outer order is that of `keys`.
+    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError>;
+
+    /// One trivial round trip, for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Waits for what is under way and closes every connection.
+    async fn close(&self);
+}
