@@ -1,0 +1,456 @@
+//! The log: the cheap handle that request handlers hold.
+//!
+//! Border: orders verified leaves, proves what is committed, searches. It knows
+//! neither HTTP nor SQL nor how evidence is verified. Writes go through a
+//! bounded queue to the one [`sequencer`]; reads are answered from a committed
+//! [`snapshot`] and the store.
+
+mod leaf;
+mod open;
+mod receipt;
+mod sequencer;
+mod snapshot;
+mod tree;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tlog::{EntryId, EntryRef, Hash, ProofError, ProofPlan};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
+
+pub use leaf::{Leaf, index_key};
+pub use open::{OpenError, open};
+
+use crate::signer::{KeyError, LogKey};
+use crate::store::{EntryKey, Identity, Store, StoreError, StoredEntry};
+use receipt::{Subject, receipt};
+use sequencer::{Placed, Sequencer, Waiting};
+use snapshot::Snapshot;
+use tree::Tree;
+
+/// Unix seconds now; handed in by `main`, so that tests own the time.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Bounds of the write path.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Leaves that may wait for a round; more are answered with 503.
+    pub max_queue: usize,
+    /// Bytes of bodies and payloads that may wait for a round.
+    pub max_queue_bytes: usize,
+    /// Leaves in one round.
+    pub max_round: usize,
+    /// Bytes of bodies and payloads in one round (one leaf may exceed it).
+    pub max_round_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_queue: 4_096,
+            max_queue_bytes: 256 << 20,
+            max_round: 1_024,
+            max_round_bytes: 32 << 20,
+        }
+    }
+}
+
+/// A log that is open for reads and writes. Clones share it.
+#[derive(Clone)]
+pub struct Log(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    key: Arc<LogKey>,
+    identity: Arc<Identity>,
+    tree: Arc<Tree>,
+    queue: std::sync::RwLock<Option<mpsc::Sender<Waiting>>>,
+    queued_bytes: Arc<AtomicUsize>,
+    options: Options,
+    sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is a new leaf.
+    Created(LogEntry),
+    /// An equal leaf was in the log before.
+    Duplicate(LogEntry),
+}
+
+/// Why a submission was not taken. Nothing was appended, unless the outcome is
+/// said to be unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many wait already.
+    #[error("the queue of {max_leaves} leaves and {max_bytes} bytes is full")]
+    Full {
+        /// Bound on waiting leaves.
+        max_leaves: usize,
+        /// Bound on waiting bytes.
+        max_bytes: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The server finishes what is under way and takes nothing new.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// The round failed or its outcome is unknown; submitting again is safe.
+    #[error("the round could not be committed")]
+    NotCommitted,
+    /// The entry is in the log, but its receipt could not be made.
+    #[error(transparent)]
+    Receipt(#[from] ReadError),
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database failed or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A proof could not be computed from what is stored.
+    #[error("the tree is damaged: {0}")]
+    Proof(#[from] ProofError),
+    /// The log key could not sign.
+    #[error(transparent)]
+    Signing(#[from] KeyError),
+}
+
+/// Why there is no consistency proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsistencyError {
+    /// The larger size is not reached yet.
+    #[error("size {requested} is beyond the {size} leaves of the log")]
+    TooLarge {
+        /// Size that was asked for.
+        requested: u64,
+        /// Current size.
+        size: u64,
+    },
+    /// The read failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// How an entry is looked up.
+#[derive(Clone, Copy, Debug)]
+pub enum Lookup {
+    /// By virtual index.
+    Index(u64),
+    /// By leaf hash or entry ID.
+    Uuid(EntryRef),
+}
+
+impl Log {
+    fn start(
+        store: Arc<dyn Store>,
+        key: Arc<LogKey>,
+        identity: Identity,
+        first: Snapshot,
+        options: Options,
+        clock: Clock,
+    ) -> Self {
+        let identity = Arc::new(identity);
+        let tree = Arc::new(Tree::new(Arc::clone(&store), Arc::clone(&key), first));
+        let (queue, waiting) = mpsc::channel(options.max_queue);
+        let sequencer = Sequencer {
+            store: Arc::clone(&store),
+            tree: Arc::clone(&tree),
+            key: Arc::clone(&key),
+            identity: Arc::clone(&identity),
+            options,
+            clock,
+            unsure: false,
+        };
+        let running = tokio::spawn(sequencer.run(waiting));
+        Self(Arc::new(Inner {
+            store,
+            key,
+            identity,
+            tree,
+            queue: std::sync::RwLock::new(Some(queue)),
+            queued_bytes: Arc::new(AtomicUsize::new(0)),
+            options,
+            sequencer: tokio::sync::Mutex::new(Some(running)),
+        }))
+    }
+
+    /// Appends a leaf and answers when it is committed.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; submitting the same leaf again is always safe.
+    pub async fn submit(&self, leaf: Leaf) -> Result<Submitted, SubmitError> {
+        let (hash, body) = (leaf.hash, Arc::clone(&leaf.body));
+        match self.enqueue(leaf).await? {
+            Placed::New { index, time, snapshot } => {
+                let proof = snapshot.prove_new_leaf(index).map_err(ReadError::from)?;
+                let subject = Subject {
+                    tree_id: self.tree_id(),
+                    index,
+                    leaf: hash,
+                    body: body.to_vec(),
+                    integrated_time: time,
+                    attestation: None,
+                };
+                let entry = receipt(&self.0.key, subject, &snapshot, &proof)
+                    .map_err(ReadError::from)?;
+                Ok(Submitted::Created(entry))
+            }
+            Placed::Before { leaf } => {
+                let known = EntryRef::Leaf(leaf);
+                let entry = self.entry(Lookup::Uuid(known)).await?;
+                entry.map(Submitted::Duplicate).ok_or(SubmitError::NotCommitted)
+            }
+        }
+    }
+
+    async fn enqueue(&self, leaf: Leaf) -> Result<Placed, SubmitError> {
+        let inner = &*self.0;
+        let full = || SubmitError::Full {
+            max_leaves: inner.options.max_queue,
+            max_bytes: inner.options.max_queue_bytes,
+            retry_after: Duration::from_secs(1),
+        };
+        let max_bytes = inner.options.max_queue_bytes;
+        let reserved = Reserved::take(&inner.queued_bytes, leaf.weight(), max_bytes).ok_or_else(full)?;
+        let (answer, placed) = oneshot::channel();
+        {
+            let queue = inner.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let queue = queue.as_ref().ok_or(SubmitError::ShuttingDown)?;
+            queue.try_send(Waiting { leaf, answer, reserved }).map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => full(),
+                mpsc::error::TrySendError::Closed(_) => SubmitError::ShuttingDown,
+            })?;
+        }
+        match placed.await {
+            Ok(Ok(placed)) => Ok(placed),
+            Ok(Err(_)) | Err(_) => Err(SubmitError::NotCommitted),
+        }
+    }
+
+    /// One entry with its payload, a fresh SET, and a proof to the newest head.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn entry(&self, lookup: Lookup) -> Result<Option<LogEntry>, ReadError> {
+        let key = match lookup {
+            Lookup::Index(index) => EntryKey::Index(index),
+            Lookup::Uuid(EntryRef::Leaf(leaf)) => EntryKey::Leaf(leaf),
+            Lookup::Uuid(EntryRef::Entry(EntryId { tree_id, .. })) if tree_id != self.tree_id() => {
+                return Ok(None);
+            }
+            Lookup::Uuid(EntryRef::Entry(EntryId { leaf, .. })) => EntryKey::Leaf(leaf),
+        };
+        match self.0.store.entry(key).await? {
+            Some(found) => Ok(Some(self.prove(found).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn prove(&self, found: StoredEntry) -> Result<LogEntry, ReadError> {
+        let mut snapshot = self.0.tree.snapshot();
+        if found.index >= snapshot.head.size {
+            snapshot = self.0.tree.advance().await?;
+        }
+        let plan = ProofPlan::inclusion(found.index, snapshot.head.size)?;
+        let proof = self.0.tree.resolve(&snapshot, &plan).await?;
+        let subject = Subject {
+            tree_id: self.tree_id(),
+            index: found.index,
+            leaf: found.leaf,
+            body: found.body,
+            integrated_time: found.integrated_time,
+            attestation: found.attestation,
+        };
+        Ok(receipt(&self.0.key, subject, &snapshot, &proof)?)
+    }
+
+    /// The newest head.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn log_info(&self) -> Result<LogInfo, ReadError> {
+        let snapshot = self.0.tree.advance().await?;
+        Ok(LogInfo {
+            inactive_shards: Vec::new(),
+            root_hash: snapshot.head.root.to_string(),
+            signed_tree_head: snapshot.head.checkpoint.to_string(),
+            tree_id: self.tree_id().to_string(),
+            tree_size: snapshot.head.size,
+        })
+    }
+
+    /// Proves that the tree of `last` leaves continues the one of `first`.
+    ///
+    /// # Errors
+    /// [`ConsistencyError`].
+    pub async fn consistency(
+        &self,
+        first: u64,
+        last: u64,
+    ) -> Result<ConsistencyProof, ConsistencyError> {
+        let mut snapshot = self.0.tree.snapshot();
+        if last > snapshot.head.size {
+            snapshot = self.0.tree.advance().await.map_err(ReadError::from)?;
+        }
+        let size = snapshot.head.size;
+        if last > size {
+            return Err(ConsistencyError::TooLarge { requested: last, size });
+        }
+        let plan = ProofPlan::consistency(first, last).map_err(ReadError::from)?;
+        let hashes = self.0.tree.resolve(&snapshot, &plan).await?;
+        Ok(ConsistencyProof {
+            hashes: hashes.iter().map(ToString::to_string).collect(),
+            root_hash: snapshot.head.root.to_string(),
+        })
+    }
+
+    /// Entry IDs under the criteria, in index order, without duplicates.
+    ///
+    /// A criterion is a group of alternative search strings, any of which
+    /// satisfies it; `operator` combines the criteria.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn search(
+        &self,
+        criteria: Vec<Vec<String>>,
+        operator: SearchOperator,
+    ) -> Result<Vec<String>, ReadError> {
+        let keys: Vec<[u8; 32]> = criteria.iter().flatten().map(|key| index_key(key)).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.0.store.search(&keys).await?.into_iter();
+        let mut groups = criteria.iter().map(|group| -> BTreeSet<(u64, Hash)> {
+            rows.by_ref().take(group.len()).flatten().collect()
+        });
+        let first = groups.next().unwrap_or_default();
+        let found = match operator {
+            SearchOperator::Or => groups.fold(first, |all, group| &all | &group),
+            SearchOperator::And => groups.fold(first, |all, group| &all & &group),
+        };
+        let tree_id = self.tree_id();
+        Ok(found.into_iter().map(|(_, leaf)| EntryId { tree_id, leaf }.to_string()).collect())
+    }
+
+    /// Leaves in the newest head that this process has published.
+    #[must_use]
+    pub fn published_size(&self) -> u64 {
+        self.0.tree.snapshot().head.size
+    }
+
+    /// PEM of the log's public key, ending in a newline.
+    #[must_use]
+    pub fn public_key_pem(&self) -> &str {
+        self.0.key.public_key_pem()
+    }
+
+    /// The 63-bit tree ID.
+    #[must_use]
+    pub fn tree_id(&self) -> u64 {
+        self.0.identity.tree_id
+    }
+
+    /// 64 hex: SHA-256 of the public key's DER.
+    #[must_use]
+    pub fn log_id(&self) -> &str {
+        self.0.key.log_id()
+    }
+
+    /// Whether database, key and head are in order: follows and verifies the head.
+    ///
+    /// # Errors
+    /// [`ReadError`] naming what is not.
+    pub async fn ready(&self) -> Result<(), ReadError> {
+        self.0.store.ping().await?;
+        let snapshot = self.0.tree.advance().await?;
+        Ok(tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())?)
+    }
+
+    /// Takes no new leaves, finishes the queue, and closes the store.
+    pub async fn close(&self) {
+        self.0.queue.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(running) = self.0.sequencer.lock().await.take() {
+            // A panic of the sequencer was reported by the panic hook.
+            let _ = running.await;
+        }
+        self.0.store.close().await;
+    }
+
+    /// Recomputes the tree from every stored body and compares it with the head,
+    /// the tiles' hashes, and the signature.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `Corrupt` names the first index that is wrong.
+    pub async fn check(&self) -> Result<u64, ReadError> {
+        let snapshot = self.0.tree.advance().await?;
+        let mut edge = tlog::Edge::new();
+        let mut completed = Vec::new();
+        while edge.size() < snapshot.head.size {
+            let start = edge.size();
+            let count = 512.min(snapshot.head.size - start);
+            for (at, stored) in self.0.store.entries(start, count).await?.into_iter().enumerate() {
+                check_stored(&stored, start + at as u64)?;
+                edge.append(stored.leaf, &mut completed);
+            }
+            if edge.size() != start + count {
+                return Err(corrupt(format!("entries are missing behind index {}", edge.size())));
+            }
+            self.check_tiles(&mut completed).await?;
+        }
+        tree::check_head(&self.0.key, &snapshot.head, edge.root())?;
+        Ok(snapshot.head.size)
+    }
+
+    async fn check_tiles(&self, completed: &mut Vec<tlog::Tile>) -> Result<(), ReadError> {
+        for tile in completed.drain(..) {
+            let stored = self.0.store.tiles(&[tile.id()]).await?;
+            if stored.first().map(|found| found.hashes.as_slice()) != Some(&tile.to_bytes()) {
+                return Err(corrupt(format!("tile {:?} is not what its leaves hash to", tile.id())));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn corrupt(what: String) -> ReadError {
+    ReadError::Store(StoreError::Corrupt(what))
+}
+
+fn check_stored(stored: &StoredEntry, index: u64) -> Result<(), ReadError> {
+    if stored.index != index {
+        return Err(corrupt(format!("index {index} is missing")));
+    }
+    if Hash::leaf(&stored.body) != stored.leaf {
+        return Err(corrupt(format!("the body of index {index} does not hash to its leaf")));
+    }
+    Ok(())
+}
+
+/// Bytes counted as waiting until the round is done.
+pub(crate) struct Reserved {
+    counter: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Reserved {
+    /// `None` when the bound would be passed; a leaf alone in the queue always fits.
+    fn take(counter: &Arc<AtomicUsize>, bytes: usize, max: usize) -> Option<Self> {
+        let before = counter.fetch_add(bytes, Ordering::Relaxed);
+        let reserved = Self { counter: Arc::clone(counter), bytes };
+        (before == 0 || before.saturating_add(bytes) <= max).then_some(reserved)
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

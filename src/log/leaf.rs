@@ -1,0 +1,60 @@
+//! What the sequencer takes: evidence that was verified.
+//!
+//! Border: the only way to make a [`Leaf`] is from a [`VerifiedEntry`], so
+//! nobody can hand an unverified entry to the log.
+
+use std::sync::Arc;
+
+use entry::VerifiedEntry;
+use sha2::{Digest as _, Sha256};
+use tlog::Hash;
+
+use crate::store::{Attestation, NewEntry};
+
+/// A verified entry in the form that is appended.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    pub(crate) hash: Hash,
+    pub(crate) body: Arc<[u8]>,
+    index_keys: Vec<[u8; 32]>,
+    attestation: Option<Attestation>,
+}
+
+impl From<VerifiedEntry> for Leaf {
+    fn from(entry: VerifiedEntry) -> Self {
+        let (body, hash, keys, attestation) = entry.into_parts();
+        Self {
+            hash,
+            body: body.into(),
+            index_keys: keys.iter().map(|key| index_key(key)).collect(),
+            attestation: attestation
+                .map(|kept| Attestation { digest: kept.digest, data: kept.data.into() }),
+        }
+    }
+}
+
+impl Leaf {
+    /// Bytes of body and payload, for the bounds of queue and round.
+    pub(crate) fn weight(&self) -> usize {
+        self.body.len() + self.attestation.as_ref().map_or(0, |kept| kept.data.len())
+    }
+
+    pub(crate) fn to_entry(&self, integrated_time: i64) -> NewEntry {
+        NewEntry {
+            leaf: self.hash,
+            body: Arc::clone(&self.body),
+            integrated_time,
+            index_keys: self.index_keys.clone(),
+            attestation: self.attestation.clone(),
+        }
+    }
+}
+
+/// The stored form of a search string: SHA-256 of it in lower case.
+///
+/// A digest, so that a dump of the index does not spell out e-mail addresses
+/// and every key costs 32 bytes, however long the string is.
+#[must_use]
+pub fn index_key(search: &str) -> [u8; 32] {
+    Sha256::digest(search.to_lowercase().as_bytes()).into()
+}

@@ -1,0 +1,153 @@
+//! Creating a log, or opening the one that the database holds.
+//!
+//! Border: everything that is checked before the first request. Surprises are
+//! refused with a sentence that says what differs and what to do; nothing is
+//! ever repaired or overwritten here.
+
+use std::sync::Arc;
+
+use super::snapshot::Snapshot;
+use super::tree::{check_head, restore_edge};
+use super::{Clock, Log, Options};
+use crate::signer::LogKey;
+use crate::store::{Head, Identity, Store, StoreError};
+
+/// Why a log was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database belongs to a log with another key.
+    #[error(
+        "the database holds the log with tree ID {tree_id} and log ID {stored}, but the key file \
+         has log ID {given}: start with that log's key file, or give this key a new database"
+    )]
+    OtherKey {
+        /// Tree ID in the database.
+        tree_id: u64,
+        /// Log ID of the stored public key.
+        stored: String,
+        /// Log ID of the key at hand.
+        given: String,
+    },
+    /// The host name was fixed at creation and differs.
+    #[error(
+        "this log was created with hostname `{stored}`, which is part of its signed origin, but \
+         `{given}` was asked for: start without --hostname, or with the stored one"
+    )]
+    OtherHostname {
+        /// Host name in the database.
+        stored: String,
+        /// Host name that was asked for.
+        given: String,
+    },
+    /// Tree ID, host name and key in the database do not belong together.
+    #[error(
+        "the tree ID {stored} in the database does not follow from its hostname and key (which \
+         give {derived}): this is not a database of this program, or it was edited"
+    )]
+    OtherTree {
+        /// Tree ID in the database.
+        stored: u64,
+        /// Tree ID derived from host name and key.
+        derived: u64,
+    },
+    /// A host name that cannot stand in a checkpoint.
+    #[error("`{0}` cannot be a checkpoint origin: 1 to 253 characters without spaces or `+`")]
+    Hostname(String),
+    /// The database could not be read, or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the log in `store`, creating it under `hostname` if there is none.
+///
+/// `hostname` is what the operator asked for; `None` takes the stored one, or
+/// `default_hostname` for a new log.
+///
+/// # Errors
+/// [`OpenError`]; nothing was written unless the log was created.
+pub async fn open(
+    store: Arc<dyn Store>,
+    key: LogKey,
+    hostname: Option<&str>,
+    default_hostname: &str,
+    options: Options,
+    clock: Clock,
+) -> Result<Log, OpenError> {
+    let key = Arc::new(key);
+    let (identity, head) = match store.load().await? {
+        Some(found) => found,
+        None => create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?,
+    };
+    check_identity(&identity, &key, hostname)?;
+    let edge = restore_edge(&*store, head.size).await?;
+    check_head(&key, &head, edge.root())?;
+    tracing::info!(
+        tree_id = identity.tree_id,
+        hostname = identity.hostname,
+        log_id = key.log_id(),
+        size = head.size,
+        root = %head.root,
+        "log opened"
+    );
+    let first = Snapshot::new(head, edge, &[]);
+    Ok(Log::start(store, key, identity, first, options, clock))
+}
+
+async fn create(
+    store: &dyn Store,
+    key: &LogKey,
+    hostname: &str,
+    clock: &Clock,
+) -> Result<(Identity, Head), OpenError> {
+    let plain = |c: char| c.is_ascii_graphic() && c != '+';
+    if hostname.is_empty() || hostname.len() > 253 || !hostname.chars().all(plain) {
+        return Err(OpenError::Hostname(hostname.to_owned()));
+    }
+    let (tree_id, time) = (key.tree_id(hostname), clock());
+    let root = tlog::Hash::EMPTY_ROOT;
+    let identity = Identity {
+        tree_id,
+        hostname: hostname.to_owned(),
+        public_key: key.spki().to_vec(),
+        created_at: time,
+    };
+    let checkpoint = key.sign_checkpoint(hostname, tree_id, 0, root).into();
+    let head = Head { size: 0, root, checkpoint, time };
+    match store.create(&identity, &head).await {
+        Ok(()) => {
+            tracing::info!(tree_id, hostname, "log created");
+            Ok((identity, head))
+        }
+        // Another server created it in this moment; what it wrote is checked like any other.
+        Err(StoreError::Conflict) => store
+            .load()
+            .await?
+            .ok_or_else(|| StoreError::Corrupt("a log was created and is not there".into()).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check_identity(
+    identity: &Identity,
+    key: &LogKey,
+    hostname: Option<&str>,
+) -> Result<(), OpenError> {
+    if identity.public_key != key.spki() {
+        return Err(OpenError::OtherKey {
+            tree_id: identity.tree_id,
+            stored: crate::signer::log_id(&identity.public_key),
+            given: key.log_id().to_owned(),
+        });
+    }
+    if let Some(given) = hostname.filter(|given| *given != identity.hostname) {
+        return Err(OpenError::OtherHostname {
+            stored: identity.hostname.clone(),
+            given: given.to_owned(),
+        });
+    }
+    let derived = key.tree_id(&identity.hostname);
+    if identity.tree_id != derived {
+        return Err(OpenError::OtherTree { stored: identity.tree_id, derived });
+    }
+    Ok(())
+}

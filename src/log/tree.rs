@@ -1,0 +1,218 @@
+//! The tree as this process sees it: the published snapshot, the tile cache,
+//! and how both follow the database.
+//!
+//! Border: reads the store, never writes it, never signs. The sequencer
+//! publishes what it committed; [`Tree::advance`] follows what other servers
+//! on the same database committed, with the same code that appends.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use quick_cache::sync::Cache;
+use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId};
+
+use super::ReadError;
+use super::snapshot::Snapshot;
+use crate::signer::LogKey;
+use crate::store::{Head, Store, StoreError};
+
+/// Decoded full tiles kept in memory: at 16 KiB each (hashes and inner nodes), 32 MiB.
+const CACHED_TILES: usize = 2_048;
+
+/// Leaf hashes read at once while following another server.
+const ADVANCE_CHUNK: u64 = 8_192;
+
+/// The published state of the tree.
+pub(crate) struct Tree {
+    store: Arc<dyn Store>,
+    key: Arc<LogKey>,
+    snapshot: ArcSwap<Snapshot>,
+    cache: Cache<TileId, Arc<Tile>>,
+    /// One reader follows the database at a time; the others wait for its result.
+    following: tokio::sync::Mutex<()>,
+}
+
+impl Tree {
+    pub(crate) fn new(store: Arc<dyn Store>, key: Arc<LogKey>, first: Snapshot) -> Self {
+        Self {
+            store,
+            key,
+            snapshot: ArcSwap::from_pointee(first),
+            cache: Cache::new(CACHED_TILES),
+            following: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Makes `next` the published state unless a later one already is.
+    pub(crate) fn publish(&self, next: Snapshot, completed: Vec<Arc<Tile>>) -> Arc<Snapshot> {
+        for tile in completed {
+            self.cache.insert(tile.id(), tile);
+        }
+        let next = Arc::new(next);
+        self.snapshot.rcu(|now| {
+            if next.head.size > now.head.size { Arc::clone(&next) } else { Arc::clone(now) }
+        });
+        next
+    }
+
+    /// Follows the committed head, if it is ahead of what is published.
+    ///
+    /// # Errors
+    /// `Corrupt` when the database went back, or holds another history than
+    /// the one that this process has seen.
+    pub(crate) async fn advance(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let _alone = self.following.lock().await;
+        let now = self.snapshot();
+        let head = self.store.head().await?;
+        // A commit of this very process may be published while we waited.
+        let now = if head.size < now.head.size { now } else { self.snapshot() };
+        if head.size == now.head.size {
+            return self.same(now, &head);
+        }
+        if head.size < now.head.size {
+            return Err(StoreError::Corrupt(format!(
+                "the database holds {} leaves, but this server has already seen {} committed; \
+                 was it restored from a backup?",
+                head.size, now.head.size
+            )));
+        }
+        self.follow(&now, head).await
+    }
+
+    fn same(&self, now: Arc<Snapshot>, head: &Head) -> Result<Arc<Snapshot>, StoreError> {
+        if head.root == now.head.root {
+            return Ok(now);
+        }
+        Err(StoreError::Corrupt(format!(
+            "two roots for {} leaves: {} in the database, {} seen before",
+            head.size, head.root, now.head.root
+        )))
+    }
+
+    async fn follow(&self, now: &Snapshot, head: Head) -> Result<Arc<Snapshot>, StoreError> {
+        let mut edge = now.edge.clone();
+        let mut completed = Vec::new();
+        while edge.size() < head.size {
+            let count = ADVANCE_CHUNK.min(head.size - edge.size());
+            let leaves = self.store.leaf_hashes(edge.size(), count).await?;
+            if leaves.len() as u64 != count {
+                return Err(StoreError::Corrupt(format!(
+                    "entries are missing behind index {}",
+                    edge.size() + leaves.len() as u64
+                )));
+            }
+            for leaf in leaves {
+                edge.append(leaf, &mut completed);
+            }
+        }
+        check_head(&self.key, &head, edge.root())?;
+        Ok(self.publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
+    }
+
+    /// Computes a proof plan over `snapshot`, reading old tiles where needed.
+    pub(crate) async fn resolve(
+        &self,
+        snapshot: &Snapshot,
+        plan: &ProofPlan,
+    ) -> Result<Vec<Hash>, ReadError> {
+        let missing: Vec<NodeId> = plan.nodes().filter(|n| snapshot.node(*n).is_none()).collect();
+        let tiles = self.tiles(missing.iter().map(|node| node.tile())).await?;
+        let old = |node: NodeId| {
+            tiles.iter().find(|tile| tile.id() == node.tile()).and_then(|tile| tile.node(node))
+        };
+        Ok(plan.resolve(|node| snapshot.node(node).or_else(|| old(node)))?)
+    }
+
+    async fn tiles(&self, ids: impl Iterator<Item = TileId>) -> Result<Vec<Arc<Tile>>, StoreError> {
+        let mut found = Vec::new();
+        let mut absent = Vec::new();
+        for id in ids.collect::<std::collections::BTreeSet<_>>() {
+            match self.cache.get(&id) {
+                Some(tile) => found.push(tile),
+                None => absent.push(id),
+            }
+        }
+        if absent.is_empty() {
+            return Ok(found);
+        }
+        for stored in self.store.tiles(&absent).await? {
+            let tile = Arc::new(full_tile(stored.id, &stored.hashes)?);
+            self.cache.insert(stored.id, Arc::clone(&tile));
+            found.push(tile);
+        }
+        Ok(found)
+    }
+}
+
+/// A stored tile, which must be full.
+pub(crate) fn full_tile(id: TileId, hashes: &[u8]) -> Result<Tile, StoreError> {
+    match Tile::from_bytes(id, hashes) {
+        Ok(tile) if tile.is_full() => Ok(tile),
+        Ok(tile) => Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len()))),
+        Err(error) => Err(StoreError::Corrupt(format!("tile {id:?}: {error}"))),
+    }
+}
+
+/// The stored head must be what its leaves hash to, under this log's signature.
+pub(crate) fn check_head(key: &LogKey, head: &Head, root: Hash) -> Result<(), StoreError> {
+    if head.root != root {
+        return Err(StoreError::Corrupt(format!(
+            "the {} stored leaves hash to {root}, but the stored head says {}",
+            head.size, head.root
+        )));
+    }
+    if !key.verify_checkpoint(&head.checkpoint, head.size, head.root) {
+        return Err(StoreError::Corrupt(format!(
+            "the stored checkpoint of size {} does not carry this log's signature",
+            head.size
+        )));
+    }
+    Ok(())
+}
+
+/// Rebuilds the right edge of a tree of `head.size` leaves from what is stored.
+pub(crate) async fn restore_edge(store: &dyn Store, size: u64) -> Result<Edge, StoreError> {
+    let mut partial = Vec::new();
+    for (id, width) in tlog::partial_widths(size) {
+        let start = id.index * tlog::TILE_WIDTH;
+        let hashes = if id.level == 0 {
+            store.leaf_hashes(start, width as u64).await?
+        } else {
+            tile_roots(store, id.level - 1, start, width as u64).await?
+        };
+        if hashes.len() != width {
+            return Err(StoreError::Corrupt(format!(
+                "{} of {width} hashes are there for the right edge at level {}",
+                hashes.len(),
+                id.level
+            )));
+        }
+        let tile = Tile::from_hashes(id, &hashes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        partial.push(tile);
+    }
+    Edge::restore(size, partial).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The roots of full tiles `start..start + count` of one level, in order.
+async fn tile_roots(
+    store: &dyn Store,
+    level: u8,
+    start: u64,
+    count: u64,
+) -> Result<Vec<Hash>, StoreError> {
+    let ids: Vec<TileId> = (start..start + count).map(|index| TileId { level, index }).collect();
+    let mut stored = store.tiles(&ids).await?;
+    stored.sort_by_key(|tile| tile.id);
+    stored
+        .iter()
+        .map(|tile| {
+            full_tile(tile.id, &tile.hashes)?
+                .root()
+                .ok_or_else(|| StoreError::Corrupt(format!("tile {:?} is not full", tile.id)))
+        })
+        .collect()
+}
