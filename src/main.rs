@@ -1,2 +1,187 @@
-//! stub
-fn main() {}
+//! The `indelible` command: reads the settings, builds the parts, runs them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use indelible::config::{Cli, Command, Database, DatabaseArgs, KeyArgs, Listener, Settings};
+use indelible::http::{self, App};
+use indelible::log::{self, Clock, Log};
+use indelible::server;
+use indelible::signer::LogKey;
+use indelible::store::postgres::PostgresStore;
+use indelible::store::sqlite::SqliteStore;
+use indelible::store::{Store, StoreError};
+use indelible::telemetry;
+use indelible::verifier::Verifier;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve(&cli.serve).await,
+        Some(Command::Serve(settings)) => serve(&settings).await,
+        Some(Command::Migrate(database)) => open_store(&database).await.map(|_| ()),
+        Some(Command::Keygen(key)) => keygen(&key),
+        Some(Command::Check(settings)) => check(&settings).await,
+        Some(Command::Openapi) => print_openapi(),
+        Some(Command::Probe { address }) => probe(address).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::init(settings.log_format, &settings.log_filter)?;
+    let endpoints = settings.endpoints()?;
+    let metrics = telemetry::metrics()?;
+    // Taken first, so that a second start on the same port changes nothing.
+    let listener = listen(settings.listen).await?;
+    let log = open_log(settings).await?;
+    let stop = shutdown();
+    if let Listener::At(address) = settings.metrics_listen {
+        let listener = listen(address).await?;
+        tracing::info!(address = %listener.local_addr()?, "metrics");
+        let limits = settings.connection_limits();
+        let router = telemetry::metrics_router(metrics);
+        tokio::spawn(server::run(listener, router, limits, std::future::pending()));
+    }
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let app = App {
+        log: log.clone(),
+        verifier: Verifier::new(settings.policy(), settings.verify_threads()),
+        limits: settings.http_limits(),
+        endpoints,
+        on_duplicate: settings.on_duplicate,
+    };
+    server::run(listener, http::router(app), settings.connection_limits(), stop).await;
+    log.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn check(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::init(settings.log_format, &settings.log_filter)?;
+    let log = open_log(settings).await?;
+    let size = log.check().await?;
+    log.close().await;
+    tracing::info!(size, "every body, tile, the head and its signature are as they must be");
+    Ok(())
+}
+
+async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
+    let store = open_store(&settings.database).await?;
+    let path = settings.key.path(&settings.database.data_dir);
+    let passphrase = settings.key.passphrase()?;
+    let is_new = store.load().await?.is_none();
+    let key = load_or_make_key(&path, passphrase.as_deref(), is_new)?;
+    let clock: Clock = Arc::new(unix_now);
+    let default = indelible::config::machine_name();
+    let hostname = settings.hostname.as_deref();
+    Ok(log::open(store, key, hostname, &default, settings.log_options(), clock).await?)
+}
+
+async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Store>> {
+    std::fs::create_dir_all(&args.data_dir)
+        .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
+    let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");
+    Ok(match args.database()? {
+        Database::Sqlite(path) => Arc::new(SqliteStore::open(&path).await.map_err(unavailable)?),
+        Database::Postgres(url) => Arc::new(
+            PostgresStore::connect(&url, args.database_connections).await.map_err(unavailable)?,
+        ),
+    })
+}
+
+/// A new log gets a new key unless one lies ready; an old log never does.
+fn load_or_make_key(path: &Path, passphrase: Option<&str>, is_new: bool) -> anyhow::Result<LogKey> {
+    if path.exists() {
+        return Ok(LogKey::load(path, passphrase)?);
+    }
+    if !is_new {
+        anyhow::bail!(
+            "the database holds a log, but its key file {} is not there: restore that file from \
+             your backup, or name it with --key; a new key is never made for an old log",
+            path.display()
+        );
+    }
+    make_key(path, passphrase)
+}
+
+fn make_key(path: &Path, passphrase: Option<&str>) -> anyhow::Result<LogKey> {
+    let key = LogKey::generate()?;
+    match key.save_new(path, passphrase) {
+        Ok(()) => {
+            tracing::info!(path = %path.display(), encrypted = passphrase.is_some(), "log key made");
+            Ok(key)
+        }
+        // Another process made one in this moment: use that one.
+        Err(_) if path.exists() => Ok(LogKey::load(path, passphrase)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn keygen(args: &KeyArgs) -> anyhow::Result<()> {
+    let path = args.path(Path::new("./indelible-data"));
+    if path.exists() {
+        anyhow::bail!("{} is there already; it is never overwritten", path.display());
+    }
+    make_key(&path, args.passphrase()?.as_deref())?;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}
+
+async fn probe(address: SocketAddr) -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await?;
+    anyhow::ensure!(&status == b"HTTP/1.1 200", "not ready: {}", String::from_utf8_lossy(&status));
+    Ok(())
+}
+
+fn print_openapi() -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let document = http::openapi().to_pretty_json()?;
+    Ok(writeln!(std::io::stdout(), "{document}")?)
+}
+
+fn report(error: &anyhow::Error) {
+    use std::io::Write as _;
+    // Nothing is left to do when stderr is closed, too.
+    let _ = writeln!(std::io::stderr(), "indelible: {error:#}");
+}
+
+fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Completes at SIGINT or SIGTERM.
+async fn shutdown() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => tracing::info!("interrupted, finishing what is under way"),
+        _ = terminate.recv() => tracing::info!("terminated, finishing what is under way"),
+    }
+}

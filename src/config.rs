@@ -1,0 +1,374 @@
+//! The server's settings: flags, environment, defaults.
+//!
+//! Border: the only reader of the environment and the command line. The doc
+//! comment of each field is its manual; `indelible serve --help` prints it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use entry::{Kind, Policy, SigningAlgorithm};
+
+use crate::http::{EnabledEndpoints, HttpLimits, OnDuplicate};
+use crate::log::Options;
+use crate::server::ConnectionLimits;
+use crate::telemetry::LogFormat;
+
+/// A transparency log for signed software: Sigstore Rekor's API on an embedded
+/// SQLite database or on Postgres, in one binary. Without a subcommand: serve.
+#[derive(Debug, Parser)]
+#[command(name = "indelible", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `serve`, the default.
+    #[command(flatten)]
+    pub serve: Settings,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server (the default).
+    Serve(Box<Settings>),
+    /// Create or update the database schema, then exit.
+    Migrate(DatabaseArgs),
+    /// Make a log key (ECDSA P-256, PKCS#8 PEM, mode 0600), then exit.
+    Keygen(KeyArgs),
+    /// Recompute the whole tree from the stored bodies and compare it with the
+    /// stored tiles, head and signature, then exit.
+    Check(Box<Settings>),
+    /// Print the OpenAPI 3.1 document.
+    Openapi,
+    /// Ask a running server whether it is ready; exit 0 if so (container probe).
+    Probe {
+        /// Base URL of the server.
+        #[arg(long, env = "INDELIBLE_PROBE_ADDRESS", default_value = "127.0.0.1:3000")]
+        address: SocketAddr,
+    },
+}
+
+/// Where the log lives.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// Folder for the log key and the embedded database; made if absent.
+    #[arg(long, env = "INDELIBLE_DATA_DIR", default_value = "./indelible-data")]
+    pub data_dir: PathBuf,
+    /// `sqlite` (a file in the data directory), `sqlite:PATH`, or
+    /// `postgres://user:password@host/name`.
+    #[arg(long, env = "INDELIBLE_DATABASE", default_value = "sqlite", hide_env_values = true)]
+    pub database: String,
+    /// Connections to Postgres, at most.
+    #[arg(long, env = "INDELIBLE_DATABASE_CONNECTIONS", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub database_connections: u32,
+}
+
+/// Where the log key is.
+#[derive(Clone, Debug, Args)]
+pub struct KeyArgs {
+    /// Key file [default: DATA_DIR/log-key.pem]. Made at the first start; keep a
+    /// copy of it, a log without its key can never grow again.
+    #[arg(long, env = "INDELIBLE_KEY")]
+    pub key: Option<PathBuf>,
+    /// File whose first line is the passphrase of the key file. The environment
+    /// variable INDELIBLE_KEY_PASSPHRASE does the same.
+    #[arg(long, env = "INDELIBLE_KEY_PASSPHRASE_FILE")]
+    pub key_passphrase_file: Option<PathBuf>,
+    /// Passphrase of the key file; only from the environment, since others can
+    /// read a command line.
+    #[arg(skip = std::env::var("INDELIBLE_KEY_PASSPHRASE").ok().filter(|text| !text.is_empty()))]
+    pub passphrase: Option<String>,
+    /// Data directory, for the default place of the key.
+    #[arg(skip)]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Settings of the server.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// Address and port of the API.
+    #[arg(long, env = "INDELIBLE_LISTEN", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// Address and port of the Prometheus metrics; `off` for none.
+    #[arg(long, env = "INDELIBLE_METRICS_LISTEN", default_value = "127.0.0.1:2112",
+          value_parser = listener)]
+    pub metrics_listen: Listener,
+    /// Where the log lives.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Where the key is.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// Host name in the checkpoint's origin, fixed when the log is created
+    /// [default for a new log: this machine's name].
+    #[arg(long, env = "INDELIBLE_HOSTNAME")]
+    pub hostname: Option<String>,
+    /// Largest request body, in bytes.
+    #[arg(long, env = "INDELIBLE_MAX_REQUEST_BYTES", default_value_t = 32 << 20,
+          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
+    pub max_request_bytes: u64,
+    /// Bytes of request bodies held in memory at a time, over all requests;
+    /// more wait.
+    #[arg(long, env = "INDELIBLE_MAX_BODIES_BYTES", default_value_t = 256 << 20)]
+    pub max_bodies_bytes: u64,
+    /// Largest attestation payload that is kept, in bytes. Larger ones are
+    /// logged, and the answer says that the payload was not kept. 0 keeps none.
+    #[arg(long, env = "INDELIBLE_MAX_ATTESTATION_BYTES", default_value_t = 4 << 20)]
+    pub max_attestation_bytes: usize,
+    /// Seconds within which a request body must have arrived.
+    #[arg(long, env = "INDELIBLE_BODY_TIMEOUT", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub body_timeout: u64,
+    /// Seconds within which request headers must have arrived; also how long an
+    /// idle connection is kept.
+    #[arg(long, env = "INDELIBLE_HEADER_TIMEOUT", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub header_timeout: u64,
+    /// Seconds that a shutdown waits for requests under way.
+    #[arg(long, env = "INDELIBLE_DRAIN_TIMEOUT", default_value_t = 15)]
+    pub drain_timeout: u64,
+    /// Connections open at a time; more wait.
+    #[arg(long, env = "INDELIBLE_MAX_CONNECTIONS", default_value_t = 8_192,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// Entries that may wait to be appended; more are answered with 503.
+    #[arg(long, env = "INDELIBLE_MAX_QUEUE", default_value_t = 4_096,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_queue: u32,
+    /// Entries in one commit.
+    #[arg(long, env = "INDELIBLE_MAX_ROUND", default_value_t = 1_024,
+          value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    pub max_round: u32,
+    /// Threads that verify evidence [default: one per core].
+    #[arg(long, env = "INDELIBLE_VERIFY_THREADS")]
+    pub verify_threads: Option<usize>,
+    /// What an equal entry is answered with: `conflict` as Rekor does (409 with
+    /// its location, and the entry in the body), or `created` (201 with the
+    /// entry), which makes every client's retry succeed.
+    #[arg(long, env = "INDELIBLE_ON_DUPLICATE", value_enum, default_value_t = OnDuplicate::Conflict)]
+    pub on_duplicate: OnDuplicate,
+    /// Kinds that may be added, separated by commas [default: all]. Others stay
+    /// readable.
+    #[arg(long, env = "INDELIBLE_ENABLED_ENTRY_TYPES", value_delimiter = ',')]
+    pub enabled_entry_types: Option<Vec<Kind>>,
+    /// Key and hash pairs allowed in hashedrekord, by Rekor's names, separated
+    /// by commas [default: Rekor's eight].
+    #[arg(long, env = "INDELIBLE_CLIENT_SIGNING_ALGORITHMS", value_delimiter = ',')]
+    pub client_signing_algorithms: Option<Vec<SigningAlgorithm>>,
+    /// API operations that are served, by operationId, separated by commas
+    /// [default: all]. Leave out `createLogEntry` for a read-only server.
+    #[arg(long, env = "INDELIBLE_ENABLED_API_ENDPOINTS", value_delimiter = ',')]
+    pub enabled_api_endpoints: Option<Vec<String>>,
+    /// Log lines as `text` or `json`.
+    #[arg(long, env = "INDELIBLE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Log filter, such as `info` or `indelible=debug`.
+    #[arg(long, env = "INDELIBLE_LOG", default_value = "info")]
+    pub log_filter: String,
+}
+
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug)]
+pub enum Listener {
+    /// Listen here.
+    At(SocketAddr),
+    /// Do not listen.
+    Off,
+}
+
+fn listener(text: &str) -> Result<Listener, std::net::AddrParseError> {
+    match text {
+        "off" => Ok(Listener::Off),
+        address => address.parse().map(Listener::At),
+    }
+}
+
+/// A database as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A Postgres URL.
+    Postgres(String),
+}
+
+/// A setting that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// Neither of the known databases.
+    #[error(
+        "--database `{0}`: must be `sqlite`, `sqlite:PATH`, `postgres://…` or `postgresql://…`"
+    )]
+    Database(String),
+    /// An operation that does not exist.
+    #[error("--enabled-api-endpoints: {0}")]
+    Endpoint(String),
+    /// The passphrase file cannot be read.
+    #[error("--key-passphrase-file {path}: {source}")]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl DatabaseArgs {
+    /// Which database is meant.
+    ///
+    /// # Errors
+    /// [`SettingError::Database`].
+    pub fn database(&self) -> Result<Database, SettingError> {
+        let text = self.database.as_str();
+        if text == "sqlite" {
+            return Ok(Database::Sqlite(self.data_dir.join("log.sqlite")));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Database::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Database::Sqlite(PathBuf::from(path))),
+            // Never echo what may be a mistyped URL with a password in it.
+            _ => Err(SettingError::Database(text.split(':').next().unwrap_or_default().to_owned())),
+        }
+    }
+}
+
+impl KeyArgs {
+    /// The key file.
+    #[must_use]
+    pub fn path(&self, data_dir: &Path) -> PathBuf {
+        self.key.clone().unwrap_or_else(|| data_dir.join("log-key.pem"))
+    }
+
+    /// The passphrase, if there is one.
+    ///
+    /// # Errors
+    /// [`SettingError::Passphrase`].
+    pub fn passphrase(&self) -> Result<Option<String>, SettingError> {
+        let Some(path) = &self.key_passphrase_file else {
+            return Ok(self.passphrase.clone());
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingError::Passphrase { path: path.clone(), source })?;
+        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+impl Settings {
+    /// What evidence must satisfy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let mut policy = Policy { max_attestation_size: self.max_attestation_bytes, ..Policy::default() };
+        if let Some(kinds) = &self.enabled_entry_types {
+            policy.enabled_kinds = kinds.iter().copied().collect::<BTreeSet<_>>();
+        }
+        if let Some(algorithms) = &self.client_signing_algorithms {
+            policy.algorithms = algorithms.iter().copied().collect();
+        }
+        policy
+    }
+
+    /// Which operations are served.
+    ///
+    /// # Errors
+    /// [`SettingError::Endpoint`] naming the unknown one.
+    pub fn endpoints(&self) -> Result<EnabledEndpoints, SettingError> {
+        match &self.enabled_api_endpoints {
+            None => Ok(EnabledEndpoints::all()),
+            Some(names) => EnabledEndpoints::from_names(names.iter().map(String::as_str))
+                .map_err(|unknown| SettingError::Endpoint(unknown.to_string())),
+        }
+    }
+
+    /// Bounds on requests.
+    #[must_use]
+    pub fn http_limits(&self) -> HttpLimits {
+        HttpLimits {
+            max_body_bytes: self.max_request_bytes,
+            max_bodies_bytes: self.max_bodies_bytes,
+            body_timeout: Duration::from_secs(self.body_timeout),
+        }
+    }
+
+    /// Bounds on connections.
+    #[must_use]
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            max_connections: self.max_connections as usize,
+            header_timeout: Duration::from_secs(self.header_timeout),
+            drain_timeout: Duration::from_secs(self.drain_timeout),
+            ..ConnectionLimits::default()
+        }
+    }
+
+    /// Bounds of the write path.
+    #[must_use]
+    pub fn log_options(&self) -> Options {
+        Options {
+            max_queue: self.max_queue as usize,
+            max_round: self.max_round as usize,
+            ..Options::default()
+        }
+    }
+
+    /// Threads that verify evidence.
+    #[must_use]
+    pub fn verify_threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(2, usize::from);
+        self.verify_threads.unwrap_or_else(cores)
+    }
+}
+
+/// This machine's name, for the origin of a new log.
+#[must_use]
+pub fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn database(text: &str) -> Result<Database, SettingError> {
+        let args = DatabaseArgs {
+            data_dir: PathBuf::from("/data"),
+            database: text.to_owned(),
+            database_connections: 2,
+        };
+        args.database()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_and_takes_the_same_flags() {
+        let bare = Cli::parse_from(["indelible", "--hostname", "log.example"]);
+        assert!(bare.command.is_none());
+        assert_eq!(bare.serve.hostname.as_deref(), Some("log.example"));
+        let named = Cli::parse_from(["indelible", "serve", "--hostname", "log.example"]);
+        let Some(Command::Serve(settings)) = named.command else { panic!("not serve") };
+        assert_eq!(settings.hostname.as_deref(), Some("log.example"));
+    }
+
+    #[test]
+    fn databases_are_told_apart_and_passwords_not_repeated() {
+        assert_eq!(database("sqlite").unwrap(), Database::Sqlite("/data/log.sqlite".into()));
+        assert_eq!(database("sqlite:/x/y.db").unwrap(), Database::Sqlite("/x/y.db".into()));
+        assert!(matches!(database("postgres://h/db").unwrap(), Database::Postgres(_)));
+        let refused = database("mysql://user:secret@host/db").unwrap_err().to_string();
+        assert!(refused.contains("`mysql`") && !refused.contains("secret"), "{refused}");
+    }
+}
