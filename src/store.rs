@@ -24,7 +24,9 @@
 //!    nothing about whether the batch applied. The caller must read the head
 //!    before it does anything else.
 
+mod failure;
 pub mod postgres;
+mod rows;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -116,6 +118,34 @@ pub struct Batch {
     pub entries: Vec<NewEntry>,
     /// Tiles completed by them.
     pub tiles: Vec<FullTile>,
+}
+
+impl Head {
+    /// Refuses a first head that claims entries.
+    fn check_first(&self) -> Result<(), StoreError> {
+        if self.size == 0 {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt(format!(
+            "a new log cannot begin with {} entries",
+            self.size
+        )))
+    }
+}
+
+impl Batch {
+    /// Refuses a round whose numbers do not add up: it would break the log.
+    fn check(&self) -> Result<(), StoreError> {
+        if self.old.0.checked_add(self.entries.len() as u64) == Some(self.head.size) {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt(format!(
+            "a round of {} entries cannot lead from size {} to {}",
+            self.entries.len(),
+            self.old.0,
+            self.head.size
+        )))
+    }
 }
 
 /// One stored leaf.

@@ -1,1 +1,233 @@
-//! Postgres.
+//! Postgres: several servers may share one database.
+//!
+//! Border: SQL and the session it runs in. A round is one autocommit statement,
+//! so there is no transaction to leave open, one round trip, and the fence is the
+//! row lock of the head: the second of two writers waits for the first, finds
+//! another size, and writes nothing.
+
+mod round;
+mod session;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
+use tlog::{Hash, TileId};
+use tokio::time::timeout;
+
+use self::session::{ANSWER, store_error};
+use super::failure::NoAnswer;
+use super::rows;
+use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+
+/// A log in Postgres.
+#[derive(Debug)]
+pub struct PostgresStore {
+    /// One connection that readers cannot take away from a round.
+    writer: PgPool,
+    readers: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects, brings the schema up to date and checks that the server's
+    /// settings keep what a commit promises. Safe for several servers at once.
+    ///
+    /// `url` is `postgres://user@host/database?…`; of `max_connections` one is
+    /// for writing and the others (at least one) are for reading.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached, `Corrupt` when the schema
+    /// is not one that this program can bring up to date.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        let options = session::options(url)?;
+        session::migrate(&options).await?;
+        let readers = max_connections.saturating_sub(1).max(1);
+        Ok(Self {
+            writer: session::pool(&options, 1),
+            readers: session::pool(&options, readers),
+        })
+    }
+
+    /// Runs a statement to its end, that is past its commit.
+    async fn fetch<O>(
+        &self,
+        pool: &PgPool,
+        query: QueryAs<'_, Postgres, O, PgArguments>,
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
+        let mut connection = pool.acquire().await.map_err(store_error)?;
+        match timeout(ANSWER, query.fetch_all(&mut *connection)).await {
+            Ok(answer) => answer.map_err(store_error),
+            Err(_) => {
+                connection.close_on_drop();
+                Err(NoAnswer(ANSWER).into())
+            }
+        }
+    }
+
+    async fn read<O>(
+        &self,
+        query: QueryAs<'_, Postgres, O, PgArguments>,
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
+        self.fetch(&self.readers, query).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT l.tree_id, l.hostname, l.public_key, l.created_at,
+                    h.size, h.root, h.checkpoint, h.time
+               FROM (SELECT 1) AS here LEFT JOIN log AS l ON true LEFT JOIN head AS h ON true",
+        );
+        rows::state(self.read(query).await?)
+    }
+
+    async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
+        head.check_first()?;
+        let query = sqlx::query_as(
+            "WITH born AS (
+                 INSERT INTO log (tree_id, hostname, public_key, created_at)
+                 VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING
+                 RETURNING 1
+             ), first_head AS (
+                 INSERT INTO head (size, root, checkpoint, time)
+                 SELECT $5, $6, $7, $8 FROM born
+             )
+             SELECT count(*) FROM born",
+        )
+        .bind(rows::signed(identity.tree_id, "log.tree_id")?)
+        .bind(&identity.hostname)
+        .bind(&identity.public_key)
+        .bind(identity.created_at)
+        .bind(rows::signed(head.size, "head.size")?)
+        .bind(&head.root.as_bytes()[..])
+        .bind(&*head.checkpoint)
+        .bind(head.time);
+        match self.fetch(&self.writer, query).await?.as_slice() {
+            [(1i64,)] => Ok(()),
+            _ => Err(StoreError::Conflict),
+        }
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
+        rows::only_head(self.read(query).await?)
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        batch.check()?;
+        let written = self.fetch(&self.writer, round::statement(batch)?).await?;
+        match written.as_slice() {
+            [(1i64, entries)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
+            [(0, 0)] => Err(StoreError::Conflict),
+            other => Err(StoreError::Corrupt(format!(
+                "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or trigger?",
+                batch.entries.len()
+            ))),
+        }
+    }
+
+    async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
+        let leaves: Vec<&[u8]> = leaves.iter().map(|leaf| &leaf.as_bytes()[..]).collect();
+        let query = sqlx::query_as("SELECT idx, leaf_hash FROM entries WHERE leaf_hash = ANY ($1)")
+            .bind(leaves);
+        self.read(query)
+            .await?
+            .into_iter()
+            .map(rows::found)
+            .collect()
+    }
+
+    async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
+        let query = match key {
+            EntryKey::Index(index) => {
+                let Ok(index) = i64::try_from(index) else {
+                    return Ok(None);
+                };
+                sqlx::query_as(
+                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
+                            e.attestation IS NOT NULL, a.data
+                       FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
+                      WHERE e.idx = $1",
+                )
+                .bind(index)
+            }
+            EntryKey::Leaf(leaf) => sqlx::query_as(
+                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
+                        e.attestation IS NOT NULL, a.data
+                   FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
+                  WHERE e.leaf_hash = $1",
+            )
+            .bind(leaf.as_bytes().to_vec()),
+        };
+        rows::entry_with_payload(self.read(query).await?)
+    }
+
+    async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as(
+            "SELECT idx, leaf_hash FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        rows::dense_leaves(start, self.read(query).await?)
+    }
+
+    async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as(
+            "SELECT idx, leaf_hash, body, integrated_time FROM entries
+              WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        rows::dense_entries(start, self.read(query).await?)
+    }
+
+    async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
+        let (levels, indexes) = round::tile_columns(ids.iter().copied());
+        let query = sqlx::query_as(
+            "SELECT level::bigint, idx, hashes FROM tiles
+              WHERE (level, idx) IN (SELECT * FROM UNNEST($1::smallint[], $2::bigint[]))",
+        )
+        .bind(levels)
+        .bind(indexes);
+        self.read(query)
+            .await?
+            .into_iter()
+            .map(rows::tile)
+            .collect()
+    }
+
+    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
+        let wanted: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+        let query = sqlx::query_as(
+            "SELECT w.place - 1, k.idx, e.leaf_hash
+               FROM UNNEST($1::bytea[]) WITH ORDINALITY AS w (key, place)
+               JOIN index_keys AS k ON k.key = w.key
+               LEFT JOIN entries AS e ON e.idx = k.idx
+              ORDER BY k.idx",
+        )
+        .bind(wanted);
+        rows::matches(keys.len(), self.read(query).await?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read::<(i32,)>(sqlx::query_as("SELECT 1"))
+            .await
+            .map(drop)
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,1 +1,207 @@
-//! SQLite.
+//! SQLite: one server process, one file.
+//!
+//! Border: SQL and the session it runs in. WAL lets readers go on while a round
+//! is written, so there are two pools: one connection that writes, and readers.
+//! Nothing here stops a second process; the fence in the round does.
+
+mod round;
+mod session;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{FromRow, QueryBuilder, Sqlite};
+use tlog::{Hash, TileId};
+
+use self::round::pieces;
+use self::session::store_error;
+use super::rows::{self, LeafRow, MatchRow, TileRow};
+use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+
+/// Connections that read.
+const READERS: u32 = 4;
+
+/// A log in one SQLite file (and its `-wal` and `-shm` neighbours).
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// The only connection that writes.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file, brings the schema up to date and checks that
+    /// SQLite took the settings that keep what a commit promises. The directory
+    /// must exist.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be opened or is locked for longer than
+    /// 5 s, `Corrupt` when it is no SQLite database, has a schema that this program
+    /// cannot bring up to date, or refuses a setting.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        session::prepare(path).await?;
+        Ok(Self {
+            writer: session::pool(path, 1),
+            readers: session::pool(path, READERS),
+        })
+    }
+
+    async fn read<O>(
+        &self,
+        query: QueryAs<'_, Sqlite, O, SqliteArguments>,
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: Send + Unpin + for<'r> FromRow<'r, SqliteRow>,
+    {
+        query.fetch_all(&self.readers).await.map_err(store_error)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT l.tree_id, l.hostname, l.public_key, l.created_at,
+                    h.size, h.root, h.checkpoint, h.time
+               FROM (SELECT 1) AS here LEFT JOIN log AS l ON true LEFT JOIN head AS h ON true",
+        );
+        rows::state(self.read(query).await?)
+    }
+
+    async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
+        head.check_first()?;
+        let mut round = round::begin(&self.writer).await?;
+        round::born(&mut round, identity, head).await?;
+        round.commit().await.map_err(store_error)
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
+        rows::only_head(self.read(query).await?)
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        batch.check()?;
+        let mut round = round::begin(&self.writer).await?;
+        round::moved(&mut round, batch).await?;
+        round::new_entries(&mut round, batch).await?;
+        round::new_keys(&mut round, batch).await?;
+        round::new_attestations(&mut round, batch).await?;
+        round::new_tiles(&mut round, batch).await?;
+        round.commit().await.map_err(store_error)
+    }
+
+    async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
+        let mut found = Vec::new();
+        for piece in pieces(leaves) {
+            let mut query =
+                QueryBuilder::new("SELECT idx, leaf_hash FROM entries WHERE leaf_hash IN (");
+            let mut list = query.separated(", ");
+            for leaf in piece {
+                list.push_bind(&leaf.as_bytes()[..]);
+            }
+            query.push(")");
+            let rows: Vec<LeafRow> = self.read(query.build_query_as()).await?;
+            found.extend(rows);
+        }
+        found.into_iter().map(rows::found).collect()
+    }
+
+    async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
+        let query = match key {
+            EntryKey::Index(index) => {
+                let Ok(index) = i64::try_from(index) else {
+                    return Ok(None);
+                };
+                sqlx::query_as(
+                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
+                            e.attestation IS NOT NULL, a.data
+                       FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
+                      WHERE e.idx = $1",
+                )
+                .bind(index)
+            }
+            EntryKey::Leaf(leaf) => sqlx::query_as(
+                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
+                        e.attestation IS NOT NULL, a.data
+                   FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
+                  WHERE e.leaf_hash = $1",
+            )
+            .bind(leaf.as_bytes().to_vec()),
+        };
+        rows::entry_with_payload(self.read(query).await?)
+    }
+
+    async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as(
+            "SELECT idx, leaf_hash FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        rows::dense_leaves(start, self.read(query).await?)
+    }
+
+    async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as(
+            "SELECT idx, leaf_hash, body, integrated_time FROM entries
+              WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        rows::dense_entries(start, self.read(query).await?)
+    }
+
+    async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
+        let ids: Vec<(u8, i64)> = ids
+            .iter()
+            .filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?)))
+            .collect();
+        let mut found = Vec::new();
+        for piece in pieces(&ids) {
+            let mut query =
+                QueryBuilder::new("SELECT level, idx, hashes FROM tiles WHERE (level, idx) IN (");
+            query.push_values(piece, |mut row, (level, index)| {
+                row.push_bind(*level).push_bind(*index);
+            });
+            query.push(")");
+            let rows: Vec<TileRow> = self.read(query.build_query_as()).await?;
+            found.extend(rows);
+        }
+        found.into_iter().map(rows::tile).collect()
+    }
+
+    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
+        let numbered: Vec<(i64, &[u8; 32])> = (0..).zip(keys).collect();
+        let mut found = Vec::new();
+        for piece in pieces(&numbered) {
+            let mut query = QueryBuilder::new("WITH w (place, key) AS (");
+            query.push_values(piece, |mut row, (place, key)| {
+                row.push_bind(*place).push_bind(&key[..]);
+            });
+            query.push(
+                ") SELECT w.place, k.idx, e.leaf_hash
+                     FROM w CROSS JOIN index_keys AS k ON k.key = w.key
+                     LEFT JOIN entries AS e ON e.idx = k.idx
+                    ORDER BY k.idx",
+            );
+            let rows: Vec<MatchRow> = self.read(query.build_query_as()).await?;
+            found.extend(rows);
+        }
+        rows::matches(keys.len(), found)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read::<(i32,)>(sqlx::query_as("SELECT 1"))
+            .await
+            .map(drop)
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! One round as one statement.
+//!
+//! All columns travel as arrays, so the statement is the same text for every
+//! batch size, is prepared once, and needs one round trip. The parts of a
+//! data-modifying `WITH` see the same snapshot and talk through `RETURNING` only:
+//! each insert joins `moved`, which has a row only if the head was the expected
+//! one. Without it nothing is inserted; with it everything is, or the statement
+//! fails and Postgres takes all of it back.
+
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use tlog::TileId;
+
+use crate::store::{Batch, NewEntry, StoreError, rows};
+
+const ROUND: &str = "
+WITH moved AS (
+    UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
+     WHERE singleton AND size = $1 AND root = $2
+    RETURNING 1
+), new_entries AS (
+    INSERT INTO entries (idx, integrated_time, leaf_hash, body, attestation)
+    SELECT $1 + n.place - 1, n.integrated_time, n.leaf_hash, n.body, n.attestation
+      FROM moved, UNNEST($7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[])
+           WITH ORDINALITY AS n (integrated_time, leaf_hash, body, attestation, place)
+    RETURNING 1
+), new_keys AS (
+    INSERT INTO index_keys (key, idx)
+    SELECT n.key, n.idx FROM moved, UNNEST($11::bytea[], $12::bigint[]) AS n (key, idx)
+), new_attestations AS (
+    INSERT INTO attestations (digest, data)
+    SELECT n.digest, n.data FROM moved, UNNEST($13::bytea[], $14::bytea[]) AS n (digest, data)
+    ON CONFLICT (digest) DO NOTHING
+), new_tiles AS (
+    INSERT INTO tiles (level, idx, hashes)
+    SELECT n.level, n.idx, n.hashes
+      FROM moved, UNNEST($15::smallint[], $16::bigint[], $17::bytea[]) AS n (level, idx, hashes)
+)
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries)";
+
+/// Gives one row: heads moved (0 or 1) and entries inserted.
+pub(super) fn statement(
+    batch: &Batch,
+) -> Result<QueryAs<'_, Postgres, (i64, i64), PgArguments>, StoreError> {
+    let (old_size, old_root) = &batch.old;
+    let old_size = rows::signed(*old_size, "head.size")?;
+    let query = sqlx::query_as(ROUND)
+        .bind(old_size)
+        .bind(&old_root.as_bytes()[..])
+        .bind(rows::signed(batch.head.size, "head.size")?)
+        .bind(&batch.head.root.as_bytes()[..])
+        .bind(&*batch.head.checkpoint)
+        .bind(batch.head.time);
+
+    let entries = &batch.entries;
+    let kept = entries
+        .iter()
+        .filter_map(|entry| entry.attestation.as_ref());
+    let query = query
+        .bind(column(entries.iter().map(|entry| entry.integrated_time)))
+        .bind(column(
+            entries.iter().map(|entry| &entry.leaf.as_bytes()[..]),
+        ))
+        .bind(column(entries.iter().map(|entry| &*entry.body)))
+        .bind(column(entries.iter().map(digest)));
+
+    let (keys, key_indexes): (Vec<&[u8]>, Vec<i64>) = (old_size..)
+        .zip(entries)
+        .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (&key[..], idx)))
+        .unzip();
+    let (levels, tile_indexes) = tile_columns(batch.tiles.iter().map(|tile| tile.id));
+    Ok(query
+        .bind(keys)
+        .bind(key_indexes)
+        .bind(column(kept.clone().map(|kept| &kept.digest[..])))
+        .bind(column(kept.map(|kept| &*kept.data)))
+        .bind(levels)
+        .bind(tile_indexes)
+        .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..]))))
+}
+
+fn digest(entry: &NewEntry) -> Option<&[u8]> {
+    entry.attestation.as_ref().map(|kept| &kept.digest[..])
+}
+
+/// Levels and indexes of the tiles whose index a column can hold.
+pub(super) fn tile_columns(ids: impl Iterator<Item = TileId>) -> (Vec<i16>, Vec<i64>) {
+    ids.filter_map(|id| Some((i16::from(id.level), i64::try_from(id.index).ok()?)))
+        .unzip()
+}
+
+fn column<T>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.collect()
+}

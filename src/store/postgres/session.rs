@@ -1,0 +1,124 @@
+//! A session that keeps the contract: settings, time limits, schema, errors.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
+
+use crate::store::StoreError;
+use crate::store::failure::{self, NoAnswer, Reaction};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a free connection, or a new one for its server.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long we wait for an answer. A little longer than the server may work
+/// (`statement_timeout` below), so that its own word usually comes first.
+pub(super) const ANSWER: Duration = Duration::from_secs(35);
+/// A connection that was idle for longer is tried out before it is used.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What every session needs, whatever the server's defaults are.
+///
+/// * `synchronous_commit`: an answer is a promise. `remote_apply` is stronger
+///   than `on` and stays.
+/// * `read committed`: the fence needs the loser to see the winner's head.
+/// * `enable_seqscan`: each statement goes by a key. A plan that was cached while
+///   a table was small would scan it for a minute after it has grown.
+/// * `jit`: compiling costs more than any of these statements.
+const SESSION: &str = "
+    SELECT set_config('synchronous_commit', 'on', false)
+     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SET statement_timeout = '30s';
+    SET lock_timeout = '10s';
+    SET default_transaction_isolation = 'read committed';
+    SET enable_seqscan = off;
+    SET jit = off";
+
+/// Reads a `postgres://` URL.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url).map_err(store_error)?;
+    Ok(options.application_name("indelible"))
+}
+
+/// Migrates over a connection of its own: an index on a large table may take
+/// longer than any statement of the daily work. An advisory lock of the migrator
+/// lets one server at a time do it.
+pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let connecting = timeout(ACQUIRE, PgConnection::connect_with(options)).await;
+    let connecting = connecting.map_err(|_| NoAnswer(ACQUIRE))?;
+    let mut connection = connecting.map_err(store_error)?;
+    let migrated = MIGRATIONS.run(&mut connection).await;
+    migrated.map_err(|error| failure::of_migration(error, verdict))?;
+    warn_about_settings(&mut connection).await?;
+    connection.close().await.map_err(store_error)
+}
+
+/// A log that loses its last entries in a power failure has broken promises.
+async fn warn_about_settings(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let off: Vec<(String,)> = sqlx::query_as(
+        "SELECT name FROM pg_settings
+          WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    for (name,) in off {
+        if name == "synchronous_commit" {
+            tracing::warn!(
+                "Postgres has synchronous_commit off; this server sets it on for itself"
+            );
+        } else {
+            tracing::warn!(
+                setting = name,
+                "Postgres may lose committed entries: the setting is off"
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // A test before each use would double the round trips of a read.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > FRESH {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+pub(super) fn store_error(error: sqlx::Error) -> StoreError {
+    failure::of_driver(error, verdict)
+}
+
+/// By SQLSTATE, see appendix A of the Postgres manual.
+fn verdict(error: &dyn DatabaseError) -> Reaction {
+    let code = error.code().unwrap_or_default();
+    match code.as_ref() {
+        // The leaf came in through another server; the head will show it.
+        "23505" if error.constraint() == Some("entries_leaf_hash_key") => Reaction::Reload,
+        // data_corrupted, index_corrupted
+        "XX001" | "XX002" => Reaction::Stop,
+        // insufficient_privilege: somebody is changing roles, not data
+        "42501" => Reaction::Retry,
+        // Broken constraints, tables and columns that are not ours.
+        code if code.starts_with("23") || code.starts_with("42") => Reaction::Stop,
+        // Shutdown, time-out, full disk, standby, deadlock and so on.
+        _ => Reaction::Retry,
+    }
+}

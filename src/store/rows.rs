@@ -1,0 +1,200 @@
+//! From columns to the contract's shapes, for both databases.
+//!
+//! Border: no SQL here. The tuples name the column order that every `SELECT` of
+//! both backends keeps; what does not fit the contract becomes
+//! [`StoreError::Corrupt`], because only this server writes these tables.
+
+use tlog::{Hash, TileId};
+
+use super::{FullTile, Head, Identity, StoreError, StoredEntry};
+
+/// Bytes in a full tile: 256 hashes of 32 bytes.
+const TILE_BYTES: usize = 8192;
+
+/// size, root, checkpoint, time
+pub(super) type HeadRow = (i64, Vec<u8>, String, i64);
+/// tree_id, hostname, public_key, created_at, then the columns of [`HeadRow`];
+/// a missing row gives a null in its not-null columns
+pub(super) type StateRow = (
+    Option<i64>,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<String>,
+    Option<i64>,
+);
+/// idx, leaf_hash, body, integrated_time
+pub(super) type EntryRow = (i64, Vec<u8>, Vec<u8>, i64);
+/// the columns of [`EntryRow`], whether the entry names a payload, the payload
+pub(super) type PayloadRow = (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>);
+/// idx, leaf_hash
+pub(super) type LeafRow = (i64, Vec<u8>);
+/// level, idx, hashes
+pub(super) type TileRow = (i64, i64, Vec<u8>);
+/// place of the key in the question, idx, leaf_hash (null: no such entry)
+pub(super) type MatchRow = (i64, i64, Option<Vec<u8>>);
+
+fn corrupt(what: impl Into<String>) -> StoreError {
+    StoreError::Corrupt(what.into())
+}
+
+/// A column that never holds a negative number.
+fn unsigned(value: i64, column: &str) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| corrupt(format!("{column} is {value}")))
+}
+
+/// A number that the 63 bits of a column must hold.
+pub(super) fn signed(value: u64, column: &str) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| corrupt(format!("{column} cannot be {value}")))
+}
+
+fn hash(bytes: &[u8], column: &str) -> Result<Hash, StoreError> {
+    Hash::from_slice(bytes).map_err(|_| corrupt(format!("{column} has {} bytes", bytes.len())))
+}
+
+/// `start..start + count` in column numbers; past 63 bits there is nothing.
+pub(super) fn span(start: u64, count: u64) -> (i64, i64) {
+    let bound = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    (bound(start), bound(start.saturating_add(count)))
+}
+
+pub(super) fn head((size, root, checkpoint, time): HeadRow) -> Result<Head, StoreError> {
+    Ok(Head {
+        size: unsigned(size, "head.size")?,
+        root: hash(&root, "head.root")?,
+        checkpoint: checkpoint.into(),
+        time,
+    })
+}
+
+/// The one head row.
+pub(super) fn only_head(rows: Vec<HeadRow>) -> Result<Head, StoreError> {
+    let row = rows.into_iter().next();
+    head(row.ok_or_else(|| corrupt("there is no head row"))?)
+}
+
+/// Identity and head, neither, or a database that lost one of them.
+pub(super) fn state(rows: Vec<StateRow>) -> Result<Option<(Identity, Head)>, StoreError> {
+    let row = rows.into_iter().next();
+    let (tree_id, hostname, public_key, created_at, size, root, checkpoint, time) =
+        row.ok_or_else(|| corrupt("the state query gave no row"))?;
+    let log = tree_id.zip(hostname).zip(public_key).zip(created_at);
+    let tip = size.zip(root).zip(checkpoint).zip(time);
+    match (log, tip) {
+        (None, None) => Ok(None),
+        (
+            Some((((tree_id, hostname), public_key), created_at)),
+            Some((((size, root), note), time)),
+        ) => {
+            let identity = Identity {
+                tree_id: unsigned(tree_id, "log.tree_id")?,
+                hostname,
+                public_key,
+                created_at,
+            };
+            Ok(Some((identity, head((size, root, note, time))?)))
+        }
+        (Some(_), None) => Err(corrupt("there is a log row but no head row")),
+        (None, Some(_)) => Err(corrupt("there is a head row but no log row")),
+    }
+}
+
+pub(super) fn found((idx, leaf): LeafRow) -> Result<(Hash, u64), StoreError> {
+    Ok((
+        hash(&leaf, "entries.leaf_hash")?,
+        unsigned(idx, "entries.idx")?,
+    ))
+}
+
+fn entry((idx, leaf, body, integrated_time): EntryRow) -> Result<StoredEntry, StoreError> {
+    Ok(StoredEntry {
+        index: unsigned(idx, "entries.idx")?,
+        leaf: hash(&leaf, "entries.leaf_hash")?,
+        body,
+        integrated_time,
+        attestation: None,
+    })
+}
+
+/// At most one entry with its payload.
+pub(super) fn entry_with_payload(rows: Vec<PayloadRow>) -> Result<Option<StoredEntry>, StoreError> {
+    let Some((idx, leaf, body, time, has_payload, payload)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    if has_payload && payload.is_none() {
+        return Err(corrupt(format!("the payload of entry {idx} is missing")));
+    }
+    let entry = entry((idx, leaf, body, time))?;
+    Ok(Some(StoredEntry {
+        attestation: payload,
+        ..entry
+    }))
+}
+
+/// Leaf hashes from `start` on; a gap would be a hole in the log.
+pub(super) fn dense_leaves(start: i64, rows: Vec<LeafRow>) -> Result<Vec<Hash>, StoreError> {
+    let indexed = (start..).zip(rows);
+    let leaf = |(expected, (idx, leaf)): (i64, LeafRow)| {
+        in_place(expected, idx)?;
+        hash(&leaf, "entries.leaf_hash")
+    };
+    indexed.map(leaf).collect()
+}
+
+/// Entries from `start` on; a gap would be a hole in the log.
+pub(super) fn dense_entries(
+    start: i64,
+    rows: Vec<EntryRow>,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    let indexed = (start..).zip(rows);
+    let checked = |(expected, row): (i64, EntryRow)| {
+        in_place(expected, row.0)?;
+        entry(row)
+    };
+    indexed.map(checked).collect()
+}
+
+fn in_place(expected: i64, idx: i64) -> Result<(), StoreError> {
+    if idx == expected {
+        return Ok(());
+    }
+    Err(corrupt(format!(
+        "entry {expected} is missing, the next one is {idx}"
+    )))
+}
+
+pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError> {
+    let level_fits = u8::try_from(level);
+    let level = level_fits.map_err(|_| corrupt(format!("tiles.level is {level}")))?;
+    let index = unsigned(idx, "tiles.idx")?;
+    if hashes.len() != TILE_BYTES {
+        let length = hashes.len();
+        return Err(corrupt(format!("tile {level}/{index} has {length} bytes")));
+    }
+    Ok(FullTile {
+        id: TileId { level, index },
+        hashes,
+    })
+}
+
+/// Sorts matches, which come in index order, under the key that they answer.
+pub(super) fn matches(
+    keys: usize,
+    rows: Vec<MatchRow>,
+) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
+    let mut answer = vec![Vec::new(); keys];
+    for (place, idx, leaf) in rows {
+        let leaf = leaf.ok_or_else(|| corrupt(format!("index key of a missing entry {idx}")))?;
+        let under = usize::try_from(place)
+            .ok()
+            .and_then(|place| answer.get_mut(place));
+        let under = under.ok_or_else(|| corrupt(format!("match for no key: {place}")))?;
+        under.push((
+            unsigned(idx, "index_keys.idx")?,
+            hash(&leaf, "entries.leaf_hash")?,
+        ));
+    }
+    Ok(answer)
+}
