@@ -42,11 +42,7 @@ fn null_when_empty<S: serde::Serializer>(
     shards: &[InactiveShard],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    if shards.is_empty() {
-        serializer.serialize_none()
-    } else {
-        shards.serialize(serializer)
-    }
+    if shards.is_empty() { serializer.serialize_none() } else { shards.serialize(serializer) }
 }
 
 fn empty_when_null<'de, D: Deserializer<'de>>(
