@@ -9,7 +9,7 @@
 
 -- Who this log is. The constant primary key is what makes it a single row.
 CREATE TABLE log (
-    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    singleton  boolean PRIMARY KEY CHECK (singleton),
     tree_id    bigint  NOT NULL CHECK (tree_id > 0),
     hostname   text    NOT NULL,
     public_key bytea   NOT NULL, -- DER SubjectPublicKeyInfo
@@ -20,7 +20,7 @@ CREATE TABLE log (
 -- that change, and a page that counts as full when it is a tenth full: each
 -- update stays heap-only and prunes its forerunners, so the table stays one page.
 CREATE TABLE head (
-    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    singleton  boolean PRIMARY KEY CHECK (singleton),
     size       bigint  NOT NULL CHECK (size >= 0),
     root       bytea   NOT NULL CHECK (octet_length(root) = 32),
     checkpoint text    NOT NULL, -- signed note, as served

@@ -10,7 +10,7 @@
 
 -- Who this log is. The constant primary key is what makes it a single row.
 CREATE TABLE log (
-    singleton  INTEGER PRIMARY KEY DEFAULT 1 CHECK (singleton = 1),
+    singleton  INTEGER PRIMARY KEY CHECK (singleton = 1),
     tree_id    INTEGER NOT NULL CHECK (tree_id > 0),
     hostname   TEXT    NOT NULL,
     public_key BLOB    NOT NULL, -- DER SubjectPublicKeyInfo
@@ -19,7 +19,7 @@ CREATE TABLE log (
 
 -- The only row that is ever updated, once per round.
 CREATE TABLE head (
-    singleton  INTEGER PRIMARY KEY DEFAULT 1 CHECK (singleton = 1),
+    singleton  INTEGER PRIMARY KEY CHECK (singleton = 1),
     size       INTEGER NOT NULL CHECK (size >= 0),
     root       BLOB    NOT NULL CHECK (length(root) = 32),
     checkpoint TEXT    NOT NULL, -- signed note, as served

@@ -42,10 +42,7 @@ impl PostgresStore {
         let options = session::options(url)?;
         session::migrate(&options).await?;
         let readers = max_connections.saturating_sub(1).max(1);
-        Ok(Self {
-            writer: session::pool(&options, 1),
-            readers: session::pool(&options, readers),
-        })
+        Ok(Self { writer: session::pool(&options, 1), readers: session::pool(&options, readers) })
     }
 
     /// Runs a statement to its end, that is past its commit.
@@ -93,13 +90,13 @@ impl Store for PostgresStore {
         head.check_first()?;
         let query = sqlx::query_as(
             "WITH born AS (
-                 INSERT INTO log (tree_id, hostname, public_key, created_at)
-                 VALUES ($1, $2, $3, $4)
+                 INSERT INTO log (singleton, tree_id, hostname, public_key, created_at)
+                 VALUES (true, $1, $2, $3, $4)
                  ON CONFLICT DO NOTHING
                  RETURNING 1
              ), first_head AS (
-                 INSERT INTO head (size, root, checkpoint, time)
-                 SELECT $5, $6, $7, $8 FROM born
+                 INSERT INTO head (singleton, size, root, checkpoint, time)
+                 SELECT true, $5, $6, $7, $8 FROM born
              )
              SELECT count(*) FROM born",
         )
@@ -139,11 +136,7 @@ impl Store for PostgresStore {
         let leaves: Vec<&[u8]> = leaves.iter().map(|leaf| &leaf.as_bytes()[..]).collect();
         let query = sqlx::query_as("SELECT idx, leaf_hash FROM entries WHERE leaf_hash = ANY ($1)")
             .bind(leaves);
-        self.read(query)
-            .await?
-            .into_iter()
-            .map(rows::found)
-            .collect()
+        self.read(query).await?.into_iter().map(rows::found).collect()
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
@@ -200,11 +193,7 @@ impl Store for PostgresStore {
         )
         .bind(levels)
         .bind(indexes);
-        self.read(query)
-            .await?
-            .into_iter()
-            .map(rows::tile)
-            .collect()
+        self.read(query).await?.into_iter().map(rows::tile).collect()
     }
 
     async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
@@ -221,9 +210,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read::<(i32,)>(sqlx::query_as("SELECT 1"))
-            .await
-            .map(drop)
+        self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
     }
 
     async fn close(&self) {

@@ -102,10 +102,7 @@ pub(super) fn state(rows: Vec<StateRow>) -> Result<Option<(Identity, Head)>, Sto
 }
 
 pub(super) fn found((idx, leaf): LeafRow) -> Result<(Hash, u64), StoreError> {
-    Ok((
-        hash(&leaf, "entries.leaf_hash")?,
-        unsigned(idx, "entries.idx")?,
-    ))
+    Ok((hash(&leaf, "entries.leaf_hash")?, unsigned(idx, "entries.idx")?))
 }
 
 fn entry((idx, leaf, body, integrated_time): EntryRow) -> Result<StoredEntry, StoreError> {
@@ -127,16 +124,13 @@ pub(super) fn entry_with_payload(rows: Vec<PayloadRow>) -> Result<Option<StoredE
         return Err(corrupt(format!("the payload of entry {idx} is missing")));
     }
     let entry = entry((idx, leaf, body, time))?;
-    Ok(Some(StoredEntry {
-        attestation: payload,
-        ..entry
-    }))
+    Ok(Some(StoredEntry { attestation: payload, ..entry }))
 }
 
 /// Leaf hashes from `start` on; a gap would be a hole in the log.
 pub(super) fn dense_leaves(start: i64, rows: Vec<LeafRow>) -> Result<Vec<Hash>, StoreError> {
-    let indexed = (start..).zip(rows);
-    let leaf = |(expected, (idx, leaf)): (i64, LeafRow)| {
+    let indexed = rows.into_iter().zip(start..);
+    let leaf = |((idx, leaf), expected): (LeafRow, i64)| {
         in_place(expected, idx)?;
         hash(&leaf, "entries.leaf_hash")
     };
@@ -148,8 +142,8 @@ pub(super) fn dense_entries(
     start: i64,
     rows: Vec<EntryRow>,
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    let indexed = (start..).zip(rows);
-    let checked = |(expected, row): (i64, EntryRow)| {
+    let indexed = rows.into_iter().zip(start..);
+    let checked = |(row, expected): (EntryRow, i64)| {
         in_place(expected, row.0)?;
         entry(row)
     };
@@ -160,9 +154,7 @@ fn in_place(expected: i64, idx: i64) -> Result<(), StoreError> {
     if idx == expected {
         return Ok(());
     }
-    Err(corrupt(format!(
-        "entry {expected} is missing, the next one is {idx}"
-    )))
+    Err(corrupt(format!("entry {expected} is missing, the next one is {idx}")))
 }
 
 pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError> {
@@ -173,10 +165,7 @@ pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError
         let length = hashes.len();
         return Err(corrupt(format!("tile {level}/{index} has {length} bytes")));
     }
-    Ok(FullTile {
-        id: TileId { level, index },
-        hashes,
-    })
+    Ok(FullTile { id: TileId { level, index }, hashes })
 }
 
 /// Sorts matches, which come in index order, under the key that they answer.
@@ -187,14 +176,9 @@ pub(super) fn matches(
     let mut answer = vec![Vec::new(); keys];
     for (place, idx, leaf) in rows {
         let leaf = leaf.ok_or_else(|| corrupt(format!("index key of a missing entry {idx}")))?;
-        let under = usize::try_from(place)
-            .ok()
-            .and_then(|place| answer.get_mut(place));
+        let under = usize::try_from(place).ok().and_then(|place| answer.get_mut(place));
         let under = under.ok_or_else(|| corrupt(format!("match for no key: {place}")))?;
-        under.push((
-            unsigned(idx, "index_keys.idx")?,
-            hash(&leaf, "entries.leaf_hash")?,
-        ));
+        under.push((unsigned(idx, "index_keys.idx")?, hash(&leaf, "entries.leaf_hash")?));
     }
     Ok(answer)
 }

@@ -42,10 +42,7 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
-        Ok(Self {
-            writer: session::pool(path, 1),
-            readers: session::pool(path, READERS),
-        })
+        Ok(Self { writer: session::pool(path, 1), readers: session::pool(path, READERS) })
     }
 
     async fn read<O>(
@@ -156,10 +153,8 @@ impl Store for SqliteStore {
     }
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
-        let ids: Vec<(u8, i64)> = ids
-            .iter()
-            .filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?)))
-            .collect();
+        let ids: Vec<(u8, i64)> =
+            ids.iter().filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?))).collect();
         let mut found = Vec::new();
         for piece in pieces(&ids) {
             let mut query =
@@ -195,9 +190,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read::<(i32,)>(sqlx::query_as("SELECT 1"))
-            .await
-            .map(drop)
+        self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
     }
 
     async fn close(&self) {

@@ -54,14 +54,10 @@ pub(super) fn statement(
         .bind(batch.head.time);
 
     let entries = &batch.entries;
-    let kept = entries
-        .iter()
-        .filter_map(|entry| entry.attestation.as_ref());
+    let kept = entries.iter().filter_map(|entry| entry.attestation.as_ref());
     let query = query
         .bind(column(entries.iter().map(|entry| entry.integrated_time)))
-        .bind(column(
-            entries.iter().map(|entry| &entry.leaf.as_bytes()[..]),
-        ))
+        .bind(column(entries.iter().map(|entry| &entry.leaf.as_bytes()[..])))
         .bind(column(entries.iter().map(|entry| &*entry.body)))
         .bind(column(entries.iter().map(digest)));
 
@@ -86,8 +82,7 @@ fn digest(entry: &NewEntry) -> Option<&[u8]> {
 
 /// Levels and indexes of the tiles whose index a column can hold.
 pub(super) fn tile_columns(ids: impl Iterator<Item = TileId>) -> (Vec<i16>, Vec<i64>) {
-    ids.filter_map(|id| Some((i16::from(id.level), i64::try_from(id.index).ok()?)))
-        .unzip()
+    ids.filter_map(|id| Some((i16::from(id.level), i64::try_from(id.index).ok()?))).unzip()
 }
 
 fn column<T>(values: impl Iterator<Item = T>) -> Vec<T> {

@@ -30,10 +30,7 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 /// Takes the write lock at once: a lock that is asked for later can be refused
 /// without a wait. Dropping the transaction takes everything back.
 pub(super) async fn begin(writer: &SqlitePool) -> Result<Round, StoreError> {
-    writer
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(store_error)
+    writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
 }
 
 /// Writes identity and first head where there is none.
@@ -43,33 +40,24 @@ pub(super) async fn born(
     head: &Head,
 ) -> Result<(), StoreError> {
     let log = sqlx::query(
-        "INSERT INTO log (tree_id, hostname, public_key, created_at)
-         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO log (singleton, tree_id, hostname, public_key, created_at)
+         VALUES (1, $1, $2, $3, $4) ON CONFLICT DO NOTHING",
     )
     .bind(rows::signed(identity.tree_id, "log.tree_id")?)
     .bind(&identity.hostname)
     .bind(&identity.public_key)
     .bind(identity.created_at);
-    if log
-        .execute(&mut **round)
-        .await
-        .map_err(store_error)?
-        .rows_affected()
-        != 1
-    {
+    if log.execute(&mut **round).await.map_err(store_error)?.rows_affected() != 1 {
         return Err(StoreError::Conflict);
     }
-    let first =
-        sqlx::query("INSERT INTO head (size, root, checkpoint, time) VALUES ($1, $2, $3, $4)")
-            .bind(rows::signed(head.size, "head.size")?)
-            .bind(&head.root.as_bytes()[..])
-            .bind(&*head.checkpoint)
-            .bind(head.time);
-    first
-        .execute(&mut **round)
-        .await
-        .map(drop)
-        .map_err(store_error)
+    let first = sqlx::query(
+        "INSERT INTO head (singleton, size, root, checkpoint, time) VALUES (1, $1, $2, $3, $4)",
+    )
+    .bind(rows::signed(head.size, "head.size")?)
+    .bind(&head.root.as_bytes()[..])
+    .bind(&*head.checkpoint)
+    .bind(head.time);
+    first.execute(&mut **round).await.map(drop).map_err(store_error)
 }
 
 /// The fence.
@@ -85,12 +73,7 @@ pub(super) async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreE
     .bind(&batch.head.root.as_bytes()[..])
     .bind(&*batch.head.checkpoint)
     .bind(batch.head.time);
-    match query
-        .execute(&mut **round)
-        .await
-        .map_err(store_error)?
-        .rows_affected()
-    {
+    match query.execute(&mut **round).await.map_err(store_error)?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Conflict),
     }
@@ -130,11 +113,8 @@ pub(super) async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), Sto
 }
 
 pub(super) async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
-    let kept: Vec<&Attestation> = batch
-        .entries
-        .iter()
-        .filter_map(|entry| entry.attestation.as_ref())
-        .collect();
+    let kept: Vec<&Attestation> =
+        batch.entries.iter().filter_map(|entry| entry.attestation.as_ref()).collect();
     for piece in pieces(&kept) {
         let mut query = QueryBuilder::new("INSERT INTO attestations (digest, data) ");
         query.push_values(piece, |mut row, kept| {
@@ -151,11 +131,7 @@ pub(super) async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), St
         .tiles
         .iter()
         .map(|tile| {
-            Ok((
-                tile.id.level,
-                rows::signed(tile.id.index, "tiles.idx")?,
-                &tile.hashes[..],
-            ))
+            Ok((tile.id.level, rows::signed(tile.id.index, "tiles.idx")?, &tile.hashes[..]))
         })
         .collect::<Result<_, StoreError>>()?;
     for piece in pieces(&tiles) {
@@ -174,10 +150,5 @@ fn numbered(batch: &Batch) -> Result<Vec<(i64, &NewEntry)>, StoreError> {
 }
 
 async fn insert(round: &mut Round, mut query: QueryBuilder<Sqlite>) -> Result<(), StoreError> {
-    query
-        .build()
-        .execute(&mut **round)
-        .await
-        .map(drop)
-        .map_err(store_error)
+    query.build().execute(&mut **round).await.map(drop).map_err(store_error)
 }

@@ -41,9 +41,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Makes the file ready before any pool opens it.
 pub(super) async fn prepare(path: &Path) -> Result<(), StoreError> {
-    let mut connection = SqliteConnection::connect_with(&options(path))
-        .await
-        .map_err(store_error)?;
+    let mut connection =
+        SqliteConnection::connect_with(&options(path)).await.map_err(store_error)?;
     turn_on_wal(&mut connection).await?;
     check_settings(&mut connection).await?;
     migrate(&mut connection).await?;
@@ -55,9 +54,7 @@ pub(super) async fn prepare(path: &Path) -> Result<(), StoreError> {
 async fn turn_on_wal(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let asked = Instant::now();
     loop {
-        let turned = sqlx::query("PRAGMA journal_mode = WAL")
-            .execute(&mut *connection)
-            .await;
+        let turned = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await;
         match turned.map_err(store_error) {
             Err(StoreError::Unavailable(_)) if asked.elapsed() < ACQUIRE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -112,10 +109,7 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
 
 /// By (extended) result code, see sqlite.org/rescode.html.
 fn verdict(error: &dyn DatabaseError) -> Reaction {
-    let code: i32 = error
-        .code()
-        .and_then(|code| code.parse().ok())
-        .unwrap_or_default();
+    let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
     match code {
         // CONSTRAINT_UNIQUE: the leaf came in through another handle.
         2067 if error.message().contains("entries.leaf_hash") => Reaction::Reload,

@@ -1,0 +1,9 @@
+//! What the stories stand on: databases to run on, and faults to run into.
+
+#![allow(dead_code, reason = "a harness offers more than each story takes")]
+
+#[macro_use]
+pub(crate) mod databases;
+pub(crate) mod faults;
+pub(crate) mod postgres;
+pub(crate) mod rounds;

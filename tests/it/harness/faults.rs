@@ -1,0 +1,142 @@
+//! A store that breaks on request.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use indelible::store::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+use tlog::{Hash, TileId};
+
+/// How a call breaks. The caller sees `Unavailable` either way and cannot know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The database never hears of it.
+    Refused,
+    /// The database does it, and its answer is lost.
+    DoneButReportedAsFailed,
+}
+
+/// A method of [`Store`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Method {
+    Load,
+    Create,
+    Head,
+    Commit,
+    FindLeaves,
+    Entry,
+    LeafHashes,
+    Entries,
+    Tiles,
+    Search,
+    Ping,
+}
+
+/// A database that passes calls on to another one until a planned fault.
+pub(crate) struct FaultyStore {
+    inner: Arc<dyn Store>,
+    plan: Mutex<Plan>,
+}
+
+#[derive(Default)]
+struct Plan {
+    calls: HashMap<Method, usize>,
+    faults: HashMap<(Method, usize), Fault>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("planned fault: {0:?} {1:?}")]
+struct Planned(Method, Fault);
+
+impl FaultyStore {
+    /// Without faults yet.
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, plan: Mutex::default() })
+    }
+
+    /// Breaks the n-th call of a method from now on; the next one is number 1.
+    pub(crate) fn fail(&self, method: Method, nth: usize, fault: Fault) {
+        let mut plan = self.plan.lock().expect("the plan");
+        let done = plan.calls.get(&method).copied().unwrap_or_default();
+        plan.faults.insert((method, done + nth), fault);
+    }
+
+    /// Calls of a method so far.
+    pub(crate) fn calls(&self, method: Method) -> usize {
+        self.plan.lock().expect("the plan").calls.get(&method).copied().unwrap_or_default()
+    }
+
+    fn next(&self, method: Method) -> Option<Fault> {
+        let mut plan = self.plan.lock().expect("the plan");
+        let call = plan.calls.entry(method).or_default();
+        *call += 1;
+        let call = *call;
+        plan.faults.remove(&(method, call))
+    }
+
+    async fn pass<T>(
+        &self,
+        method: Method,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(fault) = self.next(method) else {
+            return call.await;
+        };
+        if fault == Fault::DoneButReportedAsFailed {
+            call.await?;
+        }
+        Err(StoreError::Unavailable(Box::new(Planned(method, fault))))
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError> {
+        self.pass(Method::Load, self.inner.load()).await
+    }
+
+    async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
+        self.pass(Method::Create, self.inner.create(identity, head)).await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.pass(Method::Head, self.inner.head()).await
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.pass(Method::Commit, self.inner.commit(batch)).await
+    }
+
+    async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
+        self.pass(Method::FindLeaves, self.inner.find_leaves(leaves)).await
+    }
+
+    async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
+        self.pass(Method::Entry, self.inner.entry(key)).await
+    }
+
+    async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+        self.pass(Method::LeafHashes, self.inner.leaf_hashes(start, count)).await
+    }
+
+    async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
+        self.pass(Method::Entries, self.inner.entries(start, count)).await
+    }
+
+    async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
+        self.pass(Method::Tiles, self.inner.tiles(ids)).await
+    }
+
+    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
+        self.pass(Method::Search, self.inner.search(keys)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.pass(Method::Ping, self.inner.ping()).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! Every integration test, in one binary: one Postgres cluster serves them all.
+//!
+//! A story is an `async fn name(db: TestDb)`; `both! { name, … }` tells it once on
+//! Postgres and once on SQLite.
+
+#[macro_use]
+mod harness;
+
+mod store_story;
