@@ -126,10 +126,7 @@ impl Head {
         if self.size == 0 {
             return Ok(());
         }
-        Err(StoreError::Corrupt(format!(
-            "a new log cannot begin with {} entries",
-            self.size
-        )))
+        Err(StoreError::Corrupt(format!("a new log cannot begin with {} entries", self.size)))
     }
 }
 

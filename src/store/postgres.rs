@@ -146,18 +146,16 @@ impl Store for PostgresStore {
                     return Ok(None);
                 };
                 sqlx::query_as(
-                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
-                            e.attestation IS NOT NULL, a.data
-                       FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
-                      WHERE e.idx = $1",
+                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                            (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
+                       FROM entries AS e WHERE e.idx = $1",
                 )
                 .bind(index)
             }
             EntryKey::Leaf(leaf) => sqlx::query_as(
-                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
-                        e.attestation IS NOT NULL, a.data
-                   FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
-                  WHERE e.leaf_hash = $1",
+                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                        (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
+                   FROM entries AS e WHERE e.leaf_hash = $1",
             )
             .bind(leaf.as_bytes().to_vec()),
         };
@@ -199,14 +197,11 @@ impl Store for PostgresStore {
     async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
         let wanted: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
         let query = sqlx::query_as(
-            "SELECT w.place - 1, k.idx, e.leaf_hash
-               FROM UNNEST($1::bytea[]) WITH ORDINALITY AS w (key, place)
-               JOIN index_keys AS k ON k.key = w.key
-               LEFT JOIN entries AS e ON e.idx = k.idx
-              ORDER BY k.idx",
+            "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
+               FROM index_keys AS k WHERE k.key = ANY ($1) ORDER BY k.idx",
         )
         .bind(wanted);
-        rows::matches(keys.len(), self.read(query).await?)
+        rows::matches(keys, self.read(query).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -4,6 +4,8 @@
 //! both backends keeps; what does not fit the contract becomes
 //! [`StoreError::Corrupt`], because only this server writes these tables.
 
+use std::collections::HashMap;
+
 use tlog::{Hash, TileId};
 
 use super::{FullTile, Head, Identity, StoreError, StoredEntry};
@@ -33,8 +35,8 @@ pub(super) type PayloadRow = (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>)
 pub(super) type LeafRow = (i64, Vec<u8>);
 /// level, idx, hashes
 pub(super) type TileRow = (i64, i64, Vec<u8>);
-/// place of the key in the question, idx, leaf_hash (null: no such entry)
-pub(super) type MatchRow = (i64, i64, Option<Vec<u8>>);
+/// key, idx, leaf_hash (null: no such entry)
+pub(super) type MatchRow = (Vec<u8>, i64, Option<Vec<u8>>);
 
 fn corrupt(what: impl Into<String>) -> StoreError {
     StoreError::Corrupt(what.into())
@@ -168,17 +170,17 @@ pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError
     Ok(FullTile { id: TileId { level, index }, hashes })
 }
 
-/// Sorts matches, which come in index order, under the key that they answer.
+/// Sorts matches under the keys that they answer, each list in index order.
 pub(super) fn matches(
-    keys: usize,
+    keys: &[[u8; 32]],
     rows: Vec<MatchRow>,
 ) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-    let mut answer = vec![Vec::new(); keys];
-    for (place, idx, leaf) in rows {
+    let mut by_key: HashMap<Vec<u8>, Vec<(u64, Hash)>> = HashMap::new();
+    for (key, idx, leaf) in rows {
         let leaf = leaf.ok_or_else(|| corrupt(format!("index key of a missing entry {idx}")))?;
-        let under = usize::try_from(place).ok().and_then(|place| answer.get_mut(place));
-        let under = under.ok_or_else(|| corrupt(format!("match for no key: {place}")))?;
-        under.push((unsigned(idx, "index_keys.idx")?, hash(&leaf, "entries.leaf_hash")?));
+        let entry = (unsigned(idx, "index_keys.idx")?, hash(&leaf, "entries.leaf_hash")?);
+        by_key.entry(key).or_default().push(entry);
     }
-    Ok(answer)
+    let under = |key: &[u8; 32]| by_key.get(&key[..]).cloned().unwrap_or_default();
+    Ok(keys.iter().map(under).collect())
 }

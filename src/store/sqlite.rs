@@ -7,6 +7,7 @@
 mod round;
 mod session;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -113,18 +114,16 @@ impl Store for SqliteStore {
                     return Ok(None);
                 };
                 sqlx::query_as(
-                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
-                            e.attestation IS NOT NULL, a.data
-                       FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
-                      WHERE e.idx = $1",
+                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                            (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
+                       FROM entries AS e WHERE e.idx = $1",
                 )
                 .bind(index)
             }
             EntryKey::Leaf(leaf) => sqlx::query_as(
-                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time,
-                        e.attestation IS NOT NULL, a.data
-                   FROM entries AS e LEFT JOIN attestations AS a ON a.digest = e.attestation
-                  WHERE e.leaf_hash = $1",
+                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                        (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
+                   FROM entries AS e WHERE e.leaf_hash = $1",
             )
             .bind(leaf.as_bytes().to_vec()),
         };
@@ -156,13 +155,16 @@ impl Store for SqliteStore {
         let ids: Vec<(u8, i64)> =
             ids.iter().filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?))).collect();
         let mut found = Vec::new();
-        for piece in pieces(&ids) {
-            let mut query =
-                QueryBuilder::new("SELECT level, idx, hashes FROM tiles WHERE (level, idx) IN (");
+        for piece in pieces(&distinct) {
+            // CROSS JOIN keeps this order; else SQLite would scan the tiles.
+            let mut query = QueryBuilder::new("WITH w (level, idx) AS (");
             query.push_values(piece, |mut row, (level, index)| {
                 row.push_bind(*level).push_bind(*index);
             });
-            query.push(")");
+            query.push(
+                ") SELECT t.level, t.idx, t.hashes
+                     FROM w CROSS JOIN tiles AS t ON t.level = w.level AND t.idx = w.idx",
+            );
             let rows: Vec<TileRow> = self.read(query.build_query_as()).await?;
             found.extend(rows);
         }
@@ -170,23 +172,22 @@ impl Store for SqliteStore {
     }
 
     async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-        let numbered: Vec<(i64, &[u8; 32])> = (0..).zip(keys).collect();
+        let distinct: Vec<&[u8; 32]> = BTreeSet::from_iter(keys).into_iter().collect();
         let mut found = Vec::new();
-        for piece in pieces(&numbered) {
-            let mut query = QueryBuilder::new("WITH w (place, key) AS (");
-            query.push_values(piece, |mut row, (place, key)| {
-                row.push_bind(*place).push_bind(&key[..]);
-            });
-            query.push(
-                ") SELECT w.place, k.idx, e.leaf_hash
-                     FROM w CROSS JOIN index_keys AS k ON k.key = w.key
-                     LEFT JOIN entries AS e ON e.idx = k.idx
-                    ORDER BY k.idx",
+        for piece in pieces(&distinct) {
+            let mut query = QueryBuilder::new(
+                "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
+                   FROM index_keys AS k WHERE k.key IN (",
             );
+            let mut list = query.separated(", ");
+            for key in piece {
+                list.push_bind(&key[..]);
+            }
+            query.push(") ORDER BY k.idx");
             let rows: Vec<MatchRow> = self.read(query.build_query_as()).await?;
             found.extend(rows);
         }
-        rows::matches(keys.len(), found)
+        rows::matches(keys, found)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -6,4 +6,8 @@
 #[macro_use]
 mod harness;
 
+mod store_damage;
+mod store_outage;
+mod store_races;
+mod store_schema;
 mod store_story;

@@ -1,0 +1,67 @@
+//! Every store call that a write makes is broken twice, refused and done but
+//! reported as failed; then the whole log is checked.
+
+use indelible::log::{Options, SubmitError, Submitted};
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::leaf;
+use crate::harness::faults::{Fault, FaultyStore, Method};
+use crate::log_story::{open_on, submit};
+
+both! {
+    a_broken_write_is_all_or_nothing,
+    a_commit_whose_answer_is_lost_is_still_a_receipt,
+    an_outage_ends_by_itself,
+}
+
+async fn a_broken_write_is_all_or_nothing(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    let mut n = 0;
+    for method in [Method::FindLeaves, Method::Commit, Method::Head] {
+        for fault in [Fault::Refused, Fault::DoneButReportedAsFailed] {
+            submit(&log, n).await;
+            store.fail(method, 1, fault);
+            if method == Method::Head {
+                // The head is only read when a commit's outcome is unknown.
+                store.fail(Method::Commit, 1, fault);
+            }
+            let size = log.published_size();
+            match log.submit(leaf(n + 1)).await {
+                Ok(Submitted::Created(_)) => assert_eq!(log.published_size(), size + 1),
+                Ok(Submitted::Duplicate(_)) => panic!("it was not there before"),
+                Err(SubmitError::NotCommitted) => {}
+                Err(error) => panic!("{method:?} {fault:?}: {error}"),
+            }
+            // Submitting again is always safe, and leads to one index.
+            let (id, body, _) = submit(&log, n + 1).await;
+            let (again, same, new) = submit(&log, n + 1).await;
+            assert!(!new && id == again && body.log_index == same.log_index);
+            log.check().await.expect("the log is whole");
+            n += 2;
+        }
+    }
+    assert_eq!(log.check().await.unwrap(), n);
+}
+
+async fn a_commit_whose_answer_is_lost_is_still_a_receipt(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    store.fail(Method::Commit, 1, Fault::DoneButReportedAsFailed);
+    let (_, body, new) = submit(&log, 1).await;
+    assert!(new && body.log_index == 0, "the head tells that it was committed");
+    assert_eq!(log.check().await.unwrap(), 1);
+}
+
+async fn an_outage_ends_by_itself(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    submit(&log, 0).await;
+    store.fail(Method::FindLeaves, 1, Fault::Refused);
+    assert!(matches!(log.submit(leaf(1)).await, Err(SubmitError::NotCommitted)));
+    store.fail(Method::Ping, 1, Fault::Refused);
+    assert!(log.ready().await.is_err());
+    log.ready().await.unwrap();
+    assert!(submit(&log, 1).await.2);
+    assert_eq!(log.check().await.unwrap(), 2);
+}

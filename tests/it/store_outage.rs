@@ -1,0 +1,204 @@
+//! Databases that do not answer, in good time or at all.
+
+use std::time::{Duration, Instant};
+
+use indelible::store::postgres::PostgresStore;
+use indelible::store::sqlite::SqliteStore;
+use indelible::store::{EntryKey, Head, Store, StoreError};
+use sqlx::{Connection, PgConnection};
+use tlog::TileId;
+
+use crate::harness::databases::{Rows, TestDb, sqlite_console};
+use crate::harness::faults::{Fault, FaultyStore, Method};
+use crate::harness::rounds::{
+    append, attested_leaf, create, first_head, identity, indexed_leaf, leaf, leaves, round, sha256,
+    tile,
+};
+
+both! {
+    a_closed_store_is_unavailable,
+    a_planned_fault_comes_once_and_says_nothing,
+}
+
+async fn a_closed_store_is_unavailable(db: TestDb) {
+    let store = db.open().await;
+    let head = create(&*store).await;
+    store.close().await;
+    store.close().await;
+
+    let gone = |error: Option<StoreError>| {
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
+    };
+    gone(store.load().await.err());
+    gone(store.create(&identity(), &head).await.err());
+    gone(store.head().await.err());
+    gone(store.commit(&round(&head, leaves("late", 1))).await.err());
+    gone(store.find_leaves(&[leaf("late").leaf]).await.err());
+    gone(store.entry(EntryKey::Index(0)).await.err());
+    gone(store.leaf_hashes(0, 1).await.err());
+    gone(store.entries(0, 1).await.err());
+    gone(store.tiles(&[TileId { level: 0, index: 0 }]).await.err());
+    gone(store.search(&[sha256(b"late")]).await.err());
+    gone(store.ping().await.err());
+    assert_eq!(db.rows().await, Rows { log: 1, head: 1, ..Rows::default() });
+}
+
+/// The harness itself: what other stories build on.
+async fn a_planned_fault_comes_once_and_says_nothing(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let empty = create(&*store).await;
+    store.fail(Method::Commit, 1, Fault::Refused);
+    store.fail(Method::Commit, 2, Fault::DoneButReportedAsFailed);
+
+    let batch = round(&empty, leaves("entry", 2));
+    assert!(matches!(store.commit(&batch).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.head().await.unwrap(), empty);
+    assert!(matches!(store.commit(&batch).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.head().await.unwrap(), batch.head);
+    append(&*store, &batch.head, leaves("later", 1)).await;
+    assert_eq!(store.calls(Method::Commit), 3);
+
+    store.fail(Method::Head, 2, Fault::Refused);
+    assert!(store.head().await.is_ok());
+    assert!(store.head().await.is_err());
+    assert!(store.head().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_not_there_is_unavailable() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let refused = PostgresStore::connect(&format!("postgres://nobody@127.0.0.1:{port}/x"), 2).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+/// It accepts connections and never says a word.
+#[tokio::test]
+async fn a_postgres_that_is_silent_is_unavailable() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let refused = PostgresStore::connect(&format!("postgres://nobody@127.0.0.1:{port}/x"), 2).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_cannot_be_is_unavailable() {
+    let directory = tempfile::tempdir().unwrap();
+    let absent = SqliteStore::open(&directory.path().join("absent/log.sqlite")).await;
+    assert!(matches!(absent, Err(StoreError::Unavailable(_))), "{absent:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_corrupt() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.sqlite");
+    std::fs::write(&path, "just a letter, longer than the header of a database. ".repeat(40))
+        .unwrap();
+    let refused = SqliteStore::open(&path).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+}
+
+/// A round waits for the head row, and its connection is shot meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_whose_connection_dies_leaves_nothing() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    let empty = create(&*store).await;
+
+    let mut blocker = PgConnection::connect(db.url()).await.unwrap();
+    let mut held = blocker.begin().await.unwrap();
+    sqlx::query("SELECT * FROM head FOR UPDATE").execute(&mut *held).await.unwrap();
+    let mut batch = round(&empty, vec![indexed_leaf("a", &["a"]), attested_leaf("b", b"payload")]);
+    batch.tiles = vec![tile(0, 0)];
+    let committing = {
+        let (store, batch) = (store.clone(), batch.clone());
+        tokio::spawn(async move { store.commit(&batch).await })
+    };
+    shoot_writer(&db, "wait_event_type = 'Lock'").await;
+    let outcome = committing.await.unwrap();
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    held.rollback().await.unwrap();
+
+    assert_eq!(store.head().await.unwrap(), empty);
+    assert_eq!(db.rows().await, Rows { log: 1, head: 1, ..Rows::default() });
+    store.commit(&batch).await.unwrap();
+}
+
+/// Shot at any moment of the statement, also after its commit: the caller cannot
+/// know the outcome, but there are only two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_is_shot_at_is_whole_or_nothing() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    let mut head = create(&*store).await;
+    for number in 0..10 {
+        let batch = round(&head, leaves(&format!("round {number}"), 700));
+        let committing = {
+            let (store, batch) = (store.clone(), batch.clone());
+            tokio::spawn(async move { store.commit(&batch).await })
+        };
+        shoot_writer(&db, "state = 'active'").await;
+        let outcome = committing.await.unwrap();
+        head = either(&db, &*store, &head, &batch.head, outcome).await;
+    }
+    let batch = round(&head, leaves("last", 1));
+    store.commit(&batch).await.unwrap();
+}
+
+async fn either(
+    db: &TestDb,
+    store: &dyn Store,
+    old: &Head,
+    new: &Head,
+    outcome: Result<(), StoreError>,
+) -> Head {
+    let now = store.head().await.unwrap();
+    match outcome {
+        Ok(()) => assert_eq!(now, *new),
+        Err(StoreError::Unavailable(_)) => assert!(now == *old || now == *new, "{now:?}"),
+        Err(error) => panic!("{error}"),
+    }
+    assert_eq!(db.rows().await.entries as u64, now.size);
+    now
+}
+
+/// Ends the session that runs a round, once it is in the given state.
+async fn shoot_writer(db: &TestDb, condition: &str) {
+    let mut gun = PgConnection::connect(db.url()).await.unwrap();
+    let shot = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'indelible'
+            AND query LIKE '%moved%' AND {condition}"
+    );
+    let begun = Instant::now();
+    loop {
+        let shot = sqlx::AssertSqlSafe(shot.as_str());
+        let (hits,): (i64,) = sqlx::query_as(shot).fetch_one(&mut gun).await.unwrap();
+        if hits > 0 || begun.elapsed() > Duration::from_secs(2) {
+            return;
+        }
+    }
+}
+
+/// Somebody else (a backup, a console) holds the write lock of the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_sqlite_file_is_unavailable_in_time_and_readable() {
+    let db = TestDb::sqlite();
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    let mut other = sqlite_console(db.path()).await.unwrap();
+    let lock = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+
+    let batch = round(&empty, leaves("entry", 2));
+    let begun = Instant::now();
+    let (outcome, read) = tokio::join!(store.commit(&batch), store.head());
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(read.unwrap(), empty);
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+
+    lock.rollback().await.unwrap();
+    assert_eq!(store.head().await.unwrap(), first_head());
+    store.commit(&batch).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), batch.head);
+}

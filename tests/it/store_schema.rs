@@ -1,0 +1,119 @@
+//! Migrations, and the settings that a promise to keep needs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use indelible::store::StoreError;
+
+use crate::harness::databases::TestDb;
+use crate::harness::rounds::{append, create, identity, leaves};
+
+both! {
+    migrations_run_once,
+    the_migrations_on_disk_are_the_ones_built_in,
+    a_schema_of_a_newer_program_is_refused,
+    a_changed_migration_is_refused,
+    the_tree_only_grows,
+}
+
+/// Twins must not drift: same numbers, same names.
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let postgres = migrations("postgres");
+    assert_eq!(postgres, migrations("sqlite"));
+    assert!(!postgres.is_empty());
+}
+
+fn migrations(database: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+    let files = std::fs::read_dir(folder).expect("a folder of migrations");
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+async fn migrations_run_once(db: TestDb) {
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    let head = append(&*store, &empty, leaves("kept", 3)).await;
+    for _ in 0..2 {
+        let again = db.open().await;
+        assert_eq!(again.load().await.unwrap(), Some((identity(), head.clone())));
+    }
+}
+
+/// `migrate!` reads the folder when it is compiled, and cargo does not notice a
+/// new file in it.
+async fn the_migrations_on_disk_are_the_ones_built_in(db: TestDb) {
+    db.open().await;
+    let (applied,): (i64,) = db.ask("SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(applied, migrations("postgres").len() as i64);
+}
+
+async fn a_schema_of_a_newer_program_is_refused(db: TestDb) {
+    db.open().await.close().await;
+    db.console(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations",
+    )
+    .await
+    .unwrap();
+    let refused = db.try_open().await.err().expect("refused");
+    assert!(matches!(refused, StoreError::Corrupt(_)));
+    assert!(refused.to_string().contains("9999"), "{refused}");
+}
+
+async fn a_changed_migration_is_refused(db: TestDb) {
+    db.open().await.close().await;
+    db.console("UPDATE _sqlx_migrations SET checksum = description").await.unwrap_or_default();
+    db.console("UPDATE _sqlx_migrations SET checksum = substr(checksum, 2)").await.unwrap();
+    assert!(matches!(db.try_open().await, Err(StoreError::Corrupt(_))));
+}
+
+/// The guards against a slip at a console.
+async fn the_tree_only_grows(db: TestDb) {
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    let head = append(&*store, &empty, leaves("kept", 3)).await;
+    let rows = db.rows().await;
+    for slip in [
+        "DELETE FROM entries WHERE idx = 1",
+        "UPDATE entries SET integrated_time = 0",
+        "UPDATE log SET hostname = 'other'",
+        "DELETE FROM log",
+        "DELETE FROM head",
+    ] {
+        let refused = db.console(slip).await.expect_err(slip);
+        assert!(refused.to_string().contains("only grows"), "{slip}: {refused}");
+    }
+    assert_eq!(db.rows().await, rows);
+    assert_eq!(store.load().await.unwrap(), Some((identity(), head)));
+}
+
+/// The server's default must not weaken the promise: sessions set it themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_commits_synchronously_whatever_the_default() {
+    let db = TestDb::postgres().await;
+    db.open().await.close().await;
+    db.console(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off',
+                                    current_database()); END $$;
+         CREATE TABLE witness (setting text);
+         CREATE FUNCTION note_setting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO witness VALUES (current_setting('synchronous_commit')); RETURN NULL;
+         END $$;
+         CREATE TRIGGER note AFTER UPDATE ON head EXECUTE FUNCTION note_setting()",
+    )
+    .await
+    .unwrap();
+    let (default,): (String,) = show(&db, "SHOW synchronous_commit").await;
+    assert_eq!(default, "off");
+
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    append(&*store, &empty, leaves("kept", 1)).await;
+    let (seen,): (String,) = show(&db, "SELECT setting FROM witness").await;
+    assert_eq!(seen, "on");
+}
+
+async fn show(db: &TestDb, sql: &'static str) -> (String,) {
+    db.ask(sql).await
+}
