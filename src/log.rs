@@ -198,8 +198,8 @@ impl Log {
                     integrated_time: time,
                     attestation: None,
                 };
-                let entry = receipt(&self.0.key, subject, &snapshot, &proof)
-                    .map_err(ReadError::from)?;
+                let entry =
+                    receipt(&self.0.key, subject, &snapshot, &proof).map_err(ReadError::from)?;
                 Ok(Submitted::Created(entry))
             }
             Placed::Before { leaf } => {
@@ -218,15 +218,18 @@ impl Log {
             retry_after: Duration::from_secs(1),
         };
         let max_bytes = inner.options.max_queue_bytes;
-        let reserved = Reserved::take(&inner.queued_bytes, leaf.weight(), max_bytes).ok_or_else(full)?;
+        let reserved =
+            Reserved::take(&inner.queued_bytes, leaf.weight(), max_bytes).ok_or_else(full)?;
         let (answer, placed) = oneshot::channel();
         {
             let queue = inner.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let queue = queue.as_ref().ok_or(SubmitError::ShuttingDown)?;
-            queue.try_send(Waiting { leaf, answer, reserved }).map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(_) => full(),
-                mpsc::error::TrySendError::Closed(_) => SubmitError::ShuttingDown,
-            })?;
+            queue.try_send(Waiting { leaf, answer, reserved }).map_err(
+                |refused| match refused {
+                    mpsc::error::TrySendError::Full(_) => full(),
+                    mpsc::error::TrySendError::Closed(_) => SubmitError::ShuttingDown,
+                },
+            )?;
         }
         match placed.await {
             Ok(Ok(placed)) => Ok(placed),
@@ -413,7 +416,10 @@ impl Log {
         for tile in completed.drain(..) {
             let stored = self.0.store.tiles(&[tile.id()]).await?;
             if stored.first().map(|found| found.hashes.as_slice()) != Some(&tile.to_bytes()) {
-                return Err(corrupt(format!("tile {:?} is not what its leaves hash to", tile.id())));
+                return Err(corrupt(format!(
+                    "tile {:?} is not what its leaves hash to",
+                    tile.id()
+                )));
             }
         }
         Ok(())

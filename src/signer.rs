@@ -142,7 +142,8 @@ impl LogKey {
     /// [`KeyError::Io`], with `AlreadyExists` when there is a file.
     pub fn save_new(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyError> {
         let pem = self.to_pem(passphrase)?;
-        write_new(path, pem.as_bytes()).map_err(|source| KeyError::Io { path: path.to_owned(), source })
+        write_new(path, pem.as_bytes())
+            .map_err(|source| KeyError::Io { path: path.to_owned(), source })
     }
 
     /// DER SubjectPublicKeyInfo.
@@ -203,8 +204,9 @@ impl LogKey {
         let verifying: &VerifyingKey = self.signing.verifying_key();
         let signed = note.signatures.iter().any(|line| {
             line.key_hash == self.key_hash()
-                && DerSignature::from_bytes(line.signature.as_slice().into())
-                    .is_ok_and(|signature| verifying.verify(note.text.as_bytes(), &signature).is_ok())
+                && DerSignature::from_bytes(line.signature.as_slice().into()).is_ok_and(
+                    |signature| verifying.verify(note.text.as_bytes(), &signature).is_ok(),
+                )
         });
         signed && checkpoint.size == size && checkpoint.root == root
     }

@@ -6,7 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tlog::{EntryId, Hash};
-use wire::{AttestationData, Base64, EntryBody, InclusionProof, LogEntry, SetPayload, Verification};
+use wire::{
+    AttestationData, Base64, EntryBody, InclusionProof, LogEntry, SetPayload, Verification,
+};
 
 use super::snapshot::Snapshot;
 use crate::signer::{KeyError, LogKey};
@@ -45,9 +47,8 @@ pub(crate) fn receipt(
         root_hash: snapshot.head.root.to_string(),
         tree_size: snapshot.head.size,
     };
-    let attestation = attestation.map(|data| AttestationData {
-        data: (!data.is_empty()).then_some(Base64(data)),
-    });
+    let attestation = attestation
+        .map(|data| AttestationData { data: (!data.is_empty()).then_some(Base64(data)) });
     let shown = EntryBody {
         attestation,
         body: Base64(body),

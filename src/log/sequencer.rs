@@ -144,7 +144,8 @@ impl Sequencer {
         let Identity { hostname, tree_id, .. } = &*self.identity;
         let checkpoint = self.key.sign_checkpoint(hostname, *tree_id, size, root).into();
         let head = Head { size, root, checkpoint, time: plan.time };
-        let tiles = completed.iter().map(|t| FullTile { id: t.id(), hashes: t.to_bytes() }).collect();
+        let tiles =
+            completed.iter().map(|t| FullTile { id: t.id(), hashes: t.to_bytes() }).collect();
         let batch = Batch {
             old: (now.head.size, now.head.root),
             head: head.clone(),

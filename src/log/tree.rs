@@ -110,7 +110,8 @@ impl Tree {
             }
         }
         check_head(&self.key, &head, edge.root())?;
-        Ok(self.publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
+        Ok(self
+            .publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
     }
 
     /// Computes a proof plan over `snapshot`, reading old tiles where needed.
@@ -152,7 +153,9 @@ impl Tree {
 pub(crate) fn full_tile(id: TileId, hashes: &[u8]) -> Result<Tile, StoreError> {
     match Tile::from_bytes(id, hashes) {
         Ok(tile) if tile.is_full() => Ok(tile),
-        Ok(tile) => Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len()))),
+        Ok(tile) => {
+            Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len())))
+        }
         Err(error) => Err(StoreError::Corrupt(format!("tile {id:?}: {error}"))),
     }
 }
@@ -191,7 +194,8 @@ pub(crate) async fn restore_edge(store: &dyn Store, size: u64) -> Result<Edge, S
                 id.level
             )));
         }
-        let tile = Tile::from_hashes(id, &hashes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        let tile =
+            Tile::from_hashes(id, &hashes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
         partial.push(tile);
     }
     Edge::restore(size, partial).map_err(|error| StoreError::Corrupt(error.to_string()))

@@ -1,0 +1,228 @@
+//! DSSE envelopes (secure-systems-lab/dsse): reading, pre-authentication
+//! encoding, and which key verifies which signature.
+//!
+//! Border: the envelope that `dsse` and `intoto` share. What an entry keeps of it
+//! is the kind's affair.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::EntryError;
+use crate::base64::{self, Base64Error};
+use crate::keys::x509::X509Verifier;
+
+/// Signatures that an envelope may carry; each is tried against each key.
+const MAX_SIGNATURES: usize = 64;
+
+/// An envelope, its base64 fields still text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) payload_type: String,
+    pub(crate) payload: String,
+    pub(crate) signatures: Vec<Signature>,
+}
+
+/// One signature, its base64 still text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signature {
+    pub(crate) keyid: String,
+    pub(crate) sig: String,
+}
+
+impl Envelope {
+    /// Reads the JSON text of an envelope. Member names match without case,
+    /// unknown members are ignored; nothing may follow the object.
+    pub(crate) fn parse(text: &str) -> Result<Self, EntryError> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| EntryError::invalid(format!("DSSE envelope: {error}")))?;
+        let object = object(&value, "DSSE envelope")?;
+        let signatures = match member(object, "signatures") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => {
+                items.iter().map(Signature::read).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(EntryError::invalid("DSSE envelope: signatures is no array")),
+        };
+        let envelope = Self {
+            payload_type: text_member(object, "payloadType")?,
+            payload: text_member(object, "payload")?,
+            signatures,
+        };
+        envelope.check_count()?;
+        Ok(envelope)
+    }
+
+    /// Refuses more signatures than are looked at.
+    pub(crate) fn check_count(&self) -> Result<(), EntryError> {
+        let count = self.signatures.len();
+        if count <= MAX_SIGNATURES {
+            return Ok(());
+        }
+        Err(EntryError::invalid(format!(
+            "DSSE envelope: {count} signatures, at most {MAX_SIGNATURES} are taken"
+        )))
+    }
+
+    /// The payload bytes, whichever base64 alphabet they are in.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, EntryError> {
+        base64::decode_either(self.payload.as_bytes()).map_err(undecodable)
+    }
+
+    /// Which of `keys` verifies which signature: for each distinct signature text
+    /// the position of the last key that matched it, under Rekor's rules.
+    pub(crate) fn verify(&self, keys: &[Key<'_>], rule: Rule) -> Result<Vec<usize>, EntryError> {
+        let message = pae(&self.payload_type, &self.payload()?);
+        let signatures = self.decoded()?;
+        let distinct: HashSet<&str> = self.signatures.iter().map(|s| s.sig.as_str()).collect();
+        let mut verified_by: Vec<Option<usize>> = vec![None; signatures.len()];
+        let mut matched: HashSet<&str> = HashSet::new();
+        for (at, key) in keys.iter().enumerate() {
+            if rule == Rule::StopWhenAllMatched && matched.len() == distinct.len() {
+                break;
+            }
+            let verifier = key.verifier()?;
+            let first = signatures.iter().position(|s| verifier.key().verify(&message, s).is_ok());
+            let first = first.ok_or_else(|| not_verified(NO_MATCH))?;
+            let text = self.signatures[first].sig.as_str();
+            matched.insert(text);
+            for (signature, by) in self.signatures.iter().zip(&mut verified_by) {
+                if signature.sig == text {
+                    *by = Some(at);
+                }
+            }
+        }
+        let all = verified_by.into_iter().collect::<Option<Vec<_>>>();
+        all.ok_or_else(|| EntryError::invalid("all signatures must have a key that verifies it"))
+    }
+
+    /// Whether any signature verifies under `key`. A key ID that is not empty must
+    /// be one of `key_ids`, else its signature is passed over.
+    pub(crate) fn verify_any(&self, key: &X509Verifier, key_id: &str) -> Result<(), EntryError> {
+        let message = pae(&self.payload_type, &self.payload()?);
+        let signatures = self.decoded()?;
+        let verified = self.signatures.iter().zip(&signatures).any(|(signature, bytes)| {
+            (signature.keyid.is_empty() || signature.keyid == key_id)
+                && key.key().verify(&message, bytes).is_ok()
+        });
+        if verified { Ok(()) } else { Err(EntryError::invalid(NO_MATCH)) }
+    }
+
+    fn decoded(&self) -> Result<Vec<Vec<u8>>, EntryError> {
+        let decode = |s: &Signature| base64::decode_either(s.sig.as_bytes()).map_err(undecodable);
+        self.signatures.iter().map(decode).collect()
+    }
+}
+
+const NO_MATCH: &str = "accepted signatures do not match threshold, Found: 0, Expected 1";
+
+/// When the search for keys ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Keys behind the one that completed the match are not even parsed (`dsse`).
+    StopWhenAllMatched,
+    /// Every key must match (`intoto` 0.0.2).
+    EveryKey,
+}
+
+/// A submitted key, parsed when its turn comes.
+pub(crate) struct Key<'a> {
+    content: &'a [u8],
+    parsed: std::cell::OnceCell<X509Verifier>,
+}
+
+impl<'a> Key<'a> {
+    pub(crate) fn new(content: &'a [u8]) -> Self {
+        Self { content, parsed: std::cell::OnceCell::new() }
+    }
+
+    /// Parses the key, once.
+    pub(crate) fn verifier(&self) -> Result<&X509Verifier, EntryError> {
+        if self.parsed.get().is_none() {
+            let parsed = X509Verifier::parse(self.content).map_err(|error| {
+                EntryError::invalid(format!("could not parse public key as x509: {error}"))
+            })?;
+            // Set for the first time, so the value cannot be refused.
+            let _ = self.parsed.set(parsed);
+        }
+        self.parsed.get().ok_or_else(|| EntryError::invalid("could not load verifier"))
+    }
+
+    /// The parsed key.
+    pub(crate) fn into_verifier(self) -> Result<X509Verifier, EntryError> {
+        self.verifier()?;
+        self.parsed.into_inner().ok_or_else(|| EntryError::invalid("could not load verifier"))
+    }
+}
+
+impl Signature {
+    fn read(value: &Value) -> Result<Self, EntryError> {
+        let object = object(value, "DSSE envelope: a signature")?;
+        Ok(Self { keyid: text_member(object, "keyid")?, sig: text_member(object, "sig")? })
+    }
+}
+
+/// Pre-authentication encoding (DSSE protocol): what is signed.
+pub(crate) fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+fn undecodable(_: Base64Error) -> EntryError {
+    not_verified("unable to base64 decode payload (is payload in the right format?)")
+}
+
+fn not_verified(reason: &str) -> EntryError {
+    EntryError::invalid(format!("could not verify envelope: {reason}"))
+}
+
+fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, EntryError> {
+    value.as_object().ok_or_else(|| EntryError::invalid(format!("{what} is no JSON object")))
+}
+
+fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let other_case = || object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    object.get(name).or_else(|| other_case().map(|(_, value)| value))
+}
+
+/// A text member; absent and null count as empty.
+fn text_member(object: &Map<String, Value>, name: &str) -> Result<String, EntryError> {
+    match member(object, name) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(EntryError::invalid(format!("DSSE envelope: {name} is no string"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_the_protocols_example() {
+        let encoded = pae("http://example.com/HelloWorld", b"hello world");
+        assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+    }
+
+    #[test]
+    fn names_match_without_case_and_nothing_may_follow() {
+        let text = r#"{"PAYLOADTYPE":"t","payload":"cA==","x":1,"Signatures":[{"SIG":"eA=="}]}"#;
+        let envelope = Envelope::parse(text).unwrap();
+        assert_eq!(
+            (envelope.payload_type.as_str(), envelope.payload().unwrap()),
+            ("t", b"p".to_vec())
+        );
+        assert_eq!(envelope.signatures[0].sig, "eA==");
+        assert!(Envelope::parse(&format!("{text} x")).is_err());
+        for bad in ["[]", r#"{"payload":1}"#, r#"{"signatures":{}}"#, r#"{"signatures":[1]}"#] {
+            assert!(Envelope::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_signatures_is_bounded() {
+        let many = r#"{"sig":"eA=="},"#.repeat(MAX_SIGNATURES);
+        let refused = Envelope::parse(&format!(r#"{{"signatures":[{many}{{}}]}}"#)).unwrap_err();
+        assert!(refused.to_string().contains("65 signatures"), "{refused}");
+    }
+}

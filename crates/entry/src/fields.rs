@@ -1,0 +1,133 @@
+//! Reading `spec` as leniently as Rekor does.
+//!
+//! Border: members by name and type. Names are case-sensitive, unknown ones are
+//! ignored, and a member of the wrong type counts as absent. What must be there
+//! is each kind's affair; [`Problems`] collects what is not.
+
+use serde_json::{Map, Value};
+
+use crate::EntryError;
+use crate::base64;
+
+/// A JSON object inside `spec`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields<'a>(&'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    /// The `spec` of an entry.
+    pub(crate) fn of_spec(spec: &'a Value) -> Result<Self, EntryError> {
+        let other = match spec {
+            Value::Object(map) => return Ok(Self(map)),
+            Value::Null => "<nil>",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "float64",
+            Value::String(_) => "string",
+            Value::Array(_) => "[]interface {}",
+        };
+        Err(EntryError::SpecType(other))
+    }
+
+    pub(crate) fn object(self, name: &str) -> Option<Self> {
+        self.0.get(name).and_then(Value::as_object).map(Self)
+    }
+
+    /// Text as it is, also when empty.
+    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    pub(crate) fn array(self, name: &str) -> Option<&'a [Value]> {
+        self.0.get(name).and_then(Value::as_array).map(Vec::as_slice)
+    }
+
+    /// Base64 content; empty text counts as absent. `field` names it in the error.
+    pub(crate) fn bytes(
+        self,
+        name: &str,
+        field: &'static str,
+    ) -> Result<Option<Vec<u8>>, EntryError> {
+        match self.text(name) {
+            None | Some("") => Ok(None),
+            Some(text) => decode(text, field).map(Some),
+        }
+    }
+}
+
+/// Decodes a base64 field; `field` names it in the error.
+pub(crate) fn decode(text: &str, field: &'static str) -> Result<Vec<u8>, EntryError> {
+    base64::decode(text.as_bytes()).map_err(|source| EntryError::Base64 { field, source })
+}
+
+/// The object in an array, if it is one.
+pub(crate) fn item(value: &Value) -> Option<Fields<'_>> {
+    value.as_object().map(Fields)
+}
+
+/// What is wrong with a spec's fields, one line each.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<String>);
+
+impl Problems {
+    /// Notes that `path` is missing unless it is there.
+    pub(crate) fn require(&mut self, path: &str, present: bool) {
+        if !present {
+            self.0.push(format!("{path} in body is required"));
+        }
+    }
+
+    /// Notes that `path` has a value outside `allowed`; absent values are no matter.
+    pub(crate) fn one_of(&mut self, path: &str, value: Option<&str>, allowed: &[&str]) {
+        if value.is_some_and(|value| !allowed.contains(&value)) {
+            self.0.push(format!("{path} in body should be one of [{}]", allowed.join(" ")));
+        }
+    }
+
+    pub(crate) fn at_least_one(&mut self, path: &str, items: &[Value]) {
+        if items.is_empty() {
+            self.0.push(format!("{path} in body should have at least 1 items"));
+        }
+    }
+
+    /// Fails if anything was noted.
+    pub(crate) fn none(self) -> Result<(), EntryError> {
+        if self.0.is_empty() { Ok(()) } else { Err(EntryError::Fields(self.0.join("\n"))) }
+    }
+}
+
+/// A digest as a spec names it: `{"algorithm": …, "value": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Digest {
+    /// `sha256`, or what the kind allows.
+    pub(crate) algorithm: String,
+    /// Hex as submitted or as computed.
+    pub(crate) value: String,
+}
+
+impl Digest {
+    /// The lower-case hex SHA-256 of these bytes.
+    pub(crate) fn sha256(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        let value = hex::encode(sha2::Sha256::digest(bytes));
+        Self { algorithm: "sha256".to_owned(), value }
+    }
+
+    /// Reads and checks a digest object: both members there, algorithm among `allowed`.
+    pub(crate) fn read(
+        object: Option<Fields<'_>>,
+        path: &str,
+        allowed: &[&str],
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let object = object?;
+        let (algorithm, value) = (object.text("algorithm"), object.text("value"));
+        problems.require(&format!("{path}.algorithm"), algorithm.is_some());
+        problems.one_of(&format!("{path}.algorithm"), algorithm, allowed);
+        problems.require(&format!("{path}.value"), value.is_some());
+        Some(Self { algorithm: algorithm?.to_owned(), value: value?.to_owned() })
+    }
+
+    /// The form in the index: `algorithm:value`.
+    pub(crate) fn index_key(&self) -> String {
+        format!("{}:{}", self.algorithm, self.value)
+    }
+}

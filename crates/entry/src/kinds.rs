@@ -1,0 +1,71 @@
+//! The entry kinds, one file each, and the registry that finds them.
+//!
+//! Border: what a kind must answer ([`Evidence`]) and which versions exist. To
+//! add a kind, write its file and add a line to [`REGISTRY`].
+
+mod dsse;
+mod hashedrekord;
+mod intoto_v001;
+mod intoto_v002;
+mod rekord;
+
+use serde_json::{Value, json};
+
+use crate::fields::Fields;
+use crate::{EntryError, Kind, Policy};
+
+/// The spec of one entry, read and checked as far as its kind does before the
+/// policy is asked. Kinds that verify the signature while reading have done so.
+pub(crate) trait Evidence {
+    /// Refuses what can be looked up but not inserted, such as a stored body.
+    fn insertable(&self) -> Result<(), EntryError>;
+
+    /// Refuses what the operator does not take.
+    fn allowed(&self, _policy: &Policy) -> Result<(), EntryError> {
+        Ok(())
+    }
+
+    /// Verifies what is not verified yet and gives what the log keeps.
+    fn canonicalize(&self) -> Result<Canonical, EntryError>;
+}
+
+/// What the log keeps of an entry.
+pub(crate) struct Canonical {
+    /// The canonical `spec`.
+    pub(crate) spec: Value,
+    /// Search strings in any case, with duplicates.
+    pub(crate) index_keys: Vec<String>,
+    /// The payload to keep beside the entry.
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+/// Reads a spec; the number is the time in Unix seconds.
+type Read = fn(Fields<'_>, i64) -> Result<Box<dyn Evidence>, EntryError>;
+
+const REGISTRY: &[(Kind, &str, Read)] = &[
+    (Kind::Dsse, "0.0.1", dsse::read),
+    (Kind::Hashedrekord, "0.0.1", hashedrekord::read),
+    (Kind::Intoto, "0.0.1", intoto_v001::read),
+    (Kind::Intoto, "0.0.2", intoto_v002::read),
+    (Kind::Rekord, "0.0.1", rekord::read),
+];
+
+/// Finds the implementation and lets it read the spec.
+pub(crate) fn read(
+    kind: Kind,
+    version: &str,
+    spec: &Value,
+    now: i64,
+) -> Result<Box<dyn Evidence>, EntryError> {
+    let found = REGISTRY.iter().find(|(k, v, _)| (*k, *v) == (kind, version));
+    let (.., read) =
+        found.ok_or_else(|| EntryError::Version { kind, version: version.to_owned() })?;
+    read(Fields::of_spec(spec)?, now)
+}
+
+/// The canonical body: RFC 8785 JSON of `apiVersion`, `kind` and `spec`.
+pub(crate) fn body(kind: Kind, version: &str, spec: &Value) -> Result<Vec<u8>, EntryError> {
+    let body = json!({ "apiVersion": version, "kind": kind.as_str(), "spec": spec });
+    serde_json_canonicalizer::to_vec(&body)
+        .map_err(|error| EntryError::Internal(error.to_string().into()))
+}

@@ -1,0 +1,187 @@
+//! `dsse` 0.0.1: a DSSE envelope; signatures and keys are kept in the body, the
+//! payload beside it.
+//!
+//! Border: one kind. The signatures are verified while reading.
+
+use serde_json::{Value, json};
+
+use super::{Canonical, Evidence};
+use crate::EntryError;
+use crate::base64;
+use crate::dsse::{Envelope, Key, Rule};
+use crate::fields::{self, Digest, Fields, Problems};
+use crate::keys::x509::X509Verifier;
+use crate::{index_keys, statement};
+
+/// Keys that a proposal may offer.
+const MAX_VERIFIERS: usize = 64;
+
+pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+    let proposed = spec.object("proposedContent");
+    let stored = Stored::read(spec, proposed)?;
+    match (proposed, stored) {
+        (Some(proposed), None) => Ok(Box::new(Proposed::read(proposed)?)),
+        (None, Some(stored)) => stored.complete(),
+        (None, None) => Err(EntryError::invalid(NEITHER)),
+        (Some(_), Some(_)) => Err(EntryError::invalid(format!("{NEITHER} but not both"))),
+    }
+}
+
+const NEITHER: &str =
+    "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
+
+/// An envelope whose every signature was verified.
+struct Proposed {
+    envelope_text: String,
+    payload_type: String,
+    payload: Vec<u8>,
+    /// Signature text and the key that verifies it, one per distinct text.
+    signed: Vec<(String, usize)>,
+    keys: Vec<Option<X509Verifier>>,
+}
+
+impl Proposed {
+    fn read(proposed: Fields<'_>) -> Result<Self, EntryError> {
+        let text = proposed.text("envelope").unwrap_or_default();
+        if text.is_empty() {
+            return Err(EntryError::invalid("proposed content envelope is missing"));
+        }
+        let envelope = Envelope::parse(text)?;
+        if envelope.signatures.is_empty() {
+            let none = "DSSE envelope must contain 1 or more signatures";
+            return Err(EntryError::invalid(none));
+        }
+        let contents = verifiers(proposed.array("verifiers").unwrap_or_default())?;
+        let keys: Vec<Key<'_>> = contents.iter().map(|content| Key::new(content)).collect();
+        let by = envelope.verify(&keys, Rule::StopWhenAllMatched)?;
+        let mut signed: Vec<(String, usize)> =
+            envelope.signatures.iter().map(|s| s.sig.clone()).zip(by.iter().copied()).collect();
+        signed.sort();
+        signed.dedup_by(|a, b| a.0 == b.0);
+        let keys = keys.into_iter().enumerate().map(|(at, key)| {
+            if by.contains(&at) { key.into_verifier().map(Some) } else { Ok(None) }
+        });
+        Ok(Self {
+            envelope_text: text.to_owned(),
+            payload: envelope.payload()?,
+            payload_type: envelope.payload_type,
+            signed,
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Each signature text with its key.
+    fn signed(&self) -> impl Iterator<Item = (&str, &X509Verifier)> {
+        self.signed.iter().filter_map(|(sig, at)| Some((sig.as_str(), self.keys[*at].as_ref()?)))
+    }
+}
+
+fn verifiers(items: &[Value]) -> Result<Vec<Vec<u8>>, EntryError> {
+    if items.len() > MAX_VERIFIERS {
+        return Err(EntryError::invalid(format!(
+            "{} verifiers, at most {MAX_VERIFIERS} are taken",
+            items.len()
+        )));
+    }
+    let decode = |item: &Value| match item.as_str() {
+        Some(text) if !text.is_empty() => fields::decode(text, "verifiers"),
+        _ => Err(EntryError::invalid("an invalid null verifier was provided in ProposedContent")),
+    };
+    items.iter().map(decode).collect()
+}
+
+impl Evidence for Proposed {
+    fn insertable(&self) -> Result<(), EntryError> {
+        Ok(())
+    }
+
+    fn canonicalize(&self) -> Result<Canonical, EntryError> {
+        let signatures = self.signed().map(
+            |(sig, key)| json!({ "signature": sig, "verifier": base64::encode(key.canonical()) }),
+        );
+        let (envelope, payload) =
+            (Digest::sha256(self.envelope_text.as_bytes()), Digest::sha256(&self.payload));
+        let spec = json!({
+            "envelopeHash": envelope,
+            "payloadHash": payload,
+            "signatures": signatures.collect::<Vec<_>>(),
+        });
+        let mut keys = vec![payload.index_key(), envelope.index_key()];
+        keys.extend(self.signed().flat_map(|(_, key)| index_keys::of_envelope_key(key)));
+        keys.extend(statement::index_keys(&self.payload_type, &self.payload));
+        Ok(Canonical { spec, index_keys: keys, payload: Some(self.payload.clone()) })
+    }
+}
+
+/// The form that the log keeps, for look-ups.
+struct Stored {
+    envelope: Option<Digest>,
+    payload: Option<Digest>,
+    signatures: Vec<(String, Vec<u8>)>,
+}
+
+impl Stored {
+    /// Checks the fields of both forms; `None` when no member of this form is there.
+    fn read(spec: Fields<'_>, proposed: Option<Fields<'_>>) -> Result<Option<Self>, EntryError> {
+        let mut problems = Problems::default();
+        if let Some(proposed) = proposed {
+            let at = "proposedContent.proposedContent";
+            problems.require(&format!("{at}.envelope"), proposed.text("envelope").is_some());
+            match proposed.array("verifiers") {
+                None => problems.require(&format!("{at}.verifiers"), false),
+                Some(items) => problems.at_least_one(&format!("{at}.verifiers"), items),
+            }
+        }
+        let mut digest = |name: &str| {
+            Digest::read(spec.object(name), &format!("{name}.{name}"), &["sha256"], &mut problems)
+        };
+        let (envelope, payload) = (digest("envelopeHash"), digest("payloadHash"));
+        let items = spec.array("signatures");
+        if let Some(items) = items {
+            problems.at_least_one("signatures", items);
+        }
+        problems.none()?;
+        let signatures = items.unwrap_or_default().iter().map(read_stored_signature);
+        let signatures = signatures.collect::<Result<Vec<_>, _>>()?;
+        let any = envelope.is_some() || payload.is_some() || items.is_some();
+        Ok(any.then_some(Self { envelope, payload, signatures }))
+    }
+
+    fn complete(self) -> Result<Box<dyn Evidence>, EntryError> {
+        let complete =
+            self.envelope.is_some() && self.payload.is_some() && !self.signatures.is_empty();
+        if complete { Ok(Box::new(self)) } else { Err(EntryError::invalid(NEITHER)) }
+    }
+}
+
+fn read_stored_signature(item: &Value) -> Result<(String, Vec<u8>), EntryError> {
+    let malformed = || EntryError::invalid("signatures: each needs signature and verifier");
+    let fields = fields::item(item).ok_or_else(malformed)?;
+    let signature = fields.text("signature").ok_or_else(malformed)?;
+    let strict = base64::decode(signature.as_bytes()).is_ok_and(|b| !b.is_empty());
+    if !strict || signature.contains(['\r', '\n']) {
+        return Err(EntryError::invalid("signatures: a signature is not base64"));
+    }
+    let verifier = fields.bytes("verifier", "verifier")?.ok_or_else(malformed)?;
+    Ok((signature.to_owned(), verifier))
+}
+
+impl Evidence for Stored {
+    fn insertable(&self) -> Result<(), EntryError> {
+        Err(EntryError::not_insertable("missing proposed content"))
+    }
+
+    fn canonicalize(&self) -> Result<Canonical, EntryError> {
+        let mut signatures = self.signatures.clone();
+        signatures.sort_by(|a, b| a.0.cmp(&b.0));
+        let signatures = signatures.iter().map(|(signature, verifier)| {
+            json!({ "signature": signature, "verifier": base64::encode(verifier) })
+        });
+        let spec = json!({
+            "envelopeHash": self.envelope,
+            "payloadHash": self.payload,
+            "signatures": signatures.collect::<Vec<_>>(),
+        });
+        Ok(Canonical { spec, index_keys: Vec::new(), payload: None })
+    }
+}

@@ -1,0 +1,88 @@
+//! `hashedrekord` 0.0.1: a signature over a digest; the artifact stays with the
+//! signer.
+//!
+//! Border: one kind. The signature is verified while reading.
+
+use serde_json::json;
+
+use super::{Canonical, Evidence};
+use crate::base64;
+use crate::fields::{Digest, Fields, Problems};
+use crate::index_keys;
+use crate::keys::DigestAlgorithm;
+use crate::keys::x509::X509Verifier;
+use crate::{EntryError, Policy};
+
+struct HashedRekord {
+    digest: Digest,
+    algorithm: DigestAlgorithm,
+    signature: Vec<u8>,
+    submitted_key: Vec<u8>,
+    verifier: X509Verifier,
+}
+
+pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+    let (signature, data) = (spec.object("signature"), spec.object("data"));
+    let mut problems = Problems::default();
+    problems.require("signature", signature.is_some());
+    problems.require("data", data.is_some());
+    let hash = data.and_then(|data| data.object("hash"));
+    let allowed = ["sha256", "sha384", "sha512"];
+    let digest = Digest::read(hash, "data.data.hash.data.hash", &allowed, &mut problems);
+    problems.none()?;
+
+    let missing = |what: &'static str| EntryError::invalid(what);
+    let signature = signature.ok_or_else(|| missing("missing signature"))?;
+    let content = signature.bytes("content", "signature content")?.unwrap_or_default();
+    let key = signature.object("publicKey").ok_or_else(|| missing("missing public key"))?;
+    let submitted_key = key.bytes("content", "public key content")?.unwrap_or_default();
+    let verifier = X509Verifier::parse(&submitted_key)?;
+    let digest = digest.ok_or_else(|| missing("missing hash"))?;
+    let (algorithm, bytes) = decode_digest(&digest)?;
+    verifier.verify_chain().map_err(EntryError::Signature)?;
+    verifier.key().verify_digest(algorithm, &bytes, &content).map_err(EntryError::Signature)?;
+    Ok(Box::new(HashedRekord { digest, algorithm, signature: content, submitted_key, verifier }))
+}
+
+fn decode_digest(digest: &Digest) -> Result<(DigestAlgorithm, Vec<u8>), EntryError> {
+    let algorithm = match digest.algorithm.as_str() {
+        "sha384" => DigestAlgorithm::Sha384,
+        "sha512" => DigestAlgorithm::Sha512,
+        _ => DigestAlgorithm::Sha256,
+    };
+    if digest.value.len() != 2 * algorithm.len() {
+        return Err(EntryError::invalid("invalid value for hash"));
+    }
+    let bytes = hex::decode(&digest.value)
+        .map_err(|error| EntryError::invalid(format!("invalid value for hash: {error}")))?;
+    Ok((algorithm, bytes))
+}
+
+impl Evidence for HashedRekord {
+    fn insertable(&self) -> Result<(), EntryError> {
+        // Reading demands every part; the stored form is a valid proposal (a duplicate).
+        Ok(())
+    }
+
+    fn allowed(&self, policy: &Policy) -> Result<(), EntryError> {
+        if policy.allows(self.verifier.key().algorithm(), self.algorithm) {
+            return Ok(());
+        }
+        Err(EntryError::AlgorithmNotAllowed)
+    }
+
+    fn canonicalize(&self) -> Result<Canonical, EntryError> {
+        let spec = json!({
+            "data": { "hash": self.digest },
+            "signature": {
+                "content": base64::encode(&self.signature),
+                "publicKey": { "content": base64::encode(self.verifier.canonical()) },
+            },
+        });
+        let mut keys = index_keys::of_key(&self.verifier);
+        // Rekor indexes the key as it was submitted; a search looks for the canonical one.
+        keys.push(index_keys::bare_digest(&self.submitted_key));
+        keys.push(self.digest.index_key());
+        Ok(Canonical { spec, index_keys: keys, payload: None })
+    }
+}

@@ -1,0 +1,95 @@
+//! `rekord` 0.0.1: a signature of any key format over an artifact that travels
+//! with it and is not kept.
+//!
+//! Border: one kind. The signature is verified when the entry is canonicalised.
+
+use serde_json::json;
+
+use super::{Canonical, Evidence};
+use crate::EntryError;
+use crate::base64;
+use crate::fields::{Digest, Fields, Problems};
+use crate::index_keys;
+use crate::keys::{self, EvidenceKey, KeyFormat};
+
+struct Rekord {
+    format: KeyFormat,
+    signature: Vec<u8>,
+    key: Box<dyn EvidenceKey>,
+    /// Absent in the stored form.
+    artifact: Option<Vec<u8>>,
+    /// As the client claims, if it does.
+    claimed: Option<Digest>,
+}
+
+pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+    let (signature, data) = (spec.object("signature"), spec.object("data"));
+    let mut problems = Problems::default();
+    problems.require("signature", signature.is_some());
+    problems.require("data", data.is_some());
+    let format = signature.and_then(|signature| signature.text("format"));
+    let content = match signature {
+        Some(signature) => signature.bytes("content", "signature content")?,
+        None => None,
+    };
+    let key = signature.and_then(|signature| signature.object("publicKey"));
+    let key_content = match key {
+        Some(key) => key.bytes("content", "public key content")?,
+        None => None,
+    };
+    if signature.is_some() {
+        problems.require("signature.signature.format", format.is_some());
+        let formats = ["pgp", "minisign", "x509", "ssh"];
+        problems.one_of("signature.signature.format", format, &formats);
+        problems.require("signature.signature.content", content.is_some());
+        problems.require("signature.signature.publicKey", key.is_some());
+        let at = "signature.signature.publicKey.signature.publicKey.content";
+        problems.require(at, key.is_none() || key_content.is_some());
+    }
+    let hash = data.and_then(|data| data.object("hash"));
+    let claimed = Digest::read(hash, "data.data.hash.data.hash", &["sha256"], &mut problems);
+    problems.none()?;
+    let missing = |what: &'static str| EntryError::invalid(what);
+    let format = format.and_then(|name| name.parse().ok());
+    let format = format.ok_or_else(|| missing("missing signature format"))?;
+    let signature = content.ok_or_else(|| missing("'content' must be specified for signature"))?;
+    let key = key_content.ok_or_else(|| missing("'content' must be specified for publicKey"))?;
+    if claimed.as_ref().is_some_and(|c| c.value.len() != 64 || hex::decode(&c.value).is_err()) {
+        return Err(missing("invalid value for hash"));
+    }
+    let artifact = data.ok_or_else(|| missing("missing data"))?.bytes("content", "data content")?;
+    let key = keys::parse_key(format, &key)?;
+    Ok(Box::new(Rekord { format, signature, key, artifact, claimed }))
+}
+
+impl Evidence for Rekord {
+    fn insertable(&self) -> Result<(), EntryError> {
+        match self.artifact {
+            Some(_) => Ok(()),
+            None => Err(EntryError::not_insertable("missing data content")),
+        }
+    }
+
+    fn canonicalize(&self) -> Result<Canonical, EntryError> {
+        let artifact = self.artifact.as_deref().unwrap_or_default();
+        let computed = Digest::sha256(artifact);
+        if let Some(claimed) = self.claimed.as_ref().filter(|c| c.value != computed.value) {
+            return Err(EntryError::DigestMismatch {
+                computed: computed.value,
+                claimed: claimed.value.clone(),
+            });
+        }
+        let signature = self.key.verify_artifact(artifact, &self.signature)?;
+        let mut keys = index_keys::of_key(&*self.key);
+        keys.push(computed.index_key());
+        let spec = json!({
+            "data": { "hash": computed },
+            "signature": {
+                "content": base64::encode(&signature.0),
+                "format": self.format.as_str(),
+                "publicKey": { "content": base64::encode(self.key.canonical()) },
+            },
+        });
+        Ok(Canonical { spec, index_keys: keys, payload: None })
+    }
+}

@@ -1,0 +1,239 @@
+//! A proposed entry: parsed from outside in, then verified by its kind.
+//!
+//! Border: the outer object (`kind`, `apiVersion`, `spec`) and the order of the
+//! checks. What is inside `spec` is the kind's.
+
+use std::fmt;
+
+use serde::Deserialize as _;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::kinds::{self, Evidence};
+use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry};
+
+/// Parsed JSON with a known kind, a well-formed version and a `spec`.
+#[derive(Clone, Debug)]
+pub struct ProposedEntry {
+    kind: Kind,
+    version: String,
+    spec: Value,
+}
+
+impl ProposedEntry {
+    /// Reads the first JSON value of `body`; bytes after it are ignored, as are
+    /// unknown members. Member names match without case and the last one counts.
+    /// Bytes that are not UTF-8 count as U+FFFD.
+    ///
+    /// # Errors
+    /// [`ParseError`], the first that applies.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let text = String::from_utf8_lossy(body);
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let outer = Outer::deserialize(&mut json).map_err(|e| ParseError::Json(e.to_string()))?;
+        Self::from_outer(outer)
+    }
+
+    /// As [`parse`](Self::parse), from JSON that was read before.
+    ///
+    /// # Errors
+    /// [`ParseError`], the first that applies.
+    pub fn from_value(value: Value) -> Result<Self, ParseError> {
+        let outer = Outer::deserialize(value).map_err(|e| ParseError::Json(e.to_string()))?;
+        Self::from_outer(outer)
+    }
+
+    fn from_outer(outer: Outer) -> Result<Self, ParseError> {
+        let kind = outer.kind.filter(|kind| !kind.is_empty()).ok_or(ParseError::KindMissing)?;
+        let kind = kind.parse().map_err(|_| ParseError::KindUnknown(kind))?;
+        let version = outer.version.filter(|v| !v.is_empty()).ok_or(ParseError::VersionMissing)?;
+        if !is_semver(&version) {
+            return Err(ParseError::VersionPattern);
+        }
+        let spec = outer.spec.filter(|spec| !spec.is_null()).ok_or(ParseError::SpecMissing)?;
+        Ok(Self { kind, version, spec })
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The kind's version, such as `0.0.1`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Verifies and canonicalises the entry for insertion under `policy`; `now`
+    /// is in Unix seconds (only TUF metadata expires).
+    ///
+    /// # Errors
+    /// [`EntryError`], the first that applies in Rekor's order: version, fields
+    /// and signature, kind enabled, insertable, algorithms, canonical form.
+    pub fn verify(&self, policy: &Policy, now: i64) -> Result<VerifiedEntry, EntryError> {
+        let evidence = self.read(now)?;
+        if !policy.enabled_kinds.contains(&self.kind) {
+            return Err(EntryError::KindDisabled(self.kind));
+        }
+        evidence.insertable()?;
+        evidence.allowed(policy)?;
+        let canonical = evidence.canonicalize()?;
+        let body = kinds::body(self.kind, &self.version, &canonical.spec)?;
+        let (keys, payload) = (canonical.index_keys, canonical.payload);
+        Ok(VerifiedEntry::new(self.kind, body, keys, payload, policy))
+    }
+
+    /// The canonical body of a proposal or of a stored body, for a look-up:
+    /// without the checks that only an insertion needs.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub fn canonicalize(&self, now: i64) -> Result<Vec<u8>, EntryError> {
+        let canonical = self.read(now)?.canonicalize()?;
+        kinds::body(self.kind, &self.version, &canonical.spec)
+    }
+
+    fn read(&self, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+        kinds::read(self.kind, &self.version, &self.spec, now)
+    }
+}
+
+/// The outer object; absent and null members alike are `None`.
+#[derive(Default)]
+struct Outer {
+    kind: Option<String>,
+    version: Option<String>,
+    spec: Option<Value>,
+}
+
+impl<'de> serde::Deserialize<'de> for Outer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OuterVisitor)
+    }
+}
+
+struct OuterVisitor;
+
+impl<'de> Visitor<'de> for OuterVisitor {
+    type Value = Outer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with kind, apiVersion and spec")
+    }
+
+    /// A JSON `null` equals `{}`.
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Outer, E> {
+        Ok(Outer::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outer, A::Error> {
+        let mut outer = Outer::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.to_ascii_lowercase().as_str() {
+                "kind" => outer.kind = text(map.next_value()?, "kind")?.or(outer.kind),
+                "apiversion" => {
+                    outer.version = text(map.next_value()?, "apiVersion")?.or(outer.version);
+                }
+                "spec" => outer.spec = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(outer)
+    }
+}
+
+fn text<E: serde::de::Error>(value: Value, name: &str) -> Result<Option<String>, E> {
+    match value {
+        Value::String(text) => Ok(Some(text)),
+        Value::Null => Ok(None),
+        other => Err(E::custom(format!("{name} must be a string, not {other}"))),
+    }
+}
+
+/// Whether the text is a semantic version 2.0.0 (the grammar of `VERSION_PATTERN`).
+fn is_semver(text: &str) -> bool {
+    let (rest, build) = match text.split_once('+') {
+        Some((rest, build)) => (rest, Some(build)),
+        None => (text, None),
+    };
+    let (core, pre) = match rest.split_once('-') {
+        Some((core, pre)) => (core, Some(pre)),
+        None => (rest, None),
+    };
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let number =
+        |part: &str| !part.is_empty() && digits(part) && (part == "0" || !part.starts_with('0'));
+    let mut core_parts = core.split('.');
+    let three = (0..3).all(|_| core_parts.next().is_some_and(number));
+    three
+        && core_parts.next().is_none()
+        && pre.is_none_or(|pre| pre.split('.').all(|p| word(p) && (!digits(p) || number(p))))
+        && build.is_none_or(|build| build.split('.').all(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> String {
+        ProposedEntry::parse(body.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn members_match_without_case_and_the_last_one_counts() {
+        let body = br#"{"KIND":"rpm","kind":"dsse","x":[1e3],"ApiVersion":"0.0.1","spec":{}} junk"#;
+        let proposed = ProposedEntry::parse(body).unwrap();
+        assert_eq!((proposed.kind(), proposed.version()), (Kind::Dsse, "0.0.1"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_order() {
+        for empty in ["null", "{}", r#"{"kind":""}"#, r#"{"kind":null}"#] {
+            assert_eq!(refusal(empty), "kind in body is required");
+        }
+        assert_eq!(refusal(r#"{"kind":"foo"}"#), r#"invalid kind value: "foo""#);
+        assert_eq!(refusal(r#"{"kind":"dsse"}"#), "apiVersion in body is required");
+        let version = refusal(r#"{"kind":"dsse","apiVersion":"1"}"#);
+        assert!(version.starts_with("apiVersion in body should match '^(0|"), "{version}");
+        let spec = r#"{"kind":"dsse","apiVersion":"0.0.1","spec":null}"#;
+        assert_eq!(refusal(spec), "spec in body is required");
+    }
+
+    #[test]
+    fn what_is_no_object_is_json_trouble() {
+        for body in ["", "{", "[]", "1", r#""x""#, r#"{"kind":1}"#, r#"{"apiVersion":{}}"#] {
+            let parsed = ProposedEntry::parse(body.as_bytes());
+            assert!(matches!(parsed, Err(ParseError::Json(_))), "{body}: {parsed:?}");
+        }
+        let deep = format!(r#"{{"spec":{}"#, "[".repeat(100_000));
+        assert!(matches!(ProposedEntry::parse(deep.as_bytes()), Err(ParseError::Json(_))));
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused_by_name() {
+        let body = br#"{"kind":"hashedrekord","apiVersion":"0.0.9","spec":{}}"#;
+        let refused = ProposedEntry::parse(body).unwrap().verify(&Policy::default(), 0);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "hashedrekord implementation for version '0.0.9' not found: unable to locate entry \
+             for version 0.0.9"
+        );
+    }
+
+    #[test]
+    fn semantic_versions_are_told_from_others() {
+        for good in ["0.0.1", "1.2.3-a.1", "1.0.0--", "1.0.0+01.a", "10.20.30-0a+b"] {
+            assert!(is_semver(good), "{good}");
+        }
+        for bad in ["", "1", "1.2", "1.2.3.4", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "v1.0.0"] {
+            assert!(!is_semver(bad), "{bad}");
+        }
+    }
+}
