@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::EntryError;
 use crate::base64::{self, Base64Error};
+use crate::json;
 use crate::keys::x509::X509Verifier;
 
 /// Signatures that an envelope may carry; each is tried against each key.
@@ -34,7 +35,7 @@ impl Envelope {
     /// Reads the JSON text of an envelope. Member names match without case,
     /// unknown members are ignored; nothing may follow the object.
     pub(crate) fn parse(text: &str) -> Result<Self, EntryError> {
-        let value: Value = serde_json::from_str(text)
+        let value = json::document(text)
             .map_err(|error| EntryError::invalid(format!("DSSE envelope: {error}")))?;
         let object = object(&value, "DSSE envelope")?;
         let signatures = match member(object, "signatures") {
@@ -96,8 +97,8 @@ impl Envelope {
         all.ok_or_else(|| EntryError::invalid("all signatures must have a key that verifies it"))
     }
 
-    /// Whether any signature verifies under `key`. A key ID that is not empty must
-    /// be one of `key_ids`, else its signature is passed over.
+    /// Checks that any signature verifies under `key`. A signature whose key ID is
+    /// neither empty nor `key_id` is passed over.
     pub(crate) fn verify_any(&self, key: &X509Verifier, key_id: &str) -> Result<(), EntryError> {
         let message = pae(&self.payload_type, &self.payload()?);
         let signatures = self.decoded()?;

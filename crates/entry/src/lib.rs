@@ -19,6 +19,7 @@ mod dsse;
 mod error;
 mod fields;
 mod index_keys;
+pub mod json;
 pub mod keys;
 mod kind;
 mod kinds;

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn the_default_pairs_each_curve_with_its_own_digest() {
         let policy = Policy::default();
-        let rsa = |bits| KeyAlgorithm::Rsa { modulus_bytes: bits / 8 };
+        let rsa = |bits: usize| KeyAlgorithm::Rsa { modulus_bytes: bits / 8 };
         for (key, digest, allowed) in [
             (KeyAlgorithm::P256, DigestAlgorithm::Sha256, true),
             (KeyAlgorithm::P256, DigestAlgorithm::Sha512, false),

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::kinds::{self, Evidence};
-use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry};
+use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry, json};
 
 /// Parsed JSON with a known kind, a well-formed version and a `spec`.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl ProposedEntry {
     /// [`ParseError`], the first that applies.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         let text = String::from_utf8_lossy(body);
-        let mut json = serde_json::Deserializer::from_str(&text);
+        let mut json = json::first_value(&text).map_err(|e| ParseError::Json(e.to_string()))?;
         let outer = Outer::deserialize(&mut json).map_err(|e| ParseError::Json(e.to_string()))?;
         Self::from_outer(outer)
     }

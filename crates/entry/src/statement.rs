@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::json;
+
 /// The DSSE payload type of in-toto statements.
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
@@ -17,7 +19,7 @@ pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
     if payload_type != PAYLOAD_TYPE {
         return Vec::new();
     }
-    let Ok(statement) = serde_json::from_slice::<Value>(payload) else { return Vec::new() };
+    let Some(statement) = read(payload) else { return Vec::new() };
     let lists = [statement.get("subject"), statement.pointer("/predicate/materials")];
     let resources = lists.into_iter().flatten().filter_map(Value::as_array).flatten();
     resources
@@ -26,6 +28,10 @@ pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
         .filter_map(|(algorithm, value)| Some(format!("{algorithm}:{}", value.as_str()?)))
         .take(MAX_DIGESTS)
         .collect()
+}
+
+fn read(payload: &[u8]) -> Option<Value> {
+    json::document(std::str::from_utf8(payload).ok()?).ok()
 }
 
 #[cfg(test)]

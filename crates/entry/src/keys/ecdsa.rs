@@ -164,7 +164,7 @@ fn der_signature(r: &[u8], s: &[u8]) -> Result<Vec<u8>, der::Error> {
 mod tests {
     use super::*;
     use crate::keys::DigestAlgorithm;
-    use aws_lc_rs::encoding::AsBigEndian as _;
+    use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyUncompressedBin};
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
@@ -180,7 +180,8 @@ mod tests {
             _ => (&ECDSA_P521_SHA512_ASN1_SIGNING, DigestAlgorithm::Sha512),
         };
         let pair = EcdsaKeyPair::generate(signing).unwrap();
-        let point = pair.public_key().as_be_bytes().unwrap();
+        let point: EcPublicKeyUncompressedBin<'_> =
+            AsBigEndian::as_be_bytes(pair.public_key()).unwrap();
         let key = EcdsaKey::from_uncompressed(curve, point.as_ref()).unwrap();
         let signature = pair.sign(&SystemRandom::new(), MESSAGE).unwrap().as_ref().to_vec();
         (key, digest.digest(MESSAGE), signature)
