@@ -95,8 +95,9 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// Length of a digest in bytes.
-    pub fn len(self) -> usize {
+    /// Bytes of a digest.
+    #[must_use]
+    pub fn size(self) -> usize {
         match self {
             DigestAlgorithm::Sha1 => 20,
             DigestAlgorithm::Sha256 => 32,
@@ -196,7 +197,7 @@ mod tests {
             DigestAlgorithm::Sha384,
             DigestAlgorithm::Sha512,
         ] {
-            assert_eq!(algorithm.digest(b"x").len(), algorithm.len());
+            assert_eq!(algorithm.digest(b"x").len(), algorithm.size());
         }
     }
 }

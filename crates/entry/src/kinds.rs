@@ -12,7 +12,7 @@ mod rekord;
 use serde_json::{Value, json};
 
 use crate::fields::Fields;
-use crate::{EntryError, Kind, Policy};
+use crate::{EntryError, Inputs, Kind, Policy, ProposeError};
 
 /// The spec of one entry, read and checked as far as its kind does before the
 /// policy is asked. Kinds that verify the signature while reading have done so.
@@ -39,16 +39,39 @@ pub(crate) struct Canonical {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
-/// Reads a spec; the number is the time in Unix seconds.
-type Read = fn(Fields<'_>, i64) -> Result<Box<dyn Evidence>, EntryError>;
+/// One version of a kind.
+struct Version {
+    kind: Kind,
+    version: &'static str,
+    /// Reads a spec at a time in Unix seconds.
+    read: fn(Fields<'_>, i64) -> Result<Box<dyn Evidence>, EntryError>,
+    /// Builds the spec of a proposal.
+    propose: fn(&Inputs) -> Result<Value, ProposeError>,
+}
 
-const REGISTRY: &[(Kind, &str, Read)] = &[
-    (Kind::Dsse, "0.0.1", dsse::read),
-    (Kind::Hashedrekord, "0.0.1", hashedrekord::read),
-    (Kind::Intoto, "0.0.1", intoto_v001::read),
-    (Kind::Intoto, "0.0.2", intoto_v002::read),
-    (Kind::Rekord, "0.0.1", rekord::read),
+/// Names a module of this folder as a version of a kind.
+macro_rules! version {
+    ($kind:ident, $version:literal, $module:ident) => {
+        Version {
+            kind: Kind::$kind,
+            version: $version,
+            read: $module::read,
+            propose: $module::propose,
+        }
+    };
+}
+
+const REGISTRY: &[Version] = &[
+    version!(Dsse, "0.0.1", dsse),
+    version!(Hashedrekord, "0.0.1", hashedrekord),
+    version!(Intoto, "0.0.1", intoto_v001),
+    version!(Intoto, "0.0.2", intoto_v002),
+    version!(Rekord, "0.0.1", rekord),
 ];
+
+fn find(kind: Kind, version: &str) -> Option<&'static Version> {
+    REGISTRY.iter().find(|known| (known.kind, known.version) == (kind, version))
+}
 
 /// Finds the implementation and lets it read the spec.
 pub(crate) fn read(
@@ -57,10 +80,16 @@ pub(crate) fn read(
     spec: &Value,
     now: i64,
 ) -> Result<Box<dyn Evidence>, EntryError> {
-    let found = REGISTRY.iter().find(|(k, v, _)| (*k, *v) == (kind, version));
-    let (.., read) =
-        found.ok_or_else(|| EntryError::Version { kind, version: version.to_owned() })?;
-    read(Fields::of_spec(spec)?, now)
+    let found = find(kind, version);
+    let found = found.ok_or_else(|| EntryError::Version { kind, version: version.to_owned() })?;
+    (found.read)(Fields::of_spec(spec)?, now)
+}
+
+/// Finds the implementation and lets it build the spec of a proposal.
+pub(crate) fn propose(kind: Kind, version: &str, inputs: &Inputs) -> Result<Value, ProposeError> {
+    let found = find(kind, version);
+    let found = found.ok_or_else(|| ProposeError::Version { kind, version: version.to_owned() })?;
+    (found.propose)(inputs)
 }
 
 /// The canonical body: RFC 8785 JSON of `apiVersion`, `kind` and `spec`.

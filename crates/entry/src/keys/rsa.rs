@@ -109,7 +109,7 @@ impl RsaKey {
         digest: &[u8],
         signature: &[u8],
     ) -> Result<(), KeyError> {
-        if digest.len() != algorithm.len() {
+        if digest.len() != algorithm.size() {
             return Err(KeyError::DigestLength);
         }
         let bits = self

@@ -31,7 +31,7 @@ pub struct X509Verifier {
 
 #[derive(Debug)]
 enum Identity {
-    Key(PublicKey),
+    Key(Box<PublicKey>),
     /// The signer's certificate, then those of its issuers as submitted.
     Certificates(Box<Certificate>, Vec<Certificate>),
 }
@@ -49,7 +49,10 @@ impl X509Verifier {
             return Self::chain(content);
         }
         match block.label.as_str() {
-            "PUBLIC KEY" => Ok(Self::new(Identity::Key(PublicKey::from_spki_der(&block.bytes)?))),
+            "PUBLIC KEY" => {
+                let key = Box::new(PublicKey::from_spki_der(&block.bytes)?);
+                Ok(Self::new(Identity::Key(key)))
+            }
             "CERTIFICATE" => {
                 let leaf = Box::new(Certificate::from_der(block.bytes)?);
                 Ok(Self::new(Identity::Certificates(leaf, Vec::new())))

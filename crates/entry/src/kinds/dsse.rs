@@ -6,11 +6,11 @@
 use serde_json::{Value, json};
 
 use super::{Canonical, Evidence};
-use crate::EntryError;
 use crate::base64;
 use crate::dsse::{Envelope, Key, Rule};
 use crate::fields::{self, Digest, Fields, Problems};
 use crate::keys::x509::X509Verifier;
+use crate::{EntryError, Inputs, KeyError, KeyFormat, Kind, ProposeError};
 use crate::{index_keys, statement};
 
 /// Keys that a proposal may offer.
@@ -184,4 +184,16 @@ impl Evidence for Stored {
         });
         Ok(Canonical { spec, index_keys: Vec::new(), payload: None })
     }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    inputs.needs_format(Kind::Dsse, &[KeyFormat::X509])?;
+    let verifiers = inputs.some_keys()?.iter().map(|key| -> Result<_, KeyError> {
+        Ok(base64::encode(X509Verifier::parse(key)?.canonical()))
+    });
+    Ok(json!({ "proposedContent": {
+        "envelope": inputs.text()?,
+        "verifiers": verifiers.collect::<Result<Vec<_>, _>>()?,
+    }}))
 }

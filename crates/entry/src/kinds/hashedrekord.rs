@@ -3,7 +3,7 @@
 //!
 //! Border: one kind. The signature is verified while reading.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Canonical, Evidence};
 use crate::base64;
@@ -11,7 +11,7 @@ use crate::fields::{Digest, Fields, Problems};
 use crate::index_keys;
 use crate::keys::DigestAlgorithm;
 use crate::keys::x509::X509Verifier;
-use crate::{EntryError, Policy};
+use crate::{EntryError, Inputs, KeyFormat, Kind, Policy, ProposeError};
 
 struct HashedRekord {
     digest: Digest,
@@ -50,7 +50,7 @@ fn decode_digest(digest: &Digest) -> Result<(DigestAlgorithm, Vec<u8>), EntryErr
         "sha512" => DigestAlgorithm::Sha512,
         _ => DigestAlgorithm::Sha256,
     };
-    if digest.value.len() != 2 * algorithm.len() {
+    if digest.value.len() != 2 * algorithm.size() {
         return Err(EntryError::invalid("invalid value for hash"));
     }
     let bytes = hex::decode(&digest.value)
@@ -85,4 +85,17 @@ impl Evidence for HashedRekord {
         keys.push(self.digest.index_key());
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    inputs.needs_format(Kind::Hashedrekord, &[KeyFormat::X509])?;
+    let (algorithm, value) = inputs.digest()?;
+    Ok(json!({
+        "data": { "hash": { "algorithm": algorithm, "value": value } },
+        "signature": {
+            "content": base64::encode(inputs.signature()?),
+            "publicKey": { "content": base64::encode(inputs.only_key()?) },
+        },
+    }))
 }

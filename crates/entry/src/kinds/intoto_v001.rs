@@ -3,14 +3,14 @@
 //!
 //! Border: one version of one kind. The envelope is verified while reading.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Canonical, Evidence};
-use crate::EntryError;
 use crate::base64;
 use crate::dsse::Envelope;
 use crate::fields::{Digest, Fields, Problems};
 use crate::keys::x509::X509Verifier;
+use crate::{EntryError, Inputs, KeyFormat, Kind, ProposeError};
 use crate::{index_keys, statement};
 
 struct Intoto {
@@ -118,4 +118,14 @@ impl Evidence for Intoto {
         keys.extend(statement::index_keys(&envelope.payload_type, payload));
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    inputs.needs_format(Kind::Intoto, &[KeyFormat::X509])?;
+    let key = X509Verifier::parse(inputs.only_key()?)?;
+    Ok(json!({
+        "content": { "envelope": inputs.text()? },
+        "publicKey": base64::encode(key.canonical()),
+    }))
 }

@@ -8,11 +8,11 @@
 use serde_json::{Value, json};
 
 use super::{Canonical, Evidence};
-use crate::EntryError;
 use crate::base64;
 use crate::dsse::{Envelope, Key, Rule, Signature};
 use crate::fields::{self, Digest, Fields, Problems};
 use crate::keys::x509::X509Verifier;
+use crate::{EntryError, Inputs, KeyFormat, Kind, ProposeError};
 use crate::{index_keys, statement};
 
 struct Intoto {
@@ -167,4 +167,32 @@ impl Evidence for Intoto {
         keys.extend(statement::index_keys(&self.payload_type, payload));
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    inputs.needs_format(Kind::Intoto, &[KeyFormat::X509])?;
+    let text = inputs.text()?;
+    let envelope = Envelope::parse(text)?;
+    let keys: Vec<Key<'_>> = inputs.some_keys()?.iter().map(|key| Key::new(key)).collect();
+    let by = envelope.verify(&keys, Rule::EveryKey)?;
+    let signatures = envelope.signatures.iter().zip(by).map(|(signature, at)| {
+        let key = keys[at].verifier()?;
+        let mut signed = json!({
+            "publicKey": base64::encode(key.canonical()),
+            "sig": base64::encode(&signature.sig),
+        });
+        if !signature.keyid.is_empty() {
+            signed["keyid"] = json!(signature.keyid);
+        }
+        Ok(signed)
+    });
+    Ok(json!({ "content": {
+        "envelope": {
+            "payload": base64::encode(&envelope.payload),
+            "payloadType": envelope.payload_type,
+            "signatures": signatures.collect::<Result<Vec<_>, EntryError>>()?,
+        },
+        "hash": Digest::sha256(text.as_bytes()),
+    }}))
 }

@@ -3,14 +3,14 @@
 //!
 //! Border: one kind. The signature is verified when the entry is canonicalised.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Canonical, Evidence};
-use crate::EntryError;
 use crate::base64;
 use crate::fields::{Digest, Fields, Problems};
 use crate::index_keys;
 use crate::keys::{self, EvidenceKey, KeyFormat};
+use crate::{EntryError, Inputs, Kind, ProposeError};
 
 struct Rekord {
     format: KeyFormat,
@@ -92,4 +92,22 @@ impl Evidence for Rekord {
         });
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    let formats = [KeyFormat::Pgp, KeyFormat::Minisign, KeyFormat::X509, KeyFormat::Ssh];
+    inputs.needs_format(Kind::Rekord, &formats)?;
+    let artifact = inputs.artifact()?;
+    Ok(json!({
+        "data": {
+            "content": base64::encode(artifact),
+            "hash": Digest::sha256(artifact),
+        },
+        "signature": {
+            "content": base64::encode(inputs.signature()?),
+            "format": inputs.key_format.as_str(),
+            "publicKey": { "content": base64::encode(inputs.only_key()?) },
+        },
+    }))
 }

@@ -136,7 +136,7 @@ impl PublicKey {
         if matches!(self.material, Material::Ed25519(_)) && algorithm != DigestAlgorithm::Sha512 {
             return Err(KeyError::UnsupportedHash { found: algorithm, supported: "SHA-512" });
         }
-        if digest.len() != algorithm.len() {
+        if digest.len() != algorithm.size() {
             return Err(KeyError::DigestLength);
         }
         match &self.material {
