@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use entry::{Kind, Policy, SigningAlgorithm};
 
 use crate::http::{EnabledEndpoints, HttpLimits, OnDuplicate};
@@ -166,8 +166,10 @@ pub struct Settings {
     /// Log lines as `text` or `json`.
     #[arg(long, env = "INDELIBLE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Log filter, such as `info` or `indelible=debug`.
-    #[arg(long, env = "INDELIBLE_LOG", default_value = "info")]
+    /// Log filter, such as `info` or `indelible=debug`. The target `access` has a
+    /// line per request: `info` for all, `warn` for refused ones, `error` for
+    /// failed ones.
+    #[arg(long, env = "INDELIBLE_LOG", default_value = "info,access=warn")]
     pub log_filter: String,
 }
 
@@ -263,7 +265,8 @@ impl Settings {
     /// What evidence must satisfy.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let mut policy = Policy { max_attestation_size: self.max_attestation_bytes, ..Policy::default() };
+        let mut policy =
+            Policy { max_attestation_size: self.max_attestation_bytes, ..Policy::default() };
         if let Some(kinds) = &self.enabled_entry_types {
             policy.enabled_kinds = kinds.iter().copied().collect::<BTreeSet<_>>();
         }

@@ -6,8 +6,12 @@
 //! key, [`config`] is the only reader of the environment, [`server`] owns the
 //! connections. ARCHITECTURE.md in the repository walks through a request.
 
+pub mod config;
+pub mod error;
+pub mod http;
 pub mod log;
 pub mod server;
 pub mod signer;
 pub mod store;
+pub mod telemetry;
 pub mod verifier;

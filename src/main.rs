@@ -59,7 +59,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     let app = App {
         log: log.clone(),
-        verifier: Verifier::new(settings.policy(), settings.verify_threads()),
+        verifier: Verifier::new(settings.policy(), settings.verify_threads(), Arc::new(unix_now)),
         limits: settings.http_limits(),
         endpoints,
         on_duplicate: settings.on_duplicate,

@@ -204,9 +204,9 @@ impl LogKey {
         let verifying: &VerifyingKey = self.signing.verifying_key();
         let signed = note.signatures.iter().any(|line| {
             line.key_hash == self.key_hash()
-                && DerSignature::from_bytes(line.signature.as_slice().into()).is_ok_and(
-                    |signature| verifying.verify(note.text.as_bytes(), &signature).is_ok(),
-                )
+                && DerSignature::from_bytes(line.signature.as_slice()).is_ok_and(|signature| {
+                    verifying.verify(note.text.as_bytes(), &signature).is_ok()
+                })
         });
         signed && checkpoint.size == size && checkpoint.root == root
     }

@@ -10,6 +10,8 @@ use entry::{EntryError, ParseError, Policy, ProposedEntry, VerifiedEntry};
 use tlog::Hash;
 use tokio::sync::Semaphore;
 
+use crate::log::Clock;
+
 /// Why evidence was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -26,13 +28,16 @@ pub enum Refused {
 pub struct Verifier {
     policy: Arc<Policy>,
     permits: Arc<Semaphore>,
+    clock: Clock,
 }
 
 impl Verifier {
-    /// Applies `policy` on up to `threads` (at least one) threads at a time.
+    /// Applies `policy` on up to `threads` (at least one) threads at a time; `clock`
+    /// tells what has expired.
     #[must_use]
-    pub fn new(policy: Policy, threads: usize) -> Self {
-        Self { policy: Arc::new(policy), permits: Arc::new(Semaphore::new(threads.max(1))) }
+    pub fn new(policy: Policy, threads: usize, clock: Clock) -> Self {
+        let permits = Arc::new(Semaphore::new(threads.max(1)));
+        Self { policy: Arc::new(policy), permits, clock }
     }
 
     /// The policy that is applied.
@@ -46,8 +51,8 @@ impl Verifier {
     /// # Errors
     /// [`Refused`].
     pub async fn verify(&self, body: Bytes) -> Result<VerifiedEntry, Refused> {
-        let policy = self.policy_now();
-        self.run(move || Ok(ProposedEntry::parse(&body)?.verify(&policy)?)).await
+        let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
+        self.run(move || Ok(ProposedEntry::parse(&body)?.verify(&policy, now)?)).await
     }
 
     /// The leaf hash that a proposed or stored entry has, without the checks of
@@ -56,10 +61,10 @@ impl Verifier {
     /// # Errors
     /// [`Refused`].
     pub async fn leaf_of(&self, entry: serde_json::Value) -> Result<Hash, Refused> {
-        let policy = self.policy_now();
+        let now = (self.clock)();
         let canonical = self
             .run(move || -> Result<_, Refused> {
-                Ok(ProposedEntry::from_value(entry)?.canonicalize(&policy)?)
+                Ok(ProposedEntry::from_value(entry)?.canonicalize(now)?)
             })
             .await?;
         Ok(Hash::leaf(&canonical))
@@ -80,9 +85,5 @@ impl Verifier {
             Ok(value) => value,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
-    }
-
-    fn policy_now(&self) -> Arc<Policy> {
-        Arc::clone(&self.policy)
     }
 }

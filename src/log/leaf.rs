@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use entry::VerifiedEntry;
+use entry::{Payload, VerifiedEntry};
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
@@ -22,13 +22,18 @@ pub struct Leaf {
 
 impl From<VerifiedEntry> for Leaf {
     fn from(entry: VerifiedEntry) -> Self {
-        let (body, hash, keys, attestation) = entry.into_parts();
+        let (body, hash, keys, payload) = entry.into_parts();
+        let attestation = match payload {
+            Payload::Kept(kept) => {
+                Some(Attestation { digest: kept.digest, data: kept.data.into() })
+            }
+            Payload::None | Payload::TooLarge { .. } => None,
+        };
         Self {
             hash,
             body: body.into(),
             index_keys: keys.iter().map(|key| index_key(key)).collect(),
-            attestation: attestation
-                .map(|kept| Attestation { digest: kept.digest, data: kept.data.into() }),
+            attestation,
         }
     }
 }

@@ -152,8 +152,8 @@ impl Store for SqliteStore {
     }
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
-        let ids: Vec<(u8, i64)> =
-            ids.iter().filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?))).collect();
+        let known = ids.iter().filter_map(|id| Some((id.level, i64::try_from(id.index).ok()?)));
+        let distinct: Vec<(u8, i64)> = BTreeSet::from_iter(known).into_iter().collect();
         let mut found = Vec::new();
         for piece in pieces(&distinct) {
             // CROSS JOIN keeps this order; else SQLite would scan the tiles.

@@ -11,6 +11,7 @@ mod index;
 mod log_entry;
 mod log_info;
 mod proof;
+mod proposal;
 mod retrieve;
 
 pub use encoding::Base64;
@@ -21,4 +22,5 @@ pub use log_entry::{
 };
 pub use log_info::{InactiveShard, LogInfo};
 pub use proof::ConsistencyProof;
+pub use proposal::Proposal;
 pub use retrieve::SearchLogQuery;

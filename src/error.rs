@@ -1,0 +1,293 @@
+//! From an error to a status and a body: the only file that does so.
+//!
+//! Border: every refusal and failure of the API. Each has two messages: one for
+//! the client, in Rekor's words where its clients may know them, and a cause for
+//! the operator, which is logged here, once, and never reaches the client.
+//!
+//! Rekor's answers come from two producers that differ visibly. A *framework*
+//! error (routing, content types, parameters) has no final newline and escapes
+//! `<`, `>` and `&`; its code may be an internal one from 601 to 619 under HTTP
+//! 422. A *handler* error ends with a newline and carries its HTTP status.
+
+use std::error::Error;
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use entry::{EntryError, ParseError};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use wire::{ErrorBody, LogEntry};
+
+use crate::log::{ConsistencyError, ReadError, SubmitError};
+use crate::store::StoreError;
+
+/// Seconds after which a client may try again when the server is busy.
+const BUSY_RETRY: u64 = 1;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub struct ApiError(Box<Answer>);
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    body: Shape,
+    location: Option<String>,
+    retry_after: Option<u64>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    /// No body and no content type.
+    Empty,
+    Framework(ErrorBody),
+    Handler(Box<ErrorBody>),
+    /// A bare JSON string.
+    Text(&'static str),
+}
+
+/// Internal codes of validation failures (go-openapi's), all under HTTP 422.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Validation {
+    /// Wrong type or format.
+    Type = 601,
+    /// Absent.
+    Required = 602,
+    /// Too long.
+    MaxLength = 603,
+    /// Does not match a pattern.
+    Pattern = 605,
+    /// Not one of the allowed values.
+    Enum = 606,
+    /// Below the minimum.
+    Minimum = 609,
+    /// Too many items.
+    MaxItems = 611,
+    /// Too few items.
+    MinItems = 612,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, body: Shape) -> Self {
+        let answer = Answer { status, body, location: None, retry_after: None, cause: None };
+        Self(Box::new(answer))
+    }
+
+    /// A refusal by the framework; `code` in the body equals the status.
+    pub fn framework(status: StatusCode, message: impl Into<String>) -> Self {
+        let body = ErrorBody { code: status.as_u16(), message: message.into(), entry: None };
+        Self::new(status, Shape::Framework(body))
+    }
+
+    /// A field that is not what it must be: HTTP 422 with an internal code.
+    pub fn validation(code: Validation, message: impl Into<String>) -> Self {
+        let body = ErrorBody { code: code as u16, message: message.into(), entry: None };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Shape::Framework(body))
+    }
+
+    /// A refusal or failure of a handler.
+    pub fn handler(status: StatusCode, message: impl Into<String>) -> Self {
+        let body = ErrorBody { code: status.as_u16(), message: message.into(), entry: None };
+        Self::new(status, Shape::Handler(Box::new(body)))
+    }
+
+    /// 400 of a handler.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::handler(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 404 without body, as the entry look-ups answer.
+    #[must_use]
+    pub fn no_entry() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Shape::Empty)
+    }
+
+    /// JSON that cannot be read, on the look-up endpoints.
+    pub fn unreadable_body(reason: impl Display) -> Self {
+        let message = format!("parsing entry body from \"\" failed, because {reason}");
+        Self::framework(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// An operation that the operator switched off.
+    #[must_use]
+    pub fn disabled(name: &str) -> Self {
+        let message = format!("{name} API not enabled in this Rekor instance");
+        Self::handler(StatusCode::NOT_IMPLEMENTED, message)
+    }
+
+    /// `getLogInfo` switched off, which has a shape of its own.
+    #[must_use]
+    pub fn log_info_disabled() -> Self {
+        let text = "operation tlog.GetLogInfo has not yet been implemented";
+        Self::new(StatusCode::NOT_IMPLEMENTED, Shape::Text(text))
+    }
+
+    /// An equal entry is in the log: 409 with its location and the entry itself.
+    #[must_use]
+    pub fn duplicate(entry_id: &str, entry: LogEntry) -> Self {
+        let message = format!(
+            "an equivalent entry already exists in the transparency log with UUID {entry_id}"
+        );
+        let code = StatusCode::CONFLICT.as_u16();
+        let body = ErrorBody { code, message, entry: Some(entry) };
+        let mut error = Self::new(StatusCode::CONFLICT, Shape::Handler(Box::new(body)));
+        error.0.location = Some(format!("/api/v1/log/entries/{entry_id}"));
+        error
+    }
+
+    /// The server cannot take this now.
+    pub fn busy(message: impl Into<String>) -> Self {
+        let mut error = Self::handler(StatusCode::SERVICE_UNAVAILABLE, message);
+        error.0.retry_after = Some(BUSY_RETRY);
+        error
+    }
+
+    /// A panic, or anything else that must not happen.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::handler(StatusCode::INTERNAL_SERVER_ERROR, "Unknown error")
+    }
+
+    fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// The status that it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// A proposed entry that cannot be read; `path` names the body or list item.
+    #[must_use]
+    pub fn of_parsing(error: &ParseError, path: &str) -> Self {
+        let code = match error {
+            // Rekor's answer to JSON that it cannot decode, on this endpoint only.
+            ParseError::Json(text) => {
+                return Self::framework(StatusCode::INTERNAL_SERVER_ERROR, text.clone());
+            }
+            ParseError::KindUnknown(_) => {
+                return Self::framework(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+            }
+            ParseError::KindMissing | ParseError::VersionMissing | ParseError::SpecMissing => {
+                Validation::Required
+            }
+            ParseError::VersionPattern => Validation::Pattern,
+        };
+        Self::validation(code, format!("{path}{error}"))
+    }
+}
+
+impl From<EntryError> for ApiError {
+    fn from(error: EntryError) -> Self {
+        if error.is_input() {
+            return Self::bad_request(format!("error processing entry: {error}"));
+        }
+        let message = format!("error generating canonicalized entry: {error}");
+        Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        let message = match &error {
+            ReadError::Signing(_) => "error signing",
+            ReadError::Store(_) | ReadError::Proof(_) => {
+                "unexpected error communicating with transparency log"
+            }
+        };
+        match error {
+            // The database is away for the moment; everything else needs a human.
+            ReadError::Store(StoreError::Unavailable(_) | StoreError::Conflict) => {
+                Self::busy(message).because(error)
+            }
+            _ => Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message).because(error),
+        }
+    }
+}
+
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Full { max_leaves, retry_after, .. } => {
+                let mut busy = Self::busy(format!(
+                    "the log is busy: its queue of {max_leaves} entries is full; nothing was added"
+                ));
+                busy.0.retry_after = Some(retry_after.as_secs());
+                busy
+            }
+            SubmitError::ShuttingDown => {
+                Self::busy("the server is shutting down; nothing was added")
+            }
+            // The sequencer logged why; submitting again is safe in every case.
+            SubmitError::NotCommitted => Self::busy("unexpected result from transparency log"),
+            SubmitError::Receipt(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConsistencyError> for ApiError {
+    fn from(error: ConsistencyError) -> Self {
+        match error {
+            ConsistencyError::TooLarge { requested, size } => Self::bad_request(format!(
+                "the tree size requested({requested}) was greater than what is currently \
+                 observable({size})"
+            )),
+            ConsistencyError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Answer { status, body, location, retry_after, cause } = *self.0;
+        if let Some(cause) = cause {
+            tracing::error!(status = status.as_u16(), cause = %chain(&*cause), "request failed");
+        }
+        let text = match &body {
+            Shape::Empty => None,
+            Shape::Framework(body) => Some(escape_html(&to_json(body))),
+            Shape::Handler(body) => Some(to_json(body) + "\n"),
+            Shape::Text(text) => Some(format!("\"{text}\"\n")),
+        };
+        let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        if !matches!(body, Shape::Empty) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(location) = location.and_then(|l| HeaderValue::from_str(&l).ok()) {
+            headers.insert(LOCATION, location);
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, seconds.max(1).into());
+        }
+        response
+    }
+}
+
+/// The error and what is behind it, on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut behind = error.source();
+    while let Some(error) = behind {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        behind = error.source();
+    }
+    text
+}
+
+fn to_json(body: &ErrorBody) -> String {
+    // Strings and numbers only: this cannot fail.
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+/// Go's JSON encoder writes these three characters as escapes.
+fn escape_html(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}

@@ -1,0 +1,205 @@
+//! Search.
+//!
+//! Border: `/api/v1/index/retrieve`: which strings the criteria stand for. The
+//! index holds a row for every entry from the moment that it is in the log, so
+//! "nothing found" is a statement about the whole tree of the size that is named
+//! in `Indelible-Tree-Size`.
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use entry::{KeyError, KeyFormat};
+use http::{HeaderName, HeaderValue};
+use wire::{ErrorBody, SearchIndex, SearchOperator};
+
+use super::answer;
+use super::around::label;
+use super::endpoints::Endpoint;
+use super::negotiate::Offered;
+use super::question::{self, Members};
+use super::{Serving, Shared};
+use crate::error::{ApiError, Validation};
+
+/// Leaves that the answer is complete for.
+const TREE_SIZE: HeaderName = HeaderName::from_static("indelible-tree-size");
+
+/// Characters of `subject`.
+const MAX_SUBJECT: usize = 512;
+
+const HASH_PATTERN: &str =
+    "^(sha512:)?[0-9a-fA-F]{128}$|^(sha256:)?[0-9a-fA-F]{64}$|^(sha1:)?[0-9a-fA-F]{40}$";
+
+/// Finds entries by digest, e-mail address, subject and public key.
+///
+/// Complete the moment that an entry is in the log. The answer is in the order of the log.
+#[utoipa::path(post, path = "/api/v1/index/retrieve", operation_id = "searchIndex", tag = "index",
+    request_body(content = SearchIndex, description = "Criteria"),
+    responses(
+        (status = 200, description = "Entry IDs of 80 hex digits", body = Vec<String>,
+            headers(("Indelible-Tree-Size" = u64, description =
+                "The answer is complete for the first so many leaves of the log"))),
+        (status = 400, description = "Malformed JSON, or a key that cannot be read", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 415, description = "The body is not JSON", body = ErrorBody),
+        (status = 422, description = "A criterion is malformed; internal code", body = ErrorBody),
+        (status = 500, description = "The database is damaged", body = ErrorBody),
+        (status = 501, description = "Switched off by the operator", body = ErrorBody),
+        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+pub(super) async fn search(
+    State(serving): Shared,
+    Extension(offered): Extension<Offered>,
+    request: Request,
+) -> Response {
+    let mut answer = match find(&serving, request).await {
+        Ok(answer) => answer,
+        Err(error) => error.into_response(),
+    };
+    label(&mut answer, offered);
+    answer
+}
+
+async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError> {
+    let body = serving.budget.read(request, "query").await?;
+    let members = question::read(&body.bytes)?;
+    drop(body);
+    let key = key_criterion(&members)?;
+    let mut criteria = Vec::new();
+    criteria.extend(email(&members)?);
+    criteria.extend(hash(&members)?);
+    let operator = operator(&members)?;
+    let key = key.map(KeyCriterion::check).transpose()?;
+    let subject = subject(&members)?;
+    serving.endpoints.require(Endpoint::SearchIndex)?;
+    if let Some((format, content)) = key {
+        let found = serving.verifier.run(move || search_key(format, &content)).await;
+        criteria.push(found?);
+    }
+    criteria.extend(subject);
+    // Read before the search: what was published then is in the index now.
+    let size = serving.log.published_size();
+    let mut answer = answer::json(&serving.log.search(criteria, operator).await?)?;
+    answer.headers_mut().insert(TREE_SIZE, HeaderValue::from(size));
+    Ok(answer)
+}
+
+fn email(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = members.text("email")? else { return Ok(None) };
+    if !is_mailbox(text) {
+        let message = format!("email in body must be of type email: {text:?}");
+        return Err(ApiError::validation(Validation::Type, message));
+    }
+    Ok(Some(vec![text.to_owned()]))
+}
+
+/// An RFC 5322 mailbox, roughly: an address, or a name with an address in `<>`.
+fn is_mailbox(text: &str) -> bool {
+    let text = text.trim();
+    let address = match text.split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>'),
+        None => Some(text),
+    };
+    let Some((local, domain)) = address.and_then(|address| address.rsplit_once('@')) else {
+        return false;
+    };
+    let part = |part: &str| {
+        let outside = |c: char| c.is_whitespace() || c.is_control() || "<>(),;:\\\"[]@".contains(c);
+        let dots = part.starts_with('.') || part.ends_with('.') || part.contains("..");
+        !part.is_empty() && !dots && !part.contains(outside)
+    };
+    let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+    (part(local) || quoted) && part(domain)
+}
+
+fn hash(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = members.text("hash")? else { return Ok(None) };
+    let algorithms = [("sha512", 128), ("sha256", 64), ("sha1", 40)];
+    let found = algorithms.iter().find_map(|(algorithm, length)| {
+        let rest = text.strip_prefix(algorithm).and_then(|rest| rest.strip_prefix(':'));
+        let digits = rest.unwrap_or(text);
+        let hex = digits.len() == *length && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        hex.then(|| format!("{algorithm}:{digits}"))
+    });
+    let refused = || {
+        let message = format!("hash in body should match '{HASH_PATTERN}'");
+        ApiError::validation(Validation::Pattern, message)
+    };
+    found.ok_or_else(refused).map(|key| Some(vec![key]))
+}
+
+fn operator(members: &Members<'_>) -> Result<SearchOperator, ApiError> {
+    match members.text("operator")? {
+        None | Some("or") => Ok(SearchOperator::Or),
+        Some("and") => Ok(SearchOperator::And),
+        Some(_) => {
+            let message = "operator in body should be one of [and or]";
+            Err(ApiError::validation(Validation::Enum, message))
+        }
+    }
+}
+
+fn subject(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = members.text("subject")? else { return Ok(None) };
+    if text.chars().count() > MAX_SUBJECT {
+        let message = format!("subject in body should be at most {MAX_SUBJECT} chars long");
+        return Err(ApiError::validation(Validation::MaxLength, message));
+    }
+    Ok(Some(vec![text.to_owned()]))
+}
+
+/// The key as it came, its base64 decoded.
+struct KeyCriterion {
+    format: Option<String>,
+    content: Vec<u8>,
+}
+
+fn key_criterion(members: &Members<'_>) -> Result<Option<KeyCriterion>, ApiError> {
+    let Some(key) = members.object("publicKey")? else { return Ok(None) };
+    let content = key.text("content")?.unwrap_or_default();
+    let content = entry::base64::decode(content.as_bytes()).map_err(ApiError::unreadable_body)?;
+    Ok(Some(KeyCriterion { format: key.text("format")?.map(str::to_owned), content }))
+}
+
+impl KeyCriterion {
+    fn check(self) -> Result<(KeyFormat, Vec<u8>), ApiError> {
+        let Some(name) = self.format else {
+            let message = "publicKey.publicKey.format in body is required";
+            return Err(ApiError::validation(Validation::Required, message));
+        };
+        let allowed = ["pgp", "x509", "minisign", "ssh", "tuf"];
+        let format = name.parse().ok().filter(|_| allowed.contains(&name.as_str()));
+        let Some(format) = format else {
+            let allowed = allowed.join(" ");
+            let message =
+                format!("publicKey.publicKey.format in body should be one of [{allowed}]");
+            return Err(ApiError::validation(Validation::Enum, message));
+        };
+        Ok((format, self.content))
+    }
+}
+
+fn search_key(format: KeyFormat, content: &[u8]) -> Result<Vec<String>, ApiError> {
+    entry::search_key_for_public_key(format, content).map_err(|error| {
+        ApiError::bad_request(match error {
+            KeyError::UnsupportedFormat(_) => {
+                "the PKI format requested is not supported by this server"
+            }
+            _ => "public key provided could not be parsed",
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_told_from_others() {
+        for good in ["a@b", "Foo <a@b.c>", "<a@b>", "a.b+c@d.example", "\"a b\"@c"] {
+            assert!(is_mailbox(good), "{good}");
+        }
+        for bad in ["", "a", "@b", "a@", "a b@c", "a@b@", "Foo a@b.c", "a@b>", ".a@b", "a..b@c"] {
+            assert!(!is_mailbox(bad), "{bad}");
+        }
+    }
+}

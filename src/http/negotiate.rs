@@ -1,0 +1,151 @@
+//! Content types: what a request may carry, and what its client takes.
+//!
+//! Border: the headers `Content-Type` and `Accept` against what a route knows. A
+//! body is JSON; answers are JSON, except the public key, which is PEM first.
+
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::error::ApiError;
+
+/// The media type of everything but the public key.
+pub(super) const JSON: &str = "application/json";
+
+/// The media type of a PEM key.
+pub(super) const PEM: &str = "application/x-pem-file";
+
+/// The media type that the answer has; empty when a POST's client takes none of
+/// those on offer (Rekor answers it all the same).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offered(pub(super) &'static str);
+
+/// Judges the headers of a request to the route `path`.
+pub(super) fn judge(path: &str, headers: &HeaderMap) -> Result<Offered, Box<Response>> {
+    let offers: &[&str] = if path == "/api/v1/log/publicKey" { &[PEM, JSON] } else { &[JSON] };
+    let has_body = has_body(headers);
+    if has_body {
+        check_content_type(headers).map_err(|error| label(error, offers))?;
+    }
+    match best(headers, offers) {
+        Some(offer) => Ok(Offered(offer)),
+        None if has_body => Ok(Offered("")),
+        None => {
+            let offers_text = offers.join(" ");
+            let message =
+                format!("unsupported media type requested, only [{offers_text}] are available");
+            Err(label(ApiError::framework(StatusCode::NOT_ACCEPTABLE, message), offers))
+        }
+    }
+}
+
+/// Whether a body is announced.
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING)
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let given = String::from_utf8_lossy(given.unwrap_or(b"application/octet-stream"));
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if media_type.is_empty() {
+        return Err(malformed(&given, "no media type"));
+    }
+    if !media_type.contains('/') {
+        return Err(malformed(&given, "expected slash after first token"));
+    }
+    if media_type.eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    let message = format!("unsupported media type \"{media_type}\", only [{JSON}] are allowed");
+    Err(ApiError::framework(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}
+
+fn malformed(given: &str, reason: &str) -> ApiError {
+    let message =
+        format!("parsing Content-Type header from \"{given}\" failed, because mime: {reason}");
+    ApiError::framework(StatusCode::BAD_REQUEST, message)
+}
+
+/// The offer that the client weighs highest, the first among equals.
+fn best<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
+    let ranges: Vec<(String, f32)> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(media_range)
+        .collect();
+    if ranges.is_empty() {
+        return offers.first().copied();
+    }
+    let mut chosen: Option<(&str, f32)> = None;
+    for offer in offers {
+        let weight = weight(offer, &ranges);
+        if weight > 0.0 && chosen.is_none_or(|(_, best)| weight > best) {
+            chosen = Some((offer, weight));
+        }
+    }
+    chosen.map(|(offer, _)| offer)
+}
+
+fn media_range(text: &str) -> Option<(String, f32)> {
+    let mut parts = text.split(';').map(str::trim);
+    let range = parts.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();
+    let weight =
+        parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+    Some((range, weight))
+}
+
+/// The weight of the most specific range that covers the offer; 0 for none.
+fn weight(offer: &str, ranges: &[(String, f32)]) -> f32 {
+    let group = offer.split('/').next().unwrap_or_default();
+    let specificity = |range: &str| match range {
+        range if range == offer => 3,
+        "*/*" => 1,
+        range if range.strip_suffix("/*") == Some(group) => 2,
+        _ => 0,
+    };
+    let covering = ranges.iter().filter(|(range, _)| specificity(range) > 0);
+    covering.max_by_key(|(range, _)| specificity(range)).map_or(0.0, |(_, weight)| *weight)
+}
+
+/// A refusal of a route that answers PEM is labelled PEM, as Rekor does.
+fn label(error: ApiError, offers: &[&'static str]) -> Box<Response> {
+    let mut response = error.into_response();
+    if let Some(first) = offers.first() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(first));
+    }
+    Box::new(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(accept: &str, offers: &[&'static str]) -> Option<&'static str> {
+        let mut headers = HeaderMap::new();
+        if !accept.is_empty() {
+            headers.insert(ACCEPT, accept.parse().unwrap());
+        }
+        best(&headers, offers)
+    }
+
+    #[test]
+    fn the_heaviest_offer_wins_and_the_first_among_equals() {
+        for (accept, chosen) in [
+            ("", Some(PEM)),
+            ("*/*", Some(PEM)),
+            ("application/*", Some(PEM)),
+            ("application/json", Some(JSON)),
+            ("application/x-pem-file;q=0.5, application/json", Some(JSON)),
+            ("application/json;q=0.1, */*", Some(PEM)),
+            ("text/html", None),
+            ("application/json;q=0", None),
+        ] {
+            assert_eq!(offered(accept, &[PEM, JSON]), chosen, "{accept}");
+        }
+        assert_eq!(offered("text/html, application/json; charset=utf-8", &[JSON]), Some(JSON));
+    }
+}

@@ -1,0 +1,40 @@
+//! For operators and load balancers.
+//!
+//! Border: whether the process lives, and whether it can serve.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+
+use super::Shared;
+
+/// Rekor's liveness probe: one dot.
+#[utoipa::path(get, path = "/ping", tag = "operations",
+    responses((status = 200, description = "`.`", body = String, content_type = "text/plain")))]
+pub(super) async fn ping() -> &'static str {
+    "."
+}
+
+/// Whether the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain")))]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether entries can be served: the database answers, the key is there, and the stored head
+/// carries its signature over the root that its leaves hash to.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses(
+        (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
+        (status = 503, description = "Not ready; the reason is in the server's log",
+            body = String, content_type = "text/plain")))]
+pub(super) async fn readyz(State(serving): Shared) -> Response {
+    match serving.log.ready().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The log's public key.
+//!
+//! Border: `/api/v1/log/publicKey`, as PEM, or as a JSON string with the PEM in it.
+
+use axum::Extension;
+use axum::extract::{Query as Pairs, State};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use wire::ErrorBody;
+
+use super::around::label;
+use super::endpoints::Endpoint;
+use super::negotiate::{Offered, PEM};
+use super::query::Query;
+use super::{Serving, Shared, answer};
+use crate::error::ApiError;
+
+/// The public key that verifies checkpoints and SETs.
+#[utoipa::path(get, path = "/api/v1/log/publicKey", operation_id = "getPublicKey", tag = "tlog",
+    params(
+        ("treeID" = Option<String>, Query, description = "Decimal tree ID [default: the active tree]")),
+    responses(
+        (status = 200, description = "PEM SubjectPublicKeyInfo", content(
+            (String = "application/x-pem-file"), (String = "application/json"))),
+        (status = 400, description = "An unknown tree", content(
+            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json"))),
+        (status = 406, description = "The client takes neither PEM nor JSON",
+            body = ErrorBody, content_type = "application/x-pem-file"),
+        (status = 422, description = "`treeID` is malformed", content(
+            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json"))),
+        (status = 501, description = "Switched off by the operator", content(
+            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json")))))]
+pub(super) async fn public_key(
+    State(serving): Shared,
+    Extension(offered): Extension<Offered>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Response {
+    match show(&serving, &Query::new(pairs), offered) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let mut answer = error.into_response();
+            label(&mut answer, offered);
+            answer
+        }
+    }
+}
+
+fn show(serving: &Serving, query: &Query, offered: Offered) -> Result<Response, ApiError> {
+    let tree = query.tree_id()?.map(str::to_owned);
+    serving.endpoints.require(Endpoint::GetPublicKey)?;
+    if tree.is_some_and(|tree| tree.parse() != Ok(serving.log.tree_id())) {
+        return Err(ApiError::framework(StatusCode::BAD_REQUEST, "Bad Request"));
+    }
+    let pem = serving.log.public_key_pem();
+    match offered {
+        Offered(PEM) => Ok(([(CONTENT_TYPE, PEM)], pem.to_owned()).into_response()),
+        Offered(_) => answer::json(&pem),
+    }
+}

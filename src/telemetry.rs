@@ -1,0 +1,98 @@
+//! Log lines and metrics.
+//!
+//! Border: how they are written and served. What is worth a line or a number is
+//! said where it happens, by the macros of `tracing` and `metrics`.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::routing::get;
+use clap::ValueEnum;
+use http::header::CONTENT_TYPE;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Sends log lines to standard error from now on.
+///
+/// # Errors
+/// When the filter cannot be read, or a subscriber is there already.
+pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter =
+        EnvFilter::try_new(filter).with_context(|| format!("the log filter `{filter}`"))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let done = match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    done.map_err(|error| anyhow::anyhow!("log lines cannot be set up: {error}"))
+}
+
+/// Buckets of `rekor_latency_by_api` in nanoseconds: ten steps from 1 ms to 60 s,
+/// each 3.4 times the last, as Rekor has them.
+fn latency_buckets() -> Vec<f64> {
+    let (first, last, steps) = (1e6_f64, 60e9_f64, 10_i32);
+    let factor = (last / first).powf(1.0 / f64::from(steps - 1));
+    (0..steps).map(|step| first * factor.powi(step)).collect()
+}
+
+/// How often histograms are condensed while nobody scrapes them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Collects metrics from now on.
+///
+/// # Errors
+/// When a recorder is there already.
+pub fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+    let leaves = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("rekor_latency_by_api".into()), &latency_buckets())?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &seconds)?
+        .set_buckets_for_metric(Matcher::Suffix("_leaves".into()), &leaves)?
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    metrics::describe_counter!("rekor_new_entries", "Entries added to the log");
+    metrics::describe_counter!("rekor_qps_by_api", "Requests by path, method and status");
+    metrics::describe_histogram!("rekor_latency_by_api", "Nanoseconds by path and method");
+    metrics::describe_histogram!("indelible_round_seconds", "Duration of a sequencer round");
+    metrics::describe_histogram!("indelible_round_leaves", "Submissions in a sequencer round");
+    metrics::describe_counter!("indelible_failed_rounds", "Rounds that were not committed");
+    metrics::describe_gauge!("indelible_tree_size", "Leaves in the published tree");
+    metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
+    let version = env!("CARGO_PKG_VERSION");
+    metrics::gauge!("rekor_build_info", "version" => version).set(1.0);
+}
+
+/// Serves what was collected, as Prometheus text at `/metrics`.
+pub fn metrics_router(handle: PrometheusHandle) -> Router {
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    let render = move || async move {
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
+    };
+    Router::new().route("/metrics", get(render))
+}
