@@ -1,2 +1,174 @@
-//! stub
-fn main() {}
+//! Load that verifies every answer that it gets.
+//!
+//! `loadtest run` puts one kind of load on a server that is running; `loadtest
+//! suite` starts servers of its own, runs every scenario on every database, and
+//! measures beside them what the machine can do. Both print one line per result
+//! and write a JSON report, and fail when an answer was wrong or a goal missed.
+
+mod ceilings;
+mod connection;
+mod evidence;
+mod receipts;
+mod report;
+mod run;
+mod scenario;
+mod server;
+mod suite;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::{Args, Parser, Subcommand};
+
+use evidence::Evidence;
+use report::{Outcome, Report};
+use run::Pace;
+use scenario::Scenario;
+use suite::{Database, Scale};
+
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, about = "Load that verifies every answer that it gets")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put one kind of load on a running server.
+    Run(RunArgs),
+    /// Start servers, run every scenario, measure the machine's ceilings.
+    Suite(SuiteArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Address of the server.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    server: SocketAddr,
+    /// What is asked (reads by UUID and searches need `suite`).
+    #[arg(long, value_enum, default_value_t = Scenario::Write)]
+    scenario: Scenario,
+    /// What is written.
+    #[arg(long, value_enum, default_value_t = Evidence::Certificate)]
+    evidence: Evidence,
+    /// Requests that are under way at a time.
+    #[arg(long, default_value_t = 64)]
+    workers: usize,
+    /// Requests per second in all; without it each worker waits for its answer.
+    #[arg(long)]
+    rate: Option<f64>,
+    #[command(flatten)]
+    output: Output,
+    /// Fail below so many requests per second.
+    #[arg(long)]
+    min_rate: Option<f64>,
+    /// Fail above this 99th percentile, in milliseconds.
+    #[arg(long)]
+    max_p99_ms: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+struct SuiteArgs {
+    /// The server's binary [default: beside this one].
+    #[arg(long)]
+    server_binary: Option<PathBuf>,
+    /// Postgres server on which databases may be created; without it only SQLite
+    /// is measured.
+    #[arg(long)]
+    postgres: Option<String>,
+    /// Leave SQLite out.
+    #[arg(long)]
+    no_sqlite: bool,
+    /// Requests that are under way at a time.
+    #[arg(long, default_value_t = 64)]
+    workers: usize,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Output {
+    /// Seconds per scenario.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// File for the JSON report.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run_one(&args).await,
+        Command::Suite(args) => run_suite(&args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when stderr is closed, too.
+            let _ = writeln!(std::io::stderr(), "loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_one(args: &RunArgs) -> anyhow::Result<()> {
+    let needs_suite = matches!(args.scenario, Scenario::ReadUuid | Scenario::Search);
+    ensure!(!needs_suite, "this scenario needs entries of its own: use `loadtest suite`");
+    let key = suite::log_key(args.server).await?;
+    let duration = Duration::from_secs(args.output.seconds);
+    let pace = Pace { workers: args.workers, rate: args.rate, duration };
+    let what = (args.scenario, args.evidence);
+    let (outcome, _) = suite::one(args.server, &key, what, pace, None).await?;
+    outcome.write(&mut std::io::stdout())?;
+    save(args.output.json.as_deref(), &outcome)?;
+    check_goals(&outcome, args)
+}
+
+fn check_goals(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<()> {
+    ensure!(outcome.errors == 0, "{} requests failed", outcome.errors);
+    if let Some(goal) = args.min_rate {
+        let reached = outcome.per_second;
+        ensure!(reached >= goal, "{reached:.0} requests per second, the goal is {goal:.0}");
+    }
+    if let Some(goal) = args.max_p99_ms {
+        let reached = outcome.latency_ms.p99;
+        ensure!(reached <= goal, "p99 is {reached:.1} ms, the goal is {goal:.1} ms");
+    }
+    Ok(())
+}
+
+async fn run_suite(args: &SuiteArgs) -> anyhow::Result<()> {
+    let binary = match &args.server_binary {
+        Some(binary) => binary.clone(),
+        None => std::env::current_exe()?.with_file_name("indelible"),
+    };
+    let scale = Scale { workers: args.workers, duration: Duration::from_secs(args.output.seconds) };
+    let mut out = std::io::stdout();
+    let mut report = Report { machine: report::machine(), databases: Vec::new() };
+    writeln!(out, "{}", report.machine)?;
+    if let Some(home) = &args.postgres {
+        let measured = suite::measure(&binary, &Database::Postgres(home), scale, &mut out).await?;
+        report.databases.push(measured);
+    }
+    if !args.no_sqlite {
+        let measured = suite::measure(&binary, &Database::Sqlite, scale, &mut out).await?;
+        report.databases.push(measured);
+    }
+    save(args.output.json.as_deref(), &report)?;
+    let failed = report.databases.iter().flat_map(|d| &d.outcomes).map(|o| o.errors).sum::<usize>();
+    ensure!(failed == 0, "{failed} requests failed");
+    Ok(())
+}
+
+fn save(path: Option<&Path>, report: &impl serde::Serialize) -> anyhow::Result<()> {
+    if let Some(path) = path {
+        std::fs::write(path, serde_json::to_vec_pretty(report)?)?;
+    }
+    Ok(())
+}

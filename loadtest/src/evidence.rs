@@ -1,0 +1,216 @@
+//! Entries that no log has seen before, signed ahead of the run.
+//!
+//! Border: what is posted. Signing happens here and before the clock starts, so
+//! that the load is not limited by the loader's own signatures.
+
+use anyhow::Context as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clap::ValueEnum;
+use pkcs8::Document;
+use sha2::{Digest as _, Sha256};
+
+/// What kind of entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Evidence {
+    /// `hashedrekord` under a raw P-256 key: about 0.5 KB stored.
+    Key,
+    /// `hashedrekord` under a certificate of Fulcio's size: about 3.3 KB stored.
+    Certificate,
+    /// `dsse` around a statement of 20 KB, which is kept as attestation.
+    Dsse,
+}
+
+/// Bytes of the statement in a [`Evidence::Dsse`] entry.
+const STATEMENT_BYTES: usize = 20 << 10;
+
+const KEYS: [&str; 8] = [
+    include_str!("../evidence/key0.pem"),
+    include_str!("../evidence/key1.pem"),
+    include_str!("../evidence/key2.pem"),
+    include_str!("../evidence/key3.pem"),
+    include_str!("../evidence/key4.pem"),
+    include_str!("../evidence/key5.pem"),
+    include_str!("../evidence/key6.pem"),
+    include_str!("../evidence/key7.pem"),
+];
+
+const CERTIFICATES: [&str; 8] = [
+    include_str!("../evidence/certificate0.pem"),
+    include_str!("../evidence/certificate1.pem"),
+    include_str!("../evidence/certificate2.pem"),
+    include_str!("../evidence/certificate3.pem"),
+    include_str!("../evidence/certificate4.pem"),
+    include_str!("../evidence/certificate5.pem"),
+    include_str!("../evidence/certificate6.pem"),
+    include_str!("../evidence/certificate7.pem"),
+];
+
+/// A test key with its two public forms, each base64 of PEM text.
+pub(crate) struct Signer {
+    key: EcdsaKeyPair,
+    public_key: String,
+    certificate: String,
+}
+
+impl Signer {
+    /// The eight signers of every run.
+    pub(crate) fn all() -> anyhow::Result<Vec<Self>> {
+        KEYS.iter().zip(CERTIFICATES).map(|(key, pem)| Self::read(key, pem)).collect()
+    }
+
+    fn read(key: &str, certificate: &str) -> anyhow::Result<Self> {
+        let (_, document) = Document::from_pem(key).ok().context("a test key is no PEM")?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_bytes())?;
+        let verifier = entry::keys::x509::X509Verifier::parse(certificate.as_bytes())?;
+        Ok(Self {
+            key: pair,
+            public_key: STANDARD.encode(verifier.key().to_pem()),
+            certificate: STANDARD.encode(certificate),
+        })
+    }
+
+    /// Signs a message: ECDSA over its SHA-256, DER.
+    pub(crate) fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(self.key.sign(&SystemRandom::new(), message)?.as_ref().to_vec())
+    }
+}
+
+/// Signatures over distinct artifacts, ready to be posted as entries of one kind.
+pub(crate) struct Entries {
+    evidence: Evidence,
+    signers: Vec<Signer>,
+    salt: [u8; 16],
+    signatures: Vec<Vec<u8>>,
+}
+
+impl Entries {
+    /// Signs `count` artifacts that differ from those of every other run, on as
+    /// many threads as there are cores.
+    pub(crate) fn sign(evidence: Evidence, count: usize) -> anyhow::Result<Self> {
+        let mut salt = [0; 16];
+        aws_lc_rs::rand::fill(&mut salt)?;
+        let mut entries = Self { evidence, signers: Signer::all()?, salt, signatures: Vec::new() };
+        let threads = std::thread::available_parallelism()?.get();
+        let share = count.div_ceil(threads);
+        let parts = std::thread::scope(|scope| {
+            let ranges = (0..threads).map(|at| at * share..((at + 1) * share).min(count));
+            let started: Vec<_> = ranges
+                .map(|range| {
+                    let entries = &entries;
+                    scope.spawn(move || range.map(|n| entries.sign_one(n)).collect())
+                })
+                .collect();
+            started.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+        });
+        for part in parts {
+            let part: anyhow::Result<Vec<Vec<u8>>> =
+                part.map_err(|_| anyhow::anyhow!("a signing thread panicked"))?;
+            entries.signatures.extend(part?);
+        }
+        Ok(entries)
+    }
+
+    fn sign_one(&self, n: usize) -> anyhow::Result<Vec<u8>> {
+        match self.evidence {
+            Evidence::Key | Evidence::Certificate => self.signer(n).sign(&self.artifact(n)),
+            Evidence::Dsse => self.signer(n).sign(&pae(&self.statement(n))),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.signatures.len()
+    }
+
+    fn signer(&self, n: usize) -> &Signer {
+        &self.signers[n % self.signers.len()]
+    }
+
+    fn artifact(&self, n: usize) -> Vec<u8> {
+        [&self.salt[..], &n.to_be_bytes()].concat()
+    }
+
+    /// `sha256:` and hex of the n-th artifact, as a search would ask for it.
+    pub(crate) fn digest(&self, n: usize) -> String {
+        format!("sha256:{}", hex::encode(Sha256::digest(self.artifact(n))))
+    }
+
+    fn statement(&self, n: usize) -> Vec<u8> {
+        let digest = hex::encode(Sha256::digest(self.artifact(n)));
+        let head = format!(
+            "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{{\"name\":\"artifact-{n}\",\
+             \"digest\":{{\"sha256\":\"{digest}\"}}}}],\"predicateType\":\"https://example.com/load\",\
+             \"predicate\":{{\"log\":\""
+        );
+        let mut statement = head.into_bytes();
+        // Text that compresses about as well as a build log does.
+        let line = format!("step {n}: compiled and linked without warnings; ");
+        while statement.len() + line.len() + 3 < STATEMENT_BYTES {
+            statement.extend_from_slice(line.as_bytes());
+        }
+        statement.extend_from_slice(b"\"}}");
+        statement
+    }
+
+    /// The body of the POST for the n-th entry; `None` past the end.
+    pub(crate) fn body(&self, n: usize) -> Option<Bytes> {
+        let signature = STANDARD.encode(self.signatures.get(n)?);
+        let signer = self.signer(n);
+        let text = match self.evidence {
+            Evidence::Key => self.hashedrekord(n, &signature, &signer.public_key),
+            Evidence::Certificate => self.hashedrekord(n, &signature, &signer.certificate),
+            Evidence::Dsse => {
+                let payload = STANDARD.encode(self.statement(n));
+                let verifier = &signer.public_key;
+                format!(
+                    "{{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"spec\":{{\"proposedContent\":{{\
+                     \"envelope\":\"{{\\\"payload\\\":\\\"{payload}\\\",\\\"payloadType\\\":\
+                     \\\"{PAYLOAD_TYPE}\\\",\\\"signatures\\\":[{{\\\"sig\\\":\\\"{signature}\\\"}}]}}\",\
+                     \"verifiers\":[\"{verifier}\"]}}}}}}"
+                )
+            }
+        };
+        Some(Bytes::from(text))
+    }
+
+    fn hashedrekord(&self, n: usize, signature: &str, key: &str) -> String {
+        let digest = hex::encode(Sha256::digest(self.artifact(n)));
+        format!(
+            "{{\"apiVersion\":\"0.0.1\",\"kind\":\"hashedrekord\",\"spec\":{{\"data\":{{\"hash\":\
+             {{\"algorithm\":\"sha256\",\"value\":\"{digest}\"}}}},\"signature\":{{\"content\":\
+             \"{signature}\",\"publicKey\":{{\"content\":\"{key}\"}}}}}}}}"
+        )
+    }
+}
+
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+fn pae(payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_entry_is_accepted_by_the_verifier() {
+        for evidence in [Evidence::Key, Evidence::Certificate, Evidence::Dsse] {
+            let entries = Entries::sign(evidence, 9).unwrap();
+            let mut leaves = std::collections::HashSet::new();
+            for n in 0..entries.len() {
+                let body = entries.body(n).unwrap();
+                let proposed = entry::ProposedEntry::parse(&body).unwrap();
+                let verified = proposed.verify(&entry::Policy::default(), 0).unwrap();
+                assert!(verified.index_keys().contains(&entries.digest(n)));
+                leaves.insert(verified.leaf_hash());
+            }
+            assert_eq!((entries.body(9), leaves.len()), (None, 9));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One run: workers, pace, and what they measure.
+//!
+//! Border: time. What is asked and whether the answer is right is in `scenario`.
+//!
+//! Closed loop: each worker sends its next request when it has its answer. Open
+//! loop: requests are due at fixed moments, whoever is late; latency counts from
+//! the moment a request was due, so a server that stalls is charged for every
+//! request that had to wait (no coordinated omission).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use crate::connection::Connection;
+use crate::receipts::Receipts;
+use crate::scenario::Load;
+
+/// How a load is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) workers: usize,
+    /// Requests per second in all; `None` for a closed loop.
+    pub(crate) rate: Option<f64>,
+    pub(crate) duration: Duration,
+}
+
+/// What was measured.
+pub(crate) struct Measured {
+    /// Microseconds of every request that was answered rightly.
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) errors: usize,
+    /// The first error's text.
+    pub(crate) first_error: Option<String>,
+    pub(crate) elapsed: Duration,
+    pub(crate) receipts: Receipts,
+}
+
+struct Worker {
+    load: Arc<Load>,
+    next: Arc<AtomicUsize>,
+    connection: Connection,
+    started: Instant,
+    pace: Pace,
+}
+
+/// Runs the load against the server until the time is over or the evidence is used up.
+pub(crate) async fn run(
+    server: SocketAddr,
+    load: Arc<Load>,
+    pace: Pace,
+) -> anyhow::Result<Measured> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let started = Instant::now();
+    let mut workers = JoinSet::new();
+    for _ in 0..pace.workers {
+        let worker = Worker {
+            load: Arc::clone(&load),
+            next: Arc::clone(&next),
+            connection: Connection::new(server)?,
+            started,
+            pace,
+        };
+        workers.spawn(worker.work());
+    }
+    let mut all = Measured::new()?;
+    while let Some(done) = workers.join_next().await {
+        let part = done??;
+        all.latency.add(&part.latency)?;
+        all.errors += part.errors;
+        all.first_error = all.first_error.or(part.first_error);
+        all.receipts.merge(part.receipts)?;
+    }
+    all.elapsed = started.elapsed();
+    Ok(all)
+}
+
+impl Measured {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
+            errors: 0,
+            first_error: None,
+            elapsed: Duration::ZERO,
+            receipts: Receipts::default(),
+        })
+    }
+}
+
+impl Worker {
+    async fn work(mut self) -> anyhow::Result<Measured> {
+        let mut measured = Measured::new()?;
+        loop {
+            let n = self.next.fetch_add(1, Ordering::Relaxed);
+            let due = self.due(n);
+            if due >= self.started + self.pace.duration {
+                break;
+            }
+            let Some(step) = self.load.step(n) else { break };
+            tokio::time::sleep_until(due.into()).await;
+            let answer = self.connection.call(step.call.clone()).await;
+            let latency = due.elapsed();
+            let judged =
+                answer.and_then(|(status, body)| step.judge(status, &body, &mut measured.receipts));
+            match judged {
+                Ok(()) => {
+                    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                    measured.latency.saturating_record(micros);
+                }
+                Err(error) => {
+                    measured.errors += 1;
+                    measured.first_error.get_or_insert(format!("{error:#}"));
+                }
+            }
+        }
+        Ok(measured)
+    }
+
+    /// When the n-th request is to be sent.
+    fn due(&self, n: usize) -> Instant {
+        match self.pace.rate {
+            Some(rate) => self.started + Duration::from_secs_f64(n as f64 / rate),
+            None => Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the load consists of.
+//!
+//! Border: which request comes next, and whether its answer is right.
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::StatusCode;
+use wire::ConsistencyProof;
+
+use crate::connection::Call;
+use crate::evidence::Entries;
+use crate::receipts::Receipts;
+
+/// A kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scenario {
+    /// Every request adds a new entry.
+    Write,
+    /// Every entry is posted twice; every second request is a duplicate.
+    Duplicates,
+    /// Entries by UUID, with a fresh proof each.
+    ReadUuid,
+    /// Entries by index, with a fresh proof each.
+    ReadIndex,
+    /// Consistency proofs between sizes of the log.
+    Consistency,
+    /// Searches by the digest of an artifact that is there.
+    Search,
+    /// Nine reads by index to one write.
+    Mixed,
+}
+
+impl Scenario {
+    /// Whether it adds entries of its own.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Duplicates | Self::Mixed)
+    }
+}
+
+/// What reads ask for: entries that were written before.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// 80-hex IDs.
+    pub(crate) ids: Vec<String>,
+    /// `sha256:` digests.
+    pub(crate) digests: Vec<String>,
+    /// Leaves in the log.
+    pub(crate) size: u64,
+}
+
+/// The load of one run.
+pub(crate) struct Load {
+    pub(crate) scenario: Scenario,
+    pub(crate) entries: Entries,
+    pub(crate) written: Written,
+}
+
+/// One request with what its answer must be.
+pub(crate) struct Step {
+    pub(crate) call: Call,
+    expected: Expected,
+}
+
+enum Expected {
+    Created,
+    CreatedOrConflict,
+    Entry,
+    Proof,
+    Found(String),
+}
+
+const ENTRIES: &str = "/api/v1/log/entries";
+
+impl Load {
+    /// The n-th request; `None` when there is no more evidence.
+    pub(crate) fn step(&self, n: usize) -> Option<Step> {
+        match self.scenario {
+            Scenario::Write => self.write(n, Expected::Created),
+            Scenario::Duplicates => self.write(n / 2, Expected::CreatedOrConflict),
+            Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10, Expected::Created),
+            Scenario::ReadIndex | Scenario::Mixed => {
+                let index = scatter(n) % self.written.size.max(1);
+                let call = Call::get(format!("{ENTRIES}?logIndex={index}"));
+                Some(Step { call, expected: Expected::Entry })
+            }
+            Scenario::ReadUuid => {
+                let id = pick(&self.written.ids, n)?;
+                let call = Call::get(format!("{ENTRIES}/{id}"));
+                Some(Step { call, expected: Expected::Entry })
+            }
+            Scenario::Consistency => {
+                let (a, b) = (scatter(n), scatter(n + 1));
+                let size = self.written.size.max(1);
+                let (first, last) = (a % size + 1, b % size + 1);
+                let (first, last) = (first.min(last), first.max(last));
+                let path = format!("/api/v1/log/proof?firstSize={first}&lastSize={last}");
+                Some(Step { call: Call::get(path), expected: Expected::Proof })
+            }
+            Scenario::Search => {
+                let digest = pick(&self.written.digests, n)?;
+                let body = Bytes::from(format!("{{\"hash\":\"{digest}\"}}"));
+                let id = pick(&self.written.ids, n)?.clone();
+                let call = Call::post("/api/v1/index/retrieve", body);
+                Some(Step { call, expected: Expected::Found(id) })
+            }
+        }
+    }
+
+    fn write(&self, n: usize, expected: Expected) -> Option<Step> {
+        let call = Call::post(ENTRIES, self.entries.body(n)?);
+        Some(Step { call, expected })
+    }
+}
+
+impl Step {
+    /// Judges the answer and keeps what is checked later.
+    pub(crate) fn judge(
+        &self,
+        status: StatusCode,
+        answer: &[u8],
+        receipts: &mut Receipts,
+    ) -> anyhow::Result<()> {
+        match (&self.expected, status) {
+            (Expected::Created | Expected::CreatedOrConflict, StatusCode::CREATED) => {
+                let (_, index) = receipts.check(answer)?;
+                receipts.created.push(index);
+                Ok(())
+            }
+            (Expected::CreatedOrConflict, StatusCode::CONFLICT) => {
+                let refused: wire::ErrorBody = serde_json::from_slice(answer)?;
+                let entry = refused.entry.context("a conflict without its entry")?;
+                receipts.check(&serde_json::to_vec(&entry)?).map(drop)
+            }
+            (Expected::Entry, StatusCode::OK) => receipts.check(answer).map(drop),
+            (Expected::Proof, StatusCode::OK) => {
+                serde_json::from_slice::<ConsistencyProof>(answer)?;
+                Ok(())
+            }
+            (Expected::Found(id), StatusCode::OK) => {
+                let found: Vec<String> = serde_json::from_slice(answer)?;
+                ensure!(found.contains(id), "the search did not find {id}");
+                Ok(())
+            }
+            (_, status) => {
+                let text = String::from_utf8_lossy(&answer[..answer.len().min(200)]);
+                anyhow::bail!("status {status}: {text}")
+            }
+        }
+    }
+}
+
+fn pick(list: &[String], n: usize) -> Option<&String> {
+    let at = scatter(n).checked_rem(list.len() as u64)?;
+    list.get(usize::try_from(at).ok()?)
+}
+
+/// Numbers that look random, the same in every run (splitmix64).
+fn scatter(n: usize) -> u64 {
+    let mut z = (n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
