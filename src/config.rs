@@ -169,7 +169,7 @@ pub struct Settings {
     /// Log filter, such as `info` or `indelible=debug`. The target `access` has a
     /// line per request: `info` for all, `warn` for refused ones, `error` for
     /// failed ones.
-    #[arg(long, env = "INDELIBLE_LOG", default_value = "info,access=warn")]
+    #[arg(long = "log", env = "INDELIBLE_LOG", default_value = "info,access=warn")]
     pub log_filter: String,
 }
 

@@ -29,7 +29,7 @@ impl Server {
         let process = Command::new(binary)
             .arg("serve")
             .args(["--listen", &address.to_string(), "--metrics-listen", "off"])
-            .args(["--hostname", "loadtest.example", "--log", "warn"])
+            .args(["--hostname", "loadtest.example", "--log", "error"])
             .args(["--database", database])
             .arg("--data-dir")
             .arg(data.path())

@@ -103,7 +103,10 @@ fn write_line(status: u16, started: Instant) {
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     match status {
         500.. => tracing::error!(target: "access", status, milliseconds, "completed request"),
-        400.. => tracing::warn!(target: "access", status, milliseconds, "completed request"),
+        // What is not there, or is there already, is no cause for alarm.
+        400.. if !matches!(status, 404 | 409) => {
+            tracing::warn!(target: "access", status, milliseconds, "completed request");
+        }
         _ => tracing::info!(target: "access", status, milliseconds, "completed request"),
     }
 }
