@@ -1,8 +1,8 @@
 //! Checking what the server answers.
 //!
-//! Border: an answer is right or wrong. Leaf hash and inclusion proof are checked
-//! at once; signatures, which cost far more, are collected and checked after the
-//! run, so that they do not slow the load down. Every one of them is checked.
+//! Border: an answer is right or wrong. Everything is checked of every answer, on
+//! all cores, after the run: leaf hash, inclusion proof, SET, checkpoint, and that
+//! no two answers contradict each other.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 use tlog::{Checkpoint, EntryId, Hash, Note, verify_inclusion};
 use wire::{EntryBody, LogEntry};
 
-/// A signed entry timestamp to check later.
+/// A signed entry timestamp.
 struct Timestamp {
     digest: [u8; 32],
     signature: Vec<u8>,
 }
 
-/// What one worker has seen.
+/// What the server has said.
 #[derive(Default)]
 pub(crate) struct Receipts {
     timestamps: Vec<Timestamp>,
@@ -30,7 +30,7 @@ pub(crate) struct Receipts {
 }
 
 impl Receipts {
-    /// Checks an entry and keeps its signatures for later.
+    /// Checks an entry and keeps its signatures.
     pub(crate) fn check(&mut self, answer: &[u8]) -> anyhow::Result<(EntryId, u64)> {
         let entry: LogEntry = serde_json::from_slice(answer)?;
         let (id, body) = entry.single()?;
@@ -68,7 +68,7 @@ impl Receipts {
         Ok(())
     }
 
-    /// Takes over what another worker has seen.
+    /// Takes over what was found in other answers.
     pub(crate) fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.timestamps.extend(other.timestamps);
         self.created.extend(other.created);

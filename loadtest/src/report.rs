@@ -54,10 +54,13 @@ impl Outcome {
         (scenario, evidence): (Scenario, Evidence),
         pace: Pace,
         measured: &Measured,
+        wrong: Vec<String>,
         verified: Checked,
     ) -> Self {
         let seconds = measured.elapsed.as_secs_f64();
-        let requests = measured.latency.len();
+        let requests = measured.latency.len() - wrong.len() as u64;
+        let errors = measured.unanswered + wrong.len();
+        let first_error = measured.first_error.clone().or(wrong.into_iter().next());
         Self {
             scenario,
             evidence,
@@ -65,8 +68,8 @@ impl Outcome {
             rate: pace.rate,
             seconds,
             requests,
-            errors: measured.errors,
-            first_error: measured.first_error.clone(),
+            errors,
+            first_error,
             per_second: requests as f64 / seconds,
             latency_ms: Latency::of(&measured.latency),
             verified,

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hdrhistogram::Histogram;
+use http::StatusCode;
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
-use crate::receipts::Receipts;
 use crate::scenario::Load;
 
 /// How a load is run.
@@ -28,15 +29,23 @@ pub(crate) struct Pace {
     pub(crate) duration: Duration,
 }
 
-/// What was measured.
+/// What was measured. Whether the answers are right is judged after the run, so
+/// that judging does not compete with the server for the processor.
 pub(crate) struct Measured {
-    /// Microseconds of every request that was answered rightly.
+    /// Microseconds of every request that was answered.
     pub(crate) latency: Histogram<u64>,
-    pub(crate) errors: usize,
-    /// The first error's text.
+    pub(crate) answers: Vec<Answer>,
+    /// Requests without an answer, and the first reason.
+    pub(crate) unanswered: usize,
     pub(crate) first_error: Option<String>,
     pub(crate) elapsed: Duration,
-    pub(crate) receipts: Receipts,
+}
+
+/// The answer to the n-th request of the load.
+pub(crate) struct Answer {
+    pub(crate) n: usize,
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
 }
 
 struct Worker {
@@ -70,9 +79,9 @@ pub(crate) async fn run(
     while let Some(done) = workers.join_next().await {
         let part = done??;
         all.latency.add(&part.latency)?;
-        all.errors += part.errors;
+        all.answers.extend(part.answers);
+        all.unanswered += part.unanswered;
         all.first_error = all.first_error.or(part.first_error);
-        all.receipts.merge(part.receipts)?;
     }
     all.elapsed = started.elapsed();
     Ok(all)
@@ -82,10 +91,10 @@ impl Measured {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
             latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
-            errors: 0,
+            answers: Vec::new(),
+            unanswered: 0,
             first_error: None,
             elapsed: Duration::ZERO,
-            receipts: Receipts::default(),
         })
     }
 }
@@ -99,19 +108,18 @@ impl Worker {
             if due >= self.started + self.pace.duration {
                 break;
             }
-            let Some(step) = self.load.step(n) else { break };
+            let Some(call) = self.load.call(n) else { break };
             tokio::time::sleep_until(due.into()).await;
-            let answer = self.connection.call(step.call.clone()).await;
+            let answer = self.connection.call(call).await;
             let latency = due.elapsed();
-            let judged =
-                answer.and_then(|(status, body)| step.judge(status, &body, &mut measured.receipts));
-            match judged {
-                Ok(()) => {
+            match answer {
+                Ok((status, body)) => {
                     let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                     measured.latency.saturating_record(micros);
+                    measured.answers.push(Answer { n, status, body });
                 }
                 Err(error) => {
-                    measured.errors += 1;
+                    measured.unanswered += 1;
                     measured.first_error.get_or_insert(format!("{error:#}"));
                 }
             }

@@ -11,6 +11,7 @@ use wire::ConsistencyProof;
 use crate::connection::Call;
 use crate::evidence::Entries;
 use crate::receipts::Receipts;
+use crate::run::Answer;
 
 /// A kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
@@ -57,38 +58,31 @@ pub(crate) struct Load {
     pub(crate) written: Written,
 }
 
-/// One request with what its answer must be.
-pub(crate) struct Step {
-    pub(crate) call: Call,
-    expected: Expected,
-}
-
-enum Expected {
+/// What an answer must be.
+enum Expected<'a> {
     Created,
     CreatedOrConflict,
     Entry,
     Proof,
-    Found(String),
+    Found(&'a str),
 }
 
 const ENTRIES: &str = "/api/v1/log/entries";
 
 impl Load {
     /// The n-th request; `None` when there is no more evidence.
-    pub(crate) fn step(&self, n: usize) -> Option<Step> {
+    pub(crate) fn call(&self, n: usize) -> Option<Call> {
         match self.scenario {
-            Scenario::Write => self.write(n, Expected::Created),
-            Scenario::Duplicates => self.write(n / 2, Expected::CreatedOrConflict),
-            Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10, Expected::Created),
+            Scenario::Write => self.write(n),
+            Scenario::Duplicates => self.write(n / 2),
+            Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10),
             Scenario::ReadIndex | Scenario::Mixed => {
                 let index = scatter(n) % self.written.size.max(1);
-                let call = Call::get(format!("{ENTRIES}?logIndex={index}"));
-                Some(Step { call, expected: Expected::Entry })
+                Some(Call::get(format!("{ENTRIES}?logIndex={index}")))
             }
             Scenario::ReadUuid => {
                 let id = pick(&self.written.ids, n)?;
-                let call = Call::get(format!("{ENTRIES}/{id}"));
-                Some(Step { call, expected: Expected::Entry })
+                Some(Call::get(format!("{ENTRIES}/{id}")))
             }
             Scenario::Consistency => {
                 let (a, b) = (scatter(n), scatter(n + 1));
@@ -96,55 +90,57 @@ impl Load {
                 let (first, last) = (a % size + 1, b % size + 1);
                 let (first, last) = (first.min(last), first.max(last));
                 let path = format!("/api/v1/log/proof?firstSize={first}&lastSize={last}");
-                Some(Step { call: Call::get(path), expected: Expected::Proof })
+                Some(Call::get(path))
             }
             Scenario::Search => {
                 let digest = pick(&self.written.digests, n)?;
                 let body = Bytes::from(format!("{{\"hash\":\"{digest}\"}}"));
-                let id = pick(&self.written.ids, n)?.clone();
-                let call = Call::post("/api/v1/index/retrieve", body);
-                Some(Step { call, expected: Expected::Found(id) })
+                Some(Call::post("/api/v1/index/retrieve", body))
             }
         }
     }
 
-    fn write(&self, n: usize, expected: Expected) -> Option<Step> {
-        let call = Call::post(ENTRIES, self.entries.body(n)?);
-        Some(Step { call, expected })
+    fn write(&self, n: usize) -> Option<Call> {
+        Some(Call::post(ENTRIES, self.entries.body(n)?))
     }
-}
 
-impl Step {
-    /// Judges the answer and keeps what is checked later.
-    pub(crate) fn judge(
-        &self,
-        status: StatusCode,
-        answer: &[u8],
-        receipts: &mut Receipts,
-    ) -> anyhow::Result<()> {
-        match (&self.expected, status) {
+    fn expected(&self, n: usize) -> Expected<'_> {
+        match self.scenario {
+            Scenario::Write => Expected::Created,
+            Scenario::Duplicates => Expected::CreatedOrConflict,
+            Scenario::Mixed if n.is_multiple_of(10) => Expected::Created,
+            Scenario::ReadIndex | Scenario::ReadUuid | Scenario::Mixed => Expected::Entry,
+            Scenario::Consistency => Expected::Proof,
+            Scenario::Search => Expected::Found(pick(&self.written.ids, n).map_or("", |id| id)),
+        }
+    }
+
+    /// Judges an answer and keeps what is checked later.
+    pub(crate) fn judge(&self, answer: &Answer, receipts: &mut Receipts) -> anyhow::Result<()> {
+        let (body, status) = (&answer.body[..], answer.status);
+        match (self.expected(answer.n), status) {
             (Expected::Created | Expected::CreatedOrConflict, StatusCode::CREATED) => {
-                let (_, index) = receipts.check(answer)?;
+                let (_, index) = receipts.check(body)?;
                 receipts.created.push(index);
                 Ok(())
             }
             (Expected::CreatedOrConflict, StatusCode::CONFLICT) => {
-                let refused: wire::ErrorBody = serde_json::from_slice(answer)?;
+                let refused: wire::ErrorBody = serde_json::from_slice(body)?;
                 let entry = refused.entry.context("a conflict without its entry")?;
                 receipts.check(&serde_json::to_vec(&entry)?).map(drop)
             }
-            (Expected::Entry, StatusCode::OK) => receipts.check(answer).map(drop),
+            (Expected::Entry, StatusCode::OK) => receipts.check(body).map(drop),
             (Expected::Proof, StatusCode::OK) => {
-                serde_json::from_slice::<ConsistencyProof>(answer)?;
+                serde_json::from_slice::<ConsistencyProof>(body)?;
                 Ok(())
             }
             (Expected::Found(id), StatusCode::OK) => {
-                let found: Vec<String> = serde_json::from_slice(answer)?;
-                ensure!(found.contains(id), "the search did not find {id}");
+                let found: Vec<String> = serde_json::from_slice(body)?;
+                ensure!(found.iter().any(|found| found == id), "the search did not find {id}");
                 Ok(())
             }
             (_, status) => {
-                let text = String::from_utf8_lossy(&answer[..answer.len().min(200)]);
+                let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
                 anyhow::bail!("status {status}: {text}")
             }
         }

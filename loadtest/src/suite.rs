@@ -16,8 +16,9 @@ use wire::LogInfo;
 use crate::ceilings;
 use crate::connection::{Call, Connection};
 use crate::evidence::{Entries, Evidence};
+use crate::receipts::Receipts;
 use crate::report::{self, DatabaseReport, Latency, Outcome};
-use crate::run::{self, Measured, Pace};
+use crate::run::{self, Answer, Pace};
 use crate::scenario::{Load, Scenario, Written};
 use crate::server::Server;
 
@@ -124,21 +125,58 @@ pub(crate) async fn one(
     };
     let load = Arc::new(Load { scenario, entries, written });
     let measured = run::run(server, Arc::clone(&load), pace).await?;
-    let verified = measured.receipts.check_signatures(key)?;
-    let outcome = Outcome::new((scenario, evidence), pace, &measured, verified);
+    let judged = judge(&load, &measured.answers)?;
+    let verified = judged.receipts.check_signatures(key)?;
+    let outcome = Outcome::new((scenario, evidence), pace, &measured, judged.wrong, verified);
     let load = Arc::into_inner(load).context("a worker kept its load")?;
     Ok((outcome, load.written))
+}
+
+/// What became of the answers of a run.
+struct Judged {
+    receipts: Receipts,
+    /// The reason for each answer that was wrong.
+    wrong: Vec<String>,
+}
+
+/// Judges every answer, on as many threads as there are cores.
+fn judge(load: &Load, answers: &[Answer]) -> anyhow::Result<Judged> {
+    let threads = std::thread::available_parallelism()?.get();
+    let share = answers.len().div_ceil(threads).max(1);
+    let judge_some = |answers: &[Answer]| {
+        let mut judged = Judged { receipts: Receipts::default(), wrong: Vec::new() };
+        for answer in answers {
+            if let Err(error) = load.judge(answer, &mut judged.receipts) {
+                judged.wrong.push(format!("{error:#}"));
+            }
+        }
+        judged
+    };
+    let parts = std::thread::scope(|scope| {
+        let parts = answers.chunks(share);
+        let started: Vec<_> = parts.map(|part| scope.spawn(move || judge_some(part))).collect();
+        started.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    let mut all = Judged { receipts: Receipts::default(), wrong: Vec::new() };
+    for part in parts {
+        let part = part.map_err(|_| anyhow::anyhow!("a judging thread panicked"))?;
+        all.receipts.merge(part.receipts)?;
+        all.wrong.extend(part.wrong);
+    }
+    Ok(all)
 }
 
 /// Writes entries for the reads to ask for.
 async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<Written> {
     let entries = Entries::sign(Evidence::Certificate, 2_000)?;
     let digests: Vec<String> = (0..entries.len()).map(|n| entries.digest(n)).collect();
-    let load = Load { scenario: Scenario::Write, entries, written: Written::default() };
+    let written = Written::default();
+    let load = Arc::new(Load { scenario: Scenario::Write, entries, written });
     let pace = Pace { workers: 16, rate: None, duration: Duration::from_secs(60) };
-    let Measured { receipts, errors, first_error, .. } =
-        run::run(server, Arc::new(load), pace).await?;
-    anyhow::ensure!(errors == 0, "filling the log: {}", first_error.unwrap_or_default());
+    let measured = run::run(server, Arc::clone(&load), pace).await?;
+    let Judged { receipts, wrong } = judge(&load, &measured.answers)?;
+    let first = measured.first_error.or(wrong.into_iter().next());
+    anyhow::ensure!(first.is_none(), "filling the log: {}", first.unwrap_or_default());
     receipts.check_signatures(key)?;
     let mut connection = Connection::new(server)?;
     let mut ids = Vec::with_capacity(digests.len());
