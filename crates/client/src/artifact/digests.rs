@@ -1,0 +1,57 @@
+//! The digests by which entries name a file.
+//!
+//! Border: hashing; opening files is the caller's affair.
+
+use std::io::{self, Read};
+
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+/// Three digests of one file, lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// 64 digits.
+    pub sha256: String,
+    /// 96 digits.
+    pub sha384: String,
+    /// 128 digits.
+    pub sha512: String,
+}
+
+impl Digests {
+    /// Reads to the end, in pieces.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn of(mut reader: impl Read) -> io::Result<Self> {
+        let (mut sha256, mut sha384, mut sha512) = (Sha256::new(), Sha384::new(), Sha512::new());
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            let read = match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => &piece[..read],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            sha256.update(read);
+            sha384.update(read);
+            sha512.update(read);
+        }
+        Ok(Self {
+            sha256: hex::encode(sha256.finalize()),
+            sha384: hex::encode(sha384.finalize()),
+            sha512: hex::encode(sha512.finalize()),
+        })
+    }
+
+    /// Whether a digest of this algorithm (`sha256`, `sha384`, `sha512`) is the file's.
+    #[must_use]
+    pub fn has(&self, algorithm: &str, value: &str) -> bool {
+        let own = match algorithm {
+            "sha256" => &self.sha256,
+            "sha384" => &self.sha384,
+            "sha512" => &self.sha512,
+            _ => return false,
+        };
+        own.eq_ignore_ascii_case(value)
+    }
+}

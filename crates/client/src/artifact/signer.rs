@@ -1,0 +1,70 @@
+//! Who signed an entry, as its keys and certificates claim.
+//!
+//! Border: names and fingerprints in a body. Nothing here says that a certificate
+//! is genuine.
+
+use entry::keys::parse_key;
+use entry::{KeyFormat, Kind, StoredBody};
+use serde_json::Value;
+
+/// A key or certificate of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Names that the certificate claims; none for a bare key.
+    pub subjects: Vec<String>,
+    /// Fingerprints by which people know the key: for keys and certificates in PEM
+    /// the hex SHA-256 of the DER. None when this client cannot read the key.
+    pub fingerprints: Vec<String>,
+}
+
+/// Every key of the entry, in the order of the body, each once.
+pub(super) fn list(body: &StoredBody) -> Vec<Signer> {
+    let mut signers: Vec<Signer> = Vec::new();
+    for (format, key) in keys(body) {
+        let signer = read(format, &key);
+        if !signers.contains(&signer) {
+            signers.push(signer);
+        }
+    }
+    signers
+}
+
+fn read(format: KeyFormat, key: &[u8]) -> Signer {
+    match parse_key(format, key) {
+        Ok(key) => Signer { subjects: key.subjects(), fingerprints: key.fingerprints() },
+        Err(_) => Signer { subjects: Vec::new(), fingerprints: Vec::new() },
+    }
+}
+
+/// The key files in a body.
+fn keys(body: &StoredBody) -> Vec<(KeyFormat, Vec<u8>)> {
+    let spec = &body.spec;
+    let text = |at: &str| spec.pointer(at).and_then(Value::as_str);
+    let each = |at: &str, name: &'static str| -> Vec<&str> {
+        let items = spec.pointer(at).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(|item| item.get(name).and_then(Value::as_str)).collect()
+    };
+    let (format, keys) = match body.kind {
+        Kind::Hashedrekord | Kind::Jar => {
+            (KeyFormat::X509, text("/signature/publicKey/content").into_iter().collect())
+        }
+        Kind::Rekord => {
+            let format = text("/signature/format").and_then(|name| name.parse().ok());
+            let key = text("/signature/publicKey/content");
+            (format.unwrap_or(KeyFormat::X509), key.into_iter().collect())
+        }
+        Kind::Dsse => (KeyFormat::X509, each("/signatures", "verifier")),
+        Kind::Intoto if body.version == "0.0.1" => {
+            (KeyFormat::X509, text("/publicKey").into_iter().collect())
+        }
+        Kind::Intoto => (KeyFormat::X509, each("/content/envelope/signatures", "publicKey")),
+        Kind::Cose => (KeyFormat::X509, text("/publicKey").into_iter().collect()),
+        Kind::Alpine => (KeyFormat::X509, text("/publicKey/content").into_iter().collect()),
+        Kind::Helm | Kind::Rpm => {
+            (KeyFormat::Pgp, text("/publicKey/content").into_iter().collect())
+        }
+        Kind::Rfc3161 | Kind::Tuf => (KeyFormat::X509, Vec::new()),
+    };
+    let decode = |key: &str| entry::base64::decode(key.as_bytes()).ok();
+    keys.into_iter().filter_map(decode).map(|key| (format, key)).collect()
+}
