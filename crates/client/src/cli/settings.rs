@@ -1,0 +1,125 @@
+//! The value of each flag: command line, then environment, then config file.
+//!
+//! Border: where a value comes from. What it must be is in `values`; values of the
+//! command line and the environment are checked here, before anything is done.
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use super::config_file::{self, Config};
+use super::values::{self, Format};
+use super::{Environment, Terminal};
+
+/// The server when none is named.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
+
+/// Every setting of one run.
+pub(super) struct Settings {
+    flags: Config,
+    environment: Environment,
+    config: Config,
+    /// Positional arguments; only `verify` looks at them.
+    pub(super) rest: Vec<String>,
+}
+
+impl Settings {
+    /// Collects the flags of a command with environment and config file, and
+    /// checks those of the first two.
+    pub(super) fn read(
+        matches: &ArgMatches,
+        environment: Environment,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Self> {
+        let mut flags = Config::new();
+        for id in matches.ids().map(clap::Id::as_str).filter(|id| *id != "rest") {
+            let given = matches.get_many::<String>(id).into_iter().flatten();
+            flags.insert(id.to_owned(), given.cloned().collect());
+        }
+        let rest = matches.get_many::<String>("rest").into_iter().flatten().cloned().collect();
+        let mut settings = Self { flags, environment, config: Config::new(), rest };
+        let names: Vec<&str> = matches.ids().map(clap::Id::as_str).collect();
+        settings.check(&names)?;
+        let asked = settings.text("config");
+        let home = settings.environment.get("HOME").cloned();
+        let (config, path) = config_file::load(asked.as_deref(), home.as_deref())?;
+        settings.config = config;
+        if let Some(path) = path
+            && settings.format()? == Format::Default
+        {
+            writeln!(terminal.err, "Using config file: {}", path.display())?;
+        }
+        Ok(settings)
+    }
+
+    /// Checks the flags that were given, and every variable of the environment
+    /// that stands for a flag.
+    fn check(&self, given: &[&str]) -> anyhow::Result<()> {
+        for name in given {
+            for value in self.flags.get(*name).into_iter().flatten() {
+                values::check(name, value)
+                    .map_err(|reason| anyhow::anyhow!("invalid argument {value:?} for \"--{name}\" flag: {reason}"))?;
+            }
+        }
+        for name in values::CHECKED {
+            if let Some(value) = self.variable(name) {
+                values::check(name, value).map_err(|reason| {
+                    anyhow::anyhow!("invalid value {value:?} of {}: {reason}", variable_name(name))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(&variable_name(name));
+        value.map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The last value of a flag.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let flag = self.flags.get(name).and_then(|values| values.last());
+        let config = || self.config.get(name).and_then(|values| values.last()).cloned();
+        flag.cloned().or_else(|| self.variable(name).map(str::to_owned)).or_else(config)
+    }
+
+    /// Every value of a flag that may be repeated; commas part values, too.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let flags = self.flags.get(name).filter(|values| !values.is_empty()).cloned();
+        let variable = || self.variable(name).map(|value| vec![value.to_owned()]);
+        let config = || self.config.get(name).cloned();
+        let values = flags.or_else(variable).or_else(config).unwrap_or_default();
+        values.iter().flat_map(|value| value.split(',')).map(str::to_owned).collect()
+    }
+
+    /// The server's address as given.
+    pub(super) fn server(&self) -> String {
+        self.text("rekor_server").unwrap_or_else(|| DEFAULT_SERVER.to_owned())
+    }
+
+    /// How results are printed.
+    pub(super) fn format(&self) -> anyhow::Result<Format> {
+        self.text("format").map_or(Ok(Format::Default), |text| text.parse())
+    }
+
+    /// Whether heads are remembered.
+    pub(super) fn stores_state(&self) -> anyhow::Result<bool> {
+        self.text("store_tree_state").map_or(Ok(true), |text| values::boolean(&text))
+    }
+
+    /// The log's key as PEM, when it is not to be fetched.
+    pub(super) fn server_key(&self) -> Option<String> {
+        self.text("rekor_server_public_key")
+    }
+
+    /// The file of trusted heads, if there is a home directory.
+    pub(super) fn state_file(&self) -> Option<PathBuf> {
+        let home = self.environment.get("HOME").filter(|home| !home.is_empty())?;
+        Some(PathBuf::from(home).join(".rekor").join("state.json"))
+    }
+}
+
+/// The variable that stands for a flag.
+fn variable_name(flag: &str) -> String {
+    format!("REKOR_{}", flag.to_uppercase().replace('-', "_"))
+}
