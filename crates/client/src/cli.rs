@@ -101,5 +101,13 @@ async fn dispatch(
     }
 }
 
+/// The form of a command's result; only `get` knows `tle`.
+fn result_format(settings: &Settings) -> anyhow::Result<values::Format> {
+    match settings.format()? {
+        values::Format::Tle => anyhow::bail!("unable to print transparency log entry"),
+        format => Ok(format),
+    }
+}
+
 #[cfg(test)]
 mod tests;

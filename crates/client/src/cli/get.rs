@@ -1,0 +1,108 @@
+//! `get`: one entry, verified, in one of three forms.
+//!
+//! Border: looking up and printing; the form `tle` is in its own file.
+
+use anyhow::Context as _;
+use entry::StoredBody;
+use indelible_client::verify::VerifiedReceipt;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tlog::EntryRef;
+use wire::LogEntry;
+
+use super::session::Session;
+use super::settings::Settings;
+use super::values::{self, Format};
+use super::{Terminal, go_json, tle};
+
+/// The JSON form, member for member.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown<'a> {
+    attestation: &'a str,
+    attestation_type: &'static str,
+    body: &'a Value,
+    log_index: u64,
+    integrated_time: i64,
+    #[serde(rename = "UUID")]
+    uuid: String,
+    #[serde(rename = "LogID")]
+    log_id: &'a str,
+}
+
+pub(super) async fn run(
+    settings: &Settings,
+    session: &Session,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let entry = look_up(settings, session).await?;
+    let receipt = session.verify(&entry).await?;
+    check_identity(settings, &receipt)?;
+    let (_, shown) = entry.single()?;
+    let format = settings.format()?;
+    if format == Format::Tle {
+        return tle::print(&receipt, shown, terminal);
+    }
+    let body = StoredBody::parse(&receipt.body)?;
+    let attestation = receipt.attestation.data().unwrap_or_default();
+    let attestation = String::from_utf8_lossy(attestation);
+    let shown = Shown {
+        attestation: &attestation,
+        attestation_type: "",
+        body: &json!({ body.kind.model_name(): body.spec }),
+        log_index: receipt.log_index,
+        integrated_time: receipt.integrated_time,
+        uuid: receipt.entry_id.to_string(),
+        log_id: &shown.log_id,
+    };
+    match format {
+        Format::Json => writeln!(terminal.out, "{}", go_json::line(&shown)?)?,
+        _ => print(&shown, terminal)?,
+    }
+    Ok(())
+}
+
+async fn look_up(settings: &Settings, session: &Session) -> anyhow::Result<LogEntry> {
+    if let Some(index) = settings.text("log-index") {
+        return Ok(session.client.entry_by_index(values::natural(&index)?).await?);
+    }
+    match settings.text("uuid") {
+        Some(uuid) => Ok(session.client.entry_by_uuid(&uuid).await?),
+        None => anyhow::bail!("either --uuid or --log-index must be specified"),
+    }
+}
+
+/// The entry must be the one that was asked for.
+fn check_identity(settings: &Settings, receipt: &VerifiedReceipt) -> anyhow::Result<()> {
+    if settings.text("log-index").is_some() {
+        return Ok(());
+    }
+    let Some(uuid) = settings.text("uuid") else { return Ok(()) };
+    let asked: EntryRef = uuid.parse().with_context(|| format!("--uuid {uuid:?}"))?;
+    let same = match asked {
+        EntryRef::Leaf(leaf) => leaf == receipt.entry_id.leaf,
+        EntryRef::Entry(id) => id == receipt.entry_id,
+    };
+    if same {
+        return Ok(());
+    }
+    let got = receipt.entry_id;
+    anyhow::bail!("unexpected entry returned from rekor server: expected {uuid}, got {got}")
+}
+
+fn print(shown: &Shown<'_>, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+    writeln!(terminal.out, "LogID: {}", shown.log_id)?;
+    if !shown.attestation.is_empty() {
+        writeln!(terminal.out, "Attestation: {}", shown.attestation)?;
+    }
+    writeln!(terminal.out, "Index: {}", shown.log_index)?;
+    writeln!(terminal.out, "IntegratedTime: {}", time(shown.integrated_time))?;
+    writeln!(terminal.out, "UUID: {}", shown.uuid)?;
+    Ok(writeln!(terminal.out, "Body: {}\n", go_json::pretty(shown.body)?)?)
+}
+
+/// RFC 3339 in UTC.
+pub(super) fn time(seconds: i64) -> String {
+    let moment = jiff::Timestamp::from_second(seconds);
+    moment.map_or_else(|_| seconds.to_string(), |moment| moment.to_string())
+}

@@ -1,0 +1,103 @@
+//! Files and URLs that flags name, and the proposal that they make up.
+//!
+//! Border: bytes from outside. What a kind needs of them is told by `entry`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use entry::{Inputs, KeyFormat, Kind, ProposedEntry};
+use serde_json::Value;
+
+use super::session;
+use super::settings::Settings;
+use super::values;
+
+/// Time limit for fetching a URL.
+const FETCH: Duration = Duration::from_secs(30);
+
+/// Largest file or download that is read.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// The bytes of a file, or of what an http or https URL gives.
+pub(super) async fn read(location: &str) -> anyhow::Result<Vec<u8>> {
+    if !Path::new(location).is_file()
+        && ["http://", "https://"].iter().any(|scheme| location.starts_with(scheme))
+    {
+        return fetch(location).await.with_context(|| format!("fetching {location}"));
+    }
+    let size = std::fs::metadata(location).with_context(|| format!("file {location:?}"))?.len();
+    anyhow::ensure!(size <= MAX_BYTES, "file {location:?} has {size} bytes, at most {MAX_BYTES} are read");
+    std::fs::read(location).with_context(|| format!("file {location:?}"))
+}
+
+async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
+    let client = reqwest::Client::builder().timeout(FETCH).build()?;
+    let mut answer = client.get(url).send().await?.error_for_status()?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        bytes.extend_from_slice(&piece);
+        anyhow::ensure!(bytes.len() as u64 <= MAX_BYTES, "more than {MAX_BYTES} bytes");
+    }
+    Ok(bytes)
+}
+
+/// What is proposed: JSON, and whether its kind's version was left open.
+pub(super) struct Proposed {
+    pub(super) proposal: Value,
+    /// The evidence, to build another version of the same kind.
+    pub(super) fallback: Option<(Kind, Inputs)>,
+}
+
+/// Builds the proposal that the flags of `upload` and `verify` describe, and
+/// verifies it here before anything is sent.
+pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Proposed> {
+    if let Some(location) = settings.text("entry") {
+        let bytes = read(&location).await?;
+        let proposal = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
+        return Ok(Proposed { proposal, fallback: None });
+    }
+    let asked = settings.text("type").unwrap_or_else(|| "hashedrekord".to_owned());
+    let (kind, version) = values::kind(&asked)?;
+    let inputs = inputs(settings).await?;
+    let open = version.is_none() && kind == Kind::Intoto;
+    let version = version.unwrap_or_else(|| kind.default_version().to_owned());
+    let proposal = build(kind, &version, &inputs)?;
+    Ok(Proposed { proposal, fallback: open.then_some((kind, inputs)) })
+}
+
+/// Builds and verifies a proposal.
+pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Result<Value> {
+    let proposal = entry::propose(kind, version, inputs).context("error")?;
+    ProposedEntry::from_value(proposal.clone())?.canonicalize(session::now()).context("error")?;
+    Ok(proposal)
+}
+
+async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
+    let artifact_hash = settings.text("artifact-hash").map(|text| values::digest(&text));
+    let artifact = settings.text("artifact");
+    if artifact.is_none() && artifact_hash.is_none() {
+        anyhow::bail!("either 'entry' or 'artifact' or 'artifact-hash' must be specified");
+    }
+    let mut public_keys = Vec::new();
+    for location in settings.list("public-key") {
+        public_keys.push(read(&location).await.context("error reading public key file")?);
+    }
+    let aad = settings.text("aad").map(|text| entry::base64::decode(text.as_bytes()));
+    Ok(Inputs {
+        artifact: match artifact {
+            Some(location) => Some(read(&location).await.context("error reading artifact file")?),
+            None => None,
+        },
+        artifact_hash: artifact_hash.transpose()?,
+        signature: match settings.text("signature") {
+            Some(location) => Some(read(&location).await.context("error reading signature file")?),
+            None => None,
+        },
+        public_keys,
+        key_format: settings
+            .text("pki-format")
+            .map_or(Ok(KeyFormat::X509), |text| text.parse())?,
+        aad: aad.transpose()?,
+    })
+}

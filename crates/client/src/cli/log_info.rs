@@ -1,0 +1,120 @@
+//! `loginfo`: the log's heads, verified, and proven to continue the trusted ones.
+//!
+//! Border: which heads are followed, and the texts. Verification and trust are in
+//! the library.
+
+use indelible_client::follow::{Tree, follow};
+use indelible_client::state::{Growth, StateError, Stored};
+use serde::Serialize;
+use wire::LogInfo;
+
+use super::session::Session;
+use super::settings::Settings;
+use super::values::Format;
+use super::{Terminal, go_json};
+
+/// The JSON form.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown {
+    active_tree_size: u64,
+    total_tree_size: u64,
+    root_hash: String,
+    #[serde(rename = "TreeID")]
+    tree_id: String,
+}
+
+pub(super) async fn run(
+    settings: &Settings,
+    session: &Session,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let format = super::result_format(settings)?;
+    // Before the log is asked: a head that is stored in between would look like one
+    // that the log went back behind.
+    let trusted = trusted(session, terminal)?;
+    let info = session.client.log_info().await?;
+    inactive(session, &trusted, &info, terminal).await?;
+    let active = Tree {
+        id: &info.tree_id,
+        size: info.tree_size,
+        root_hash: &info.root_hash,
+        note: &info.signed_tree_head,
+    };
+    one(session, &trusted, active, terminal).await?;
+    let older: u64 = info.inactive_shards.iter().map(|shard| shard.tree_size).sum();
+    let shown = Shown {
+        active_tree_size: info.tree_size,
+        total_tree_size: info.tree_size.saturating_add(older),
+        root_hash: info.root_hash,
+        tree_id: info.tree_id,
+    };
+    if format == Format::Json {
+        return Ok(writeln!(terminal.out, "{}", go_json::line(&shown)?)?);
+    }
+    writeln!(terminal.out, "Verification Successful!")?;
+    writeln!(terminal.out, "Active Tree Size:       {}", shown.active_tree_size)?;
+    writeln!(terminal.out, "Total Tree Size:        {}", shown.total_tree_size)?;
+    writeln!(terminal.out, "Root Hash:              {}", shown.root_hash)?;
+    Ok(writeln!(terminal.out, "TreeID:                 {}", shown.tree_id)?)
+}
+
+/// What was trusted before; a damaged file counts as absent.
+fn trusted(session: &Session, terminal: &mut Terminal<'_>) -> anyhow::Result<Stored> {
+    let Some(file) = &session.state else { return Ok(Stored::default()) };
+    let stored = file.read()?;
+    if stored.damaged {
+        let path = file.path().display();
+        writeln!(terminal.err, "{path} is no state file; the next head that is kept replaces it")?;
+    }
+    Ok(stored)
+}
+
+async fn inactive(
+    session: &Session,
+    trusted: &Stored,
+    info: &LogInfo,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    if info.inactive_shards.is_empty() {
+        return Ok(());
+    }
+    writeln!(terminal.err, "Validating inactive shards...")?;
+    for shard in &info.inactive_shards {
+        let tree = Tree {
+            id: &shard.tree_id,
+            size: shard.tree_size,
+            root_hash: &shard.root_hash,
+            note: &shard.signed_tree_head,
+        };
+        one(session, trusted, tree, terminal).await.map_err(|error| {
+            anyhow::anyhow!("verifying inactive shard with ID {}: {error:#}", shard.tree_id)
+        })?;
+    }
+    Ok(writeln!(terminal.err, "Successfully validated inactive shards")?)
+}
+
+/// Verifies one tree's head against what was trusted of it, and keeps it.
+async fn one(
+    session: &Session,
+    trusted: &Stored,
+    tree: Tree<'_>,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let key = session.key(tree.id).await?;
+    let advance = follow(&session.side, trusted.head(tree.id), tree, &key).await?;
+    if advance.growth() == Growth::First {
+        writeln!(terminal.err, "No previous log state stored, unable to prove consistency")?;
+    }
+    let Some(file) = session.state.as_ref().filter(|_| session.stores_state) else {
+        return Ok(());
+    };
+    match file.keep(&advance, tree.id, &session.server) {
+        Ok(()) => Ok(()),
+        // Nothing was verified wrongly; it only cannot be remembered.
+        Err(error @ (StateError::Empty | StateError::File { .. } | StateError::Moved(_))) => {
+            Ok(writeln!(terminal.err, "Unable to store previous state: {error}")?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,85 @@
+//! The server of one run: its client, its keys, and what was trusted of it.
+//!
+//! Border: what several commands do with a server. What they print is theirs.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use indelible_client::state::StateFile;
+use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
+use indelible_client::Client;
+use tlog::EntryId;
+use wire::LogEntry;
+
+use super::settings::Settings;
+use super::values;
+
+/// Time limit of requests beside the main one: keys and proofs.
+const SIDE_REQUEST: Duration = Duration::from_secs(30);
+
+/// A server as the settings name it.
+pub(super) struct Session {
+    /// For the main request, under the time limit that was asked for.
+    pub(super) client: Client,
+    /// For keys and proofs.
+    pub(super) side: Client,
+    /// The address as given.
+    pub(super) server: String,
+    /// The trusted heads; `None` without a home directory.
+    pub(super) state: Option<StateFile>,
+    /// Whether a new head is remembered.
+    pub(super) stores_state: bool,
+    key: Option<String>,
+}
+
+impl Session {
+    /// Connects to nothing yet.
+    pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let server = settings.server();
+        let timeout = settings.text("timeout").unwrap_or_else(|| "30s".to_owned());
+        let retries = settings.text("retry").map_or(Ok(3), |text| values::natural(&text))?;
+        let agent = format!(
+            "indelible-cli/{} ({}; {})",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        );
+        let client = Client::builder(&server)
+            .timeout(values::duration(&timeout)?)
+            .retries(u32::try_from(retries).unwrap_or(u32::MAX))
+            .user_agent(&agent)
+            .environment_proxy(true)
+            .build()?;
+        Ok(Self {
+            side: client.with_timeout(Some(SIDE_REQUEST)),
+            client,
+            server,
+            state: settings.state_file().map(StateFile::at),
+            stores_state: settings.stores_state()?,
+            key: settings.server_key(),
+        })
+    }
+
+    /// The key of a tree, by its decimal ID: the configured one, or the server's word.
+    pub(super) async fn key(&self, tree_id: &str) -> anyhow::Result<LogKey> {
+        let pem = match &self.key {
+            Some(pem) => pem.clone(),
+            None => self.side.public_key(Some(tree_id)).await?,
+        };
+        LogKey::from_pem(&pem).context("the log's public key")
+    }
+
+    /// Verifies an entry's receipt with the key of its tree.
+    pub(super) async fn verify(&self, entry: &LogEntry) -> anyhow::Result<VerifiedReceipt> {
+        let (id, _) = entry.single()?;
+        let id: EntryId = id.parse().with_context(|| format!("entry ID {id:?}"))?;
+        let key = self.key(&id.tree_id.to_string()).await?;
+        Ok(verify_entry(entry, &key)?)
+    }
+}
+
+/// Unix seconds.
+pub(super) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}

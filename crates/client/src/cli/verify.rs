@@ -1,0 +1,137 @@
+//! `verify`: that an entry is in the log, step by step.
+//!
+//! Border: rekor-cli's command. With a file and nothing else it is `verify_file`.
+
+use anyhow::Context as _;
+use entry::ProposedEntry;
+use indelible_client::verify::VerifiedReceipt;
+use serde::Serialize;
+use tlog::{EntryRef, Hash};
+use wire::{LogEntry, SearchLogQuery};
+
+use super::session::{self, Session};
+use super::settings::Settings;
+use super::values::{self, Format};
+use super::{Terminal, go_json, inputs, verify_file};
+
+/// Flags that say which entry is meant.
+const SELECTORS: [&str; 4] = ["uuid", "log-index", "artifact", "artifact-hash"];
+
+/// The JSON form.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown {
+    root_hash: String,
+    #[serde(rename = "EntryUUID")]
+    entry_uuid: String,
+    index: u64,
+    size: u64,
+    hashes: Vec<String>,
+    checkpoint: String,
+}
+
+pub(super) async fn run(
+    settings: &Settings,
+    session: &Session,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let selected = SELECTORS.iter().any(|flag| settings.text(flag).is_some());
+    if let ([file], false) = (settings.rest.as_slice(), selected) {
+        return verify_file::run(file, settings, session, terminal).await;
+    }
+    let format = super::result_format(settings)?;
+    let (query, wanted) = query(settings).await?;
+    let found = session.client.retrieve(&query).await?;
+    let entry = only(found)?;
+    let receipt = session.verify(&entry).await?;
+    check_identity(&wanted, &receipt)?;
+    print(&receipt, format, terminal)
+}
+
+/// What the entry that comes back must be.
+enum Wanted {
+    Uuid(EntryRef, String),
+    Index(u64),
+    Content(Hash),
+}
+
+async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> {
+    let mut query = SearchLogQuery::default();
+    if let Some(uuid) = settings.text("uuid") {
+        let named = uuid.parse().with_context(|| format!("--uuid {uuid:?}"))?;
+        query.entry_uuids = Some(vec![uuid.clone()]);
+        return Ok((query, Wanted::Uuid(named, uuid)));
+    }
+    if let Some(index) = settings.text("log-index") {
+        let index = values::natural(&index)?;
+        query.log_indexes = Some(vec![i64::try_from(index)?]);
+        return Ok((query, Wanted::Index(index)));
+    }
+    let proposal = inputs::proposal(settings).await?.proposal;
+    let body = ProposedEntry::from_value(proposal.clone())?.canonicalize(session::now())?;
+    query.entries = Some(vec![proposal]);
+    Ok((query, Wanted::Content(Hash::leaf(&body))))
+}
+
+fn only(found: Vec<LogEntry>) -> anyhow::Result<LogEntry> {
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(entry), None) => Ok(entry),
+        (None, _) => anyhow::bail!("entry in log cannot be located"),
+        (Some(_), Some(_)) => {
+            anyhow::bail!("multiple entries returned; this should not happen")
+        }
+    }
+}
+
+fn check_identity(wanted: &Wanted, receipt: &VerifiedReceipt) -> anyhow::Result<()> {
+    let id = receipt.entry_id;
+    match wanted {
+        Wanted::Uuid(EntryRef::Entry(named), text) if *named != id => {
+            anyhow::bail!("expected entry {text}, got {id}")
+        }
+        Wanted::Uuid(named, text) if named.leaf() != id.leaf => {
+            anyhow::bail!("expected entry {text}, got {id}")
+        }
+        Wanted::Index(index) if *index != receipt.log_index => {
+            anyhow::bail!("expected index {index}, got {}", receipt.log_index)
+        }
+        Wanted::Content(leaf) if *leaf != id.leaf => {
+            anyhow::bail!("returned entry does not match provided artifact inputs")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print(
+    receipt: &VerifiedReceipt,
+    format: Format,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let head = receipt.head.checkpoint();
+    if format == Format::Json {
+        let shown = Shown {
+            root_hash: head.root.to_string(),
+            entry_uuid: receipt.entry_id.to_string(),
+            index: receipt.tree_index,
+            size: head.size,
+            hashes: receipt.path.iter().map(ToString::to_string).collect(),
+            checkpoint: receipt.head.note().to_owned(),
+        };
+        return Ok(writeln!(terminal.out, "{}", go_json::line(&shown)?)?);
+    }
+    let leaf = receipt.entry_id.leaf;
+    writeln!(terminal.out, "Current Root Hash: {}", head.root)?;
+    writeln!(terminal.out, "Entry Hash: {leaf}")?;
+    writeln!(terminal.out, "Entry Index in Current Tree: {}", receipt.tree_index)?;
+    writeln!(terminal.out, "Current Tree Size: {}", head.size)?;
+    write!(terminal.out, "Checkpoint:\n{}\n\n", receipt.head.note())?;
+    writeln!(terminal.out, "Inclusion Proof:")?;
+    let steps = receipt.steps();
+    for step in &steps {
+        writeln!(terminal.out, "SHA256(0x01 | {} | {}) =\n\t{}\n", step.left, step.right, step.parent)?;
+    }
+    let computed = steps.last().map_or(leaf, |step| step.parent);
+    writeln!(terminal.out, "Computed Root Hash: {computed}")?;
+    Ok(writeln!(terminal.out, "Expected Root Hash: {}", head.root)?)
+}
