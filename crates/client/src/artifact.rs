@@ -62,8 +62,8 @@ impl Finding {
     /// or as a subject of the signed statement, and no signature is false.
     #[must_use]
     pub fn vouches(&self) -> bool {
-        let named = matches!(self.mention, Some(Mention::Artifact { .. } | Mention::Subject { .. }));
+        let named =
+            matches!(self.mention, Some(Mention::Artifact { .. } | Mention::Subject { .. }));
         named && !matches!(self.signature, SignatureCheck::False(_))
     }
 }
-

@@ -127,11 +127,9 @@ impl Client {
         let found: Vec<String> = self.finish(call).await?;
         match found.iter().find(|uuid| uuid.parse::<EntryRef>().is_err()) {
             None => Ok(found),
-            Some(odd) => Err(unintelligible(
-                &operation::SEARCH,
-                &url,
-                format!("{odd:?} is no entry UUID"),
-            )),
+            Some(odd) => {
+                Err(unintelligible(&operation::SEARCH, &url, format!("{odd:?} is no entry UUID")))
+            }
         }
     }
 

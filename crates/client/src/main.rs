@@ -4,10 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = std::env::args_os().collect();
     let environment = std::env::vars().collect();
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     cli::run(arguments, environment, &mut cli::Terminal { out: &mut out, err: &mut err }).await
 }

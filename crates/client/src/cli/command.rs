@@ -91,9 +91,9 @@ pub(super) fn build() -> Command {
         .subcommand(speaking("loginfo", "Verify the log's head, and that it only grew", [].iter()))
         .subcommand(speaking("logproof", "Get a consistency proof", PROOF.iter()))
         .subcommand(
-            Command::new("version").about("Print the version").arg(
-                Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"),
-            ),
+            Command::new("version")
+                .about("Print the version")
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON")),
         )
         .subcommand(Command::new("completion").about("Print completions for a shell").arg(
             Arg::new("shell").required(true).value_parser(PossibleValuesParser::new([

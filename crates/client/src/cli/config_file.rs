@@ -30,7 +30,8 @@ pub(super) fn load(
         return Ok((config, Some(path)));
     }
     let Some(home) = home else { return Ok((Config::new(), None)) };
-    let candidates = EXTENSIONS.map(|extension| Path::new(home).join(format!(".rekor.{extension}")));
+    let candidates =
+        EXTENSIONS.map(|extension| Path::new(home).join(format!(".rekor.{extension}")));
     let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
         return Ok((Config::new(), None));
     };

@@ -27,7 +27,10 @@ pub(super) async fn read(location: &str) -> anyhow::Result<Vec<u8>> {
         return fetch(location).await.with_context(|| format!("fetching {location}"));
     }
     let size = std::fs::metadata(location).with_context(|| format!("file {location:?}"))?.len();
-    anyhow::ensure!(size <= MAX_BYTES, "file {location:?} has {size} bytes, at most {MAX_BYTES} are read");
+    anyhow::ensure!(
+        size <= MAX_BYTES,
+        "file {location:?} has {size} bytes, at most {MAX_BYTES} are read"
+    );
     std::fs::read(location).with_context(|| format!("file {location:?}"))
 }
 
@@ -95,9 +98,7 @@ async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
             None => None,
         },
         public_keys,
-        key_format: settings
-            .text("pki-format")
-            .map_or(Ok(KeyFormat::X509), |text| text.parse())?,
+        key_format: settings.text("pki-format").map_or(Ok(KeyFormat::X509), |text| text.parse())?,
         aad: aad.transpose()?,
     })
 }

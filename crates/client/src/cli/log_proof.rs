@@ -28,7 +28,10 @@ pub(super) async fn run(
     };
     let last = values::positive(&last)?;
     let first = settings.text("first-size").map_or(Ok(1), |text| values::positive(&text))?;
-    anyhow::ensure!(first <= last, "last-size must be greater than or equal to to first-size value");
+    anyhow::ensure!(
+        first <= last,
+        "last-size must be greater than or equal to to first-size value"
+    );
     let tree_id = settings.text("tree-id").filter(|id| !id.is_empty());
     let proof = session.client.consistency_proof(first, last, tree_id.as_deref()).await?;
     let proof = Proof { root_hash: proof.root_hash, hashes: proof.hashes };

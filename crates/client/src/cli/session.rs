@@ -5,9 +5,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use indelible_client::Client;
 use indelible_client::state::StateFile;
 use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
-use indelible_client::Client;
 use tlog::EntryId;
 use wire::LogEntry;
 

@@ -57,8 +57,9 @@ impl Settings {
     fn check(&self, given: &[&str]) -> anyhow::Result<()> {
         for name in given {
             for value in self.flags.get(*name).into_iter().flatten() {
-                values::check(name, value)
-                    .map_err(|reason| anyhow::anyhow!("invalid argument {value:?} for \"--{name}\" flag: {reason}"))?;
+                values::check(name, value).map_err(|reason| {
+                    anyhow::anyhow!("invalid argument {value:?} for \"--{name}\" flag: {reason}")
+                })?;
             }
         }
         for name in values::CHECKED {

@@ -191,7 +191,9 @@ mod tests {
     fn digests_get_their_algorithm() {
         assert_eq!(digest(&"a".repeat(64)).unwrap(), format!("sha256:{}", "a".repeat(64)));
         assert_eq!(digest(&format!("sha1:{}", "0".repeat(40))).unwrap().len(), 45);
-        for bad in ["", "sha256:", &"a".repeat(96), &"g".repeat(64), &format!("sha1:{}", "a".repeat(64))] {
+        for bad in
+            ["", "sha256:", &"a".repeat(96), &"g".repeat(64), &format!("sha1:{}", "a".repeat(64))]
+        {
             assert!(digest(bad).is_err(), "{bad}");
         }
     }

@@ -129,7 +129,11 @@ fn print(
     writeln!(terminal.out, "Inclusion Proof:")?;
     let steps = receipt.steps();
     for step in &steps {
-        writeln!(terminal.out, "SHA256(0x01 | {} | {}) =\n\t{}\n", step.left, step.right, step.parent)?;
+        writeln!(
+            terminal.out,
+            "SHA256(0x01 | {} | {}) =\n\t{}\n",
+            step.left, step.right, step.parent
+        )?;
     }
     let computed = steps.last().map_or(leaf, |step| step.parent);
     writeln!(terminal.out, "Computed Root Hash: {computed}")?;

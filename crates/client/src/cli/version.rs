@@ -32,7 +32,10 @@ pub(super) fn run(flags: &ArgMatches, terminal: &mut Terminal<'_>) -> anyhow::Re
     if flags.get_flag("json") {
         return Ok(writeln!(terminal.out, "{}", go_json::pretty(&version)?)?);
     }
-    writeln!(terminal.out, "indelible-cli: client of a transparency log, for rekor-cli's scripts\n")?;
+    writeln!(
+        terminal.out,
+        "indelible-cli: client of a transparency log, for rekor-cli's scripts\n"
+    )?;
     for (name, value) in [
         ("GitVersion:", version.git_version.as_str()),
         ("GitCommit:", version.git_commit),

@@ -62,13 +62,8 @@ pub(super) const SEARCH: Operation = Operation {
     success: 200,
 };
 
-pub(super) const LOG_INFO: Operation = Operation {
-    method: "GET",
-    path: "/api/v1/log",
-    id: "getLogInfo",
-    named: &[],
-    success: 200,
-};
+pub(super) const LOG_INFO: Operation =
+    Operation { method: "GET", path: "/api/v1/log", id: "getLogInfo", named: &[], success: 200 };
 
 pub(super) const PROOF: Operation = Operation {
     method: "GET",

@@ -48,10 +48,7 @@ pub struct Advance {
 ///
 /// # Errors
 /// [`StateError::Forked`], [`StateError::RolledBack`], [`StateError::FromEmpty`].
-pub fn next_step(
-    trusted: Option<&TrustedHead>,
-    offered: &SignedHead,
-) -> Result<Step, StateError> {
+pub fn next_step(trusted: Option<&TrustedHead>, offered: &SignedHead) -> Result<Step, StateError> {
     let Some(trusted) = trusted else { return Ok(Step::First) };
     let (old, new) = (trusted.checkpoint(), offered.checkpoint());
     if old.size == new.size {

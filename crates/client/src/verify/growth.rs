@@ -46,6 +46,9 @@ pub(super) fn read_hash(field: &'static str, text: &str) -> Result<Hash, VerifyE
     text.parse().map_err(|source| VerifyError::Hash { field, source })
 }
 
-pub(super) fn read_hashes(field: &'static str, hashes: &[String]) -> Result<Vec<Hash>, VerifyError> {
+pub(super) fn read_hashes(
+    field: &'static str,
+    hashes: &[String],
+) -> Result<Vec<Hash>, VerifyError> {
     hashes.iter().map(|hash| read_hash(field, hash)).collect()
 }

@@ -49,7 +49,9 @@ fn vector() -> (String, EntryBody) {
 }
 
 /// Verifies the vector after one change.
-fn changed(change: impl FnOnce(&mut String, &mut EntryBody)) -> Result<VerifiedReceipt, VerifyError> {
+fn changed(
+    change: impl FnOnce(&mut String, &mut EntryBody),
+) -> Result<VerifiedReceipt, VerifyError> {
     let (mut id, mut body) = vector();
     change(&mut id, &mut body);
     verify_entry(&LogEntry::new(id, body), &key())
@@ -89,7 +91,11 @@ fn every_single_change_is_refused() {
         ("body", |_, b| b.body.0[5] = b'2', |e| matches!(e, VerifyError::Leaf { .. })),
         ("time", |_, b| b.integrated_time += 1, |e| matches!(e, VerifyError::Timestamp(_))),
         ("index", |_, b| b.log_index = 7, |e| matches!(e, VerifyError::Timestamp(_))),
-        ("log", |_, b| b.log_id.replace_range(0..1, "8"), |e| matches!(e, VerifyError::LogId { .. })),
+        (
+            "log",
+            |_, b| b.log_id.replace_range(0..1, "8"),
+            |e| matches!(e, VerifyError::LogId { .. }),
+        ),
         ("no verification", |_, b| b.verification = None, |e| matches!(e, VerifyError::Missing(_))),
         (
             "no SET",
@@ -128,11 +134,7 @@ fn every_single_change_is_refused() {
             |_, b| proof(b).hashes[0].truncate(63),
             |e| matches!(e, VerifyError::Hash { .. }),
         ),
-        (
-            "fewer",
-            |_, b| proof(b).hashes.truncate(1),
-            |e| matches!(e, VerifyError::Inclusion(_)),
-        ),
+        ("fewer", |_, b| proof(b).hashes.truncate(1), |e| matches!(e, VerifyError::Inclusion(_))),
         (
             "more",
             |_, b| proof(b).hashes.push(ROOT.to_owned()),
@@ -208,7 +210,8 @@ fn another_key_verifies_nothing() {
 
 #[test]
 fn growth_needs_its_proof() {
-    let leaves: Vec<Hash> = (0..3).map(|n| Hash::leaf(format!("{{\"n\":{n}}}").as_bytes())).collect();
+    let leaves: Vec<Hash> =
+        (0..3).map(|n| Hash::leaf(format!("{{\"n\":{n}}}").as_bytes())).collect();
     let head = |size: usize| tlog::Checkpoint {
         origin: "log.example - 12345".to_owned(),
         size: size as u64,
