@@ -4,6 +4,7 @@
 
 #[macro_use]
 pub(crate) mod databases;
+pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod postgres;
 pub(crate) mod rounds;

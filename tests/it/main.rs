@@ -6,6 +6,8 @@
 #[macro_use]
 mod harness;
 
+mod log_faults;
+mod log_story;
 mod store_damage;
 mod store_outage;
 mod store_races;

@@ -74,7 +74,7 @@ pub(crate) fn dsse(payload: &[u8]) -> Value {
 /// Verified under the default policy.
 pub(crate) fn verified(proposal: Value) -> VerifiedEntry {
     let proposal = ProposedEntry::from_value(proposal).expect("a proposal");
-    proposal.verify(&Policy::default()).expect("valid evidence")
+    proposal.verify(&Policy::default(), 0).expect("valid evidence")
 }
 
 /// The n-th hashedrekord, ready to append.
