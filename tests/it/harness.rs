@@ -8,3 +8,4 @@ pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod postgres;
 pub(crate) mod rounds;
+pub(crate) mod served;

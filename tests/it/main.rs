@@ -6,6 +6,9 @@
 #[macro_use]
 mod harness;
 
+mod http_create;
+mod http_negotiation;
+mod http_routing;
 mod log_faults;
 mod log_story;
 mod store_damage;

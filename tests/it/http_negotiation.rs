@@ -1,0 +1,115 @@
+//! Content types, and how leniently JSON is read.
+
+use reqwest::Method;
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::hashedrekord;
+use crate::harness::served::Served;
+
+both! {
+    request_bodies_must_be_json,
+    absent_bodies_are_named,
+    clients_say_what_they_take,
+    the_public_key_is_pem_or_json,
+    json_is_read_leniently,
+}
+
+const POSTS: [(&str, &str); 3] = [
+    ("/api/v1/log/entries", "proposedEntry"),
+    ("/api/v1/log/entries/retrieve", "entry"),
+    ("/api/v1/index/retrieve", "query"),
+];
+
+async fn request_bodies_must_be_json(db: TestDb) {
+    let served = Served::start(&db).await;
+    for (path, _) in POSTS {
+        let plain = served.send(Method::POST, path, &[("content-type", "text/plain")], "{}").await;
+        let expected = r#"{"code":415,"message":"unsupported media type \"text/plain\", only [application/json] are allowed"}"#;
+        assert_eq!((plain.status, plain.text.as_str()), (415, expected), "{path}");
+        let none = served.send(Method::POST, path, &[], "{}").await;
+        assert!(none.status == 415 && none.text.contains("application/octet-stream"), "{path}");
+        let malformed = served.send(Method::POST, path, &[("content-type", ";;;")], "{}").await;
+        assert_eq!(malformed.text, r#"{"code":400,"message":"parsing Content-Type header from \";;;\" failed, because mime: no media type"}"#);
+        let charset = [("content-type", "application/json; charset=utf-8")];
+        let charset = served.send(Method::POST, path, &charset, "{}").await;
+        assert!([200, 422].contains(&charset.status), "{path}: {}", charset.text);
+    }
+    // Only a body is judged: a header alone is fine, as sigstore-python sends it.
+    let header = [("content-type", "text/plain")];
+    assert_eq!(served.send(Method::GET, "/api/v1/log", &header, "").await.status, 200);
+    assert_eq!(served.send(Method::GET, "/api/v1/log", &header, "x").await.status, 415);
+}
+
+async fn absent_bodies_are_named(db: TestDb) {
+    let served = Served::start(&db).await;
+    for (path, name) in POSTS {
+        let expected = format!("{{\"code\":602,\"message\":\"{name} in body is required\"}}");
+        let empty = served.send(Method::POST, path, &[], "").await;
+        assert_eq!((empty.status, empty.text.as_str()), (422, expected.as_str()), "{path}");
+        let blank = served.post(path, " \r\n\t ").await;
+        assert_eq!((blank.status, blank.text), (422, expected), "{path}");
+    }
+}
+
+async fn clients_say_what_they_take(db: TestDb) {
+    let served = Served::start(&db).await;
+    for accept in ["*/*", "application/*", "application/json", "text/html, application/json;q=0.1"] {
+        let answer = served.send(Method::GET, "/api/v1/log", &[("accept", accept)], "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    }
+    for accept in ["text/html", "application/json;q=0", "application/yaml"] {
+        let answer = served.send(Method::GET, "/api/v1/log", &[("accept", accept)], "").await;
+        let expected = r#"{"code":406,"message":"unsupported media type requested, only [application/json] are available"}"#;
+        assert_eq!((answer.status, answer.text.as_str()), (406, expected), "{accept}");
+    }
+    let html = [("accept", "text/html"), ("content-type", "application/json")];
+    let created =
+        served.send(Method::POST, "/api/v1/log/entries", &html, hashedrekord(1).to_string()).await;
+    assert_eq!(created.status, 201);
+    assert!(created.headers.contains_key("content-type") && created.header("content-type").is_empty());
+}
+
+async fn the_public_key_is_pem_or_json(db: TestDb) {
+    let served = Served::start(&db).await;
+    let path = "/api/v1/log/publicKey";
+    for accept in ["*/*", "application/*", "application/x-pem-file", "application/json;q=0.5, */*"] {
+        let answer = served.send(Method::GET, path, &[("accept", accept)], "").await;
+        assert_eq!(answer.header("content-type"), "application/x-pem-file", "{accept}");
+        assert_eq!(answer.text, served.log.public_key_pem());
+    }
+    let json = served.send(Method::GET, path, &[("accept", "application/json")], "").await;
+    assert_eq!(json.header("content-type"), "application/json");
+    assert_eq!(json.json(), served.log.public_key_pem());
+    let own = format!("{path}?treeID={}", served.log.tree_id());
+    assert_eq!(served.get(&own).await.text, served.log.public_key_pem());
+    assert_eq!(served.get(&format!("{path}?treeID=")).await.status, 200);
+    for (tree, status, code) in [("1", 400, 400), ("99999999999999999999", 400, 400), ("x", 422, 605)] {
+        let answer = served.get(&format!("{path}?treeID={tree}")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_u64()), (status, Some(code)), "{tree}");
+        assert_eq!(answer.header("content-type"), "application/x-pem-file");
+        assert!(!answer.text.ends_with('\n'), "{tree}");
+    }
+    let neither = served.send(Method::GET, path, &[("accept", "text/html")], "").await;
+    let message = "unsupported media type requested, only [application/x-pem-file application/json] are available";
+    assert_eq!((neither.status, neither.json()["message"].as_str()), (406, Some(message)));
+}
+
+async fn json_is_read_leniently(db: TestDb) {
+    let served = Served::start(&db).await;
+    let spec = hashedrekord(1)["spec"].to_string();
+    for (body, status) in [
+        (format!(r#"{{"KIND":"hashedrekord","apiversion":"0.0.1","SPEC":{spec}}}"#), 201),
+        (format!(r#"{{"kind":"x","kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}}"#), 409),
+        (format!(r#"{{"more":[1e3],"kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}} junk"#), 409),
+    ] {
+        assert_eq!(served.post("/api/v1/log/entries", body.clone()).await.status, status, "{body}");
+    }
+    for body in ["{}", "null", r#"{"entryUUIDs":null,"LOGINDEXES":null,"entries":null,"x":1}"#, "{} x"] {
+        let answer = served.post("/api/v1/log/entries/retrieve", body).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, "[]\n"), "{body}");
+        let answer = served.post("/api/v1/index/retrieve", body).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, "[]\n"), "{body}");
+    }
+    let zero = served.post("/api/v1/log/entries/retrieve", r#"{"logIndexes":[null]}"#).await;
+    assert_eq!(zero.json().as_array().map(Vec::len), Some(1));
+}
