@@ -90,24 +90,69 @@ async fn evidence_that_does_not_hold_is_refused(db: TestDb) {
     let other_key = "-----BEGIN PUBLIC KEY-----\n\
         MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
     for (proposal, reason) in [
-        (with(hashedrekord(1), hash, json!(digest(2))), "verifying signature: invalid signature when validating ASN.1 encoded signature"),
+        (
+            with(hashedrekord(1), hash, json!(digest(2))),
+            "verifying signature: invalid signature when validating ASN.1 encoded signature",
+        ),
         (with(hashedrekord(1), hash, json!("ab")), "invalid value for hash"),
         (with(hashedrekord(1), hash, json!("z".repeat(64))), "invalid value for hash"),
-        (with(hashedrekord(1), "/spec/data/hash/algorithm", json!("md5")), "data.data.hash.data.hash.algorithm in body should be one of [sha256 sha384 sha512]"),
-        (with(hashedrekord(1), "/spec/signature/content", json!("*")), "failed parsing base64 data for signature content: illegal base64 data at input byte 0"),
+        (
+            with(hashedrekord(1), "/spec/data/hash/algorithm", json!("md5")),
+            "data.data.hash.data.hash.algorithm in body should be one of [sha256 sha384 sha512]",
+        ),
+        (
+            with(hashedrekord(1), "/spec/signature/content", json!("*")),
+            "failed parsing base64 data for signature content: illegal base64 data at input byte 0",
+        ),
         (with(hashedrekord(1), key, pem("no key")), "invalid public key: failure decoding PEM"),
-        (with(hashedrekord(1), key, pem(other_key)), "unsupported hash algorithm: \"SHA-256\" not in [SHA-512]"),
-        (with(hashedrekord(1), key, pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), "x509: malformed certificate"),
-        (with(hashedrekord(1), key, pem("-----BEGIN RSA PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n")), "cannot handle type RSA PUBLIC KEY"),
-        (with(dsse(b"{}"), "/spec/proposedContent/envelope", json!("{}")), "DSSE envelope must contain 1 or more signatures"),
-        (with(dsse(b"{}"), "/spec/proposedContent/envelope", json!(envelope("text/plain", b"{}").replace("text", "html"))), "could not verify envelope"),
-        (with(dsse(b"{}"), "/spec/proposedContent/verifiers", json!([])), "proposedContent.proposedContent.verifiers in body should have at least 1 items"),
-        (json!({"kind":"dsse","apiVersion":"0.0.1","spec":{"signatures":null}}), "either proposedContent or envelopeHash, payloadHash, and signatures must be present"),
+        (
+            with(hashedrekord(1), key, pem(other_key)),
+            "unsupported hash algorithm: \"SHA-256\" not in [SHA-512]",
+        ),
+        (
+            with(
+                hashedrekord(1),
+                key,
+                pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            ),
+            "x509: malformed certificate",
+        ),
+        (
+            with(
+                hashedrekord(1),
+                key,
+                pem("-----BEGIN RSA PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n"),
+            ),
+            "cannot handle type RSA PUBLIC KEY",
+        ),
+        (
+            with(dsse(b"{}"), "/spec/proposedContent/envelope", json!("{}")),
+            "DSSE envelope must contain 1 or more signatures",
+        ),
+        (
+            with(
+                dsse(b"{}"),
+                "/spec/proposedContent/envelope",
+                json!(envelope("text/plain", b"{}").replace("text", "html")),
+            ),
+            "could not verify envelope",
+        ),
+        (
+            with(dsse(b"{}"), "/spec/proposedContent/verifiers", json!([])),
+            "proposedContent.proposedContent.verifiers in body should have at least 1 items",
+        ),
+        (
+            json!({"kind":"dsse","apiVersion":"0.0.1","spec":{"signatures":null}}),
+            "either proposedContent or envelopeHash, payloadHash, and signatures must be present",
+        ),
     ] {
         let answer = served.add(&proposal).await;
         let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
         assert_eq!(answer.status, 400, "{message}");
-        assert!(message.starts_with("error processing entry: ") && message.contains(reason), "{message}");
+        assert!(
+            message.starts_with("error processing entry: ") && message.contains(reason),
+            "{message}"
+        );
     }
     assert_eq!(served.size().await, 0);
 }
@@ -120,9 +165,17 @@ async fn duplicates_are_told_where_the_first_is(db: TestDb) {
     assert_eq!((again.status, again.header("etag")), (409, ""));
     assert_eq!(again.header("location"), format!("{ENTRIES}/{id}"));
     let body = again.json();
-    let message = format!("an equivalent entry already exists in the transparency log with UUID {id}");
-    assert_eq!((body["code"].as_u64(), body["message"].as_str()), (Some(409), Some(message.as_str())));
-    assert_eq!(body["entry"][&id]["body"], first.json()[&id]["body"], "with everything of the lost 201");
+    let message =
+        format!("an equivalent entry already exists in the transparency log with UUID {id}");
+    assert_eq!(
+        (body["code"].as_u64(), body["message"].as_str()),
+        (Some(409), Some(message.as_str()))
+    );
+    assert_eq!(
+        body["entry"][&id]["body"],
+        first.json()[&id]["body"],
+        "with everything of the lost 201"
+    );
     let prefer = [("content-type", "application/json"), ("prefer", "return=representation")];
     let preferred = served.send(Method::POST, ENTRIES, &prefer, hashedrekord(1).to_string()).await;
     assert_eq!((preferred.status, preferred.header("etag")), (201, id.as_str()));
@@ -132,7 +185,8 @@ async fn duplicates_are_told_where_the_first_is(db: TestDb) {
     assert_eq!(served.size().await, 1);
     // The same signature under the key's other spelling is the same leaf.
     let pem = public_key_pem().replace('\n', "\r\n");
-    let spelled = with(hashedrekord(1), "/spec/signature/publicKey/content", json!(STANDARD.encode(pem)));
+    let spelled =
+        with(hashedrekord(1), "/spec/signature/publicKey/content", json!(STANDARD.encode(pem)));
     assert_eq!(served.add(&spelled).await.status, 409);
 }
 
@@ -160,7 +214,10 @@ async fn operators_switch_kinds_algorithms_and_operations_off(db: TestDb) {
         (served.get("/api/v1/log/proof?lastSize=1").await, "Get Log Proof"),
     ] {
         let message = format!("{name} API not enabled in this Rekor instance");
-        assert_eq!((answer.status, answer.json()["message"].as_str()), (501, Some(message.as_str())));
+        assert_eq!(
+            (answer.status, answer.json()["message"].as_str()),
+            (501, Some(message.as_str()))
+        );
     }
     let info = served.get("/api/v1/log").await;
     let text = "\"operation tlog.GetLogInfo has not yet been implemented\"\n";

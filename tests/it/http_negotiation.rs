@@ -29,7 +29,10 @@ async fn request_bodies_must_be_json(db: TestDb) {
         let none = served.send(Method::POST, path, &[], "{}").await;
         assert!(none.status == 415 && none.text.contains("application/octet-stream"), "{path}");
         let malformed = served.send(Method::POST, path, &[("content-type", ";;;")], "{}").await;
-        assert_eq!(malformed.text, r#"{"code":400,"message":"parsing Content-Type header from \";;;\" failed, because mime: no media type"}"#);
+        assert_eq!(
+            malformed.text,
+            r#"{"code":400,"message":"parsing Content-Type header from \";;;\" failed, because mime: no media type"}"#
+        );
         let charset = [("content-type", "application/json; charset=utf-8")];
         let charset = served.send(Method::POST, path, &charset, "{}").await;
         assert!([200, 422].contains(&charset.status), "{path}: {}", charset.text);
@@ -53,7 +56,8 @@ async fn absent_bodies_are_named(db: TestDb) {
 
 async fn clients_say_what_they_take(db: TestDb) {
     let served = Served::start(&db).await;
-    for accept in ["*/*", "application/*", "application/json", "text/html, application/json;q=0.1"] {
+    for accept in ["*/*", "application/*", "application/json", "text/html, application/json;q=0.1"]
+    {
         let answer = served.send(Method::GET, "/api/v1/log", &[("accept", accept)], "").await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     }
@@ -66,13 +70,16 @@ async fn clients_say_what_they_take(db: TestDb) {
     let created =
         served.send(Method::POST, "/api/v1/log/entries", &html, hashedrekord(1).to_string()).await;
     assert_eq!(created.status, 201);
-    assert!(created.headers.contains_key("content-type") && created.header("content-type").is_empty());
+    assert!(
+        created.headers.contains_key("content-type") && created.header("content-type").is_empty()
+    );
 }
 
 async fn the_public_key_is_pem_or_json(db: TestDb) {
     let served = Served::start(&db).await;
     let path = "/api/v1/log/publicKey";
-    for accept in ["*/*", "application/*", "application/x-pem-file", "application/json;q=0.5, */*"] {
+    for accept in ["*/*", "application/*", "application/x-pem-file", "application/json;q=0.5, */*"]
+    {
         let answer = served.send(Method::GET, path, &[("accept", accept)], "").await;
         assert_eq!(answer.header("content-type"), "application/x-pem-file", "{accept}");
         assert_eq!(answer.text, served.log.public_key_pem());
@@ -83,7 +90,9 @@ async fn the_public_key_is_pem_or_json(db: TestDb) {
     let own = format!("{path}?treeID={}", served.log.tree_id());
     assert_eq!(served.get(&own).await.text, served.log.public_key_pem());
     assert_eq!(served.get(&format!("{path}?treeID=")).await.status, 200);
-    for (tree, status, code) in [("1", 400, 400), ("99999999999999999999", 400, 400), ("x", 422, 605)] {
+    for (tree, status, code) in
+        [("1", 400, 400), ("99999999999999999999", 400, 400), ("x", 422, 605)]
+    {
         let answer = served.get(&format!("{path}?treeID={tree}")).await;
         assert_eq!((answer.status, answer.json()["code"].as_u64()), (status, Some(code)), "{tree}");
         assert_eq!(answer.header("content-type"), "application/x-pem-file");
@@ -99,12 +108,22 @@ async fn json_is_read_leniently(db: TestDb) {
     let spec = hashedrekord(1)["spec"].to_string();
     for (body, status) in [
         (format!(r#"{{"KIND":"hashedrekord","apiversion":"0.0.1","SPEC":{spec}}}"#), 201),
-        (format!(r#"{{"kind":"x","kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}}"#), 409),
-        (format!(r#"{{"more":[1e3],"kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}} junk"#), 409),
+        (
+            format!(r#"{{"kind":"x","kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}}"#),
+            409,
+        ),
+        (
+            format!(
+                r#"{{"more":[1e3],"kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}} junk"#
+            ),
+            409,
+        ),
     ] {
         assert_eq!(served.post("/api/v1/log/entries", body.clone()).await.status, status, "{body}");
     }
-    for body in ["{}", "null", r#"{"entryUUIDs":null,"LOGINDEXES":null,"entries":null,"x":1}"#, "{} x"] {
+    for body in
+        ["{}", "null", r#"{"entryUUIDs":null,"LOGINDEXES":null,"entries":null,"x":1}"#, "{} x"]
+    {
         let answer = served.post("/api/v1/log/entries/retrieve", body).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "[]\n"), "{body}");
         let answer = served.post("/api/v1/index/retrieve", body).await;

@@ -15,7 +15,9 @@ both! {
 
 async fn paths_are_cleaned_and_unknown_ones_named(db: TestDb) {
     let served = Served::start(&db).await;
-    for path in ["/api/v1/log", "/api/v1/log/", "//api//v1//log", "/api/v1/./log", "/api/x/../v1/log"] {
+    for path in
+        ["/api/v1/log", "/api/v1/log/", "//api//v1//log", "/api/v1/./log", "/api/x/../v1/log"]
+    {
         assert_eq!(served.get(path).await.status, 200, "{path}");
     }
     for path in ["/api/v1/log/entries/retrieve/", "/api/v1//log/entries/retrieve"] {
@@ -70,7 +72,8 @@ async fn answers_carry_their_headers(db: TestDb) {
         assert_eq!((answer.header("pragma"), answer.header("x-accel-expires")), ("no-cache", "0"));
         assert_eq!(answer.header("vary"), "Origin", "{path}");
     }
-    for answer in [served.post("/api/v1/index/retrieve", "{}").await, served.get("/nothing").await] {
+    for answer in [served.post("/api/v1/index/retrieve", "{}").await, served.get("/nothing").await]
+    {
         assert_eq!((answer.header("cache-control"), answer.header("vary")), ("", "Origin"));
     }
     let asked = [("x-request-id", "abc-123"), ("origin", "https://ui.example")];

@@ -137,10 +137,14 @@ async fn sixty_four_writers_with_duplicates_share_one_order(db: TestDb) {
 
 async fn equal_leaves_of_one_round_get_one_index(db: TestDb) {
     let log = open(&db).await;
-    let same: Vec<_> = (0..64).map(|_| tokio::spawn({
-        let log = log.clone();
-        async move { submit(&log, 7).await }
-    })).collect();
+    let same: Vec<_> = (0..64)
+        .map(|_| {
+            tokio::spawn({
+                let log = log.clone();
+                async move { submit(&log, 7).await }
+            })
+        })
+        .collect();
     let mut created = 0;
     for one in same {
         let (_, body, new) = one.await.expect("a writer");
@@ -230,7 +234,8 @@ async fn time_never_goes_back(db: TestDb) {
     let hand = Arc::clone(&now);
     let clock: Clock = Arc::new(move || hand.load(Ordering::SeqCst));
     let store = db.open().await;
-    let log = log::open(store, key(), None, "log.example", Options::default(), clock).await.unwrap();
+    let log =
+        log::open(store, key(), None, "log.example", Options::default(), clock).await.unwrap();
     assert_eq!(submit(&log, 1).await.1.integrated_time, 2_000);
     now.store(1_000, Ordering::SeqCst);
     assert_eq!(submit(&log, 2).await.1.integrated_time, 2_000);

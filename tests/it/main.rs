@@ -8,7 +8,9 @@ mod harness;
 
 mod http_create;
 mod http_negotiation;
+mod http_read;
 mod http_routing;
+mod http_search;
 mod log_faults;
 mod log_story;
 mod store_damage;

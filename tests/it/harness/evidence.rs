@@ -46,8 +46,8 @@ pub(crate) fn hashedrekord(n: u64) -> Value {
 
 /// A signed DSSE envelope over this payload, as JSON text.
 pub(crate) fn envelope(payload_type: &str, payload: &[u8]) -> String {
-    let mut pae = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len())
-        .into_bytes();
+    let mut pae =
+        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     pae.extend_from_slice(payload);
     let signature: DerSignature =
         SIGNER.sign_prehash(&Sha256::digest(pae)).expect("P-256 signs 32 bytes");
@@ -80,4 +80,27 @@ pub(crate) fn verified(proposal: Value) -> VerifiedEntry {
 /// The n-th hashedrekord, ready to append.
 pub(crate) fn leaf(n: u64) -> Leaf {
     Leaf::from(verified(hashedrekord(n)))
+}
+
+/// A hashedrekord under the test certificate, which names `Signer@Example.com` and
+/// `HTTPS://ci.example/Run`, and that certificate.
+pub(crate) fn certified() -> (Value, &'static str) {
+    use pkcs8::DecodePrivateKey as _;
+    let key = include_str!("../fixtures/signer-test-key.pem");
+    let certificate = include_str!("../fixtures/signer-test-certificate.pem");
+    let key = SigningKey::from_pkcs8_pem(key).expect("the test key is a key");
+    let digest = Sha256::digest(b"certified");
+    let signature: DerSignature = key.sign_prehash(&digest).expect("P-256 signs 32 bytes");
+    let proposal = json!({
+        "apiVersion": "0.0.1",
+        "kind": "hashedrekord",
+        "spec": {
+            "data": { "hash": { "algorithm": "sha256", "value": hex::encode(digest) } },
+            "signature": {
+                "content": STANDARD.encode(signature.as_bytes()),
+                "publicKey": { "content": STANDARD.encode(certificate) },
+            },
+        },
+    });
+    (proposal, certificate)
 }
