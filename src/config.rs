@@ -37,7 +37,14 @@ pub enum Command {
     /// Create or update the database schema, then exit.
     Migrate(DatabaseArgs),
     /// Make a log key (ECDSA P-256, PKCS#8 PEM, mode 0600), then exit.
-    Keygen(KeyArgs),
+    Keygen {
+        /// Folder for the key; made if absent.
+        #[arg(long, env = "INDELIBLE_DATA_DIR", default_value = "./indelible-data")]
+        data_dir: PathBuf,
+        /// Where the key is.
+        #[command(flatten)]
+        key: KeyArgs,
+    },
     /// Recompute the whole tree from the stored bodies and compare it with the
     /// stored tiles, head and signature, then exit.
     Check(Box<Settings>),
@@ -82,9 +89,6 @@ pub struct KeyArgs {
     /// read a command line.
     #[arg(skip = std::env::var("INDELIBLE_KEY_PASSPHRASE").ok().filter(|text| !text.is_empty()))]
     pub passphrase: Option<String>,
-    /// Data directory, for the default place of the key.
-    #[arg(skip)]
-    pub data_dir: Option<PathBuf>,
 }
 
 /// Settings of the server.

@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         None => serve(&cli.serve).await,
         Some(Command::Serve(settings)) => serve(&settings).await,
         Some(Command::Migrate(database)) => open_store(&database).await.map(|_| ()),
-        Some(Command::Keygen(key)) => keygen(&key),
+        Some(Command::Keygen { data_dir, key }) => keygen(&data_dir, &key),
         Some(Command::Check(settings)) => check(&settings).await,
         Some(Command::Openapi) => print_openapi(),
         Some(Command::Probe { address }) => probe(address).await,
@@ -131,8 +131,8 @@ fn make_key(path: &Path, passphrase: Option<&str>) -> anyhow::Result<LogKey> {
     }
 }
 
-fn keygen(args: &KeyArgs) -> anyhow::Result<()> {
-    let path = args.path(Path::new("./indelible-data"));
+fn keygen(data_dir: &Path, args: &KeyArgs) -> anyhow::Result<()> {
+    let path = args.path(data_dir);
     if path.exists() {
         anyhow::bail!("{} is there already; it is never overwritten", path.display());
     }

@@ -3,16 +3,13 @@
 //! Border: the outer object. Names match without case, unknown members are
 //! ignored, `null` means absent; malformed JSON is 400.
 
-use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
 /// Reads the first JSON value of a body, which must be an object or null.
 pub(super) fn read(body: &[u8]) -> Result<Members<'static>, ApiError> {
-    let text = String::from_utf8_lossy(body);
-    let mut json = entry::json::first_value(&text).map_err(ApiError::unreadable_body)?;
-    match Value::deserialize(&mut json).map_err(ApiError::unreadable_body)? {
+    match entry::json::first_value(body).map_err(ApiError::unreadable_body)? {
         Value::Object(map) => Ok(Members(std::borrow::Cow::Owned(map))),
         Value::Null => Ok(Members(std::borrow::Cow::Owned(Map::new()))),
         other => Err(wrong_type("the body", "an object", &other)),

@@ -5,6 +5,7 @@
 //! publishes what it committed; [`Tree::advance`] follows what other servers
 //! on the same database committed, with the same code that appends.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -66,21 +67,22 @@ impl Tree {
     /// the one that this process has seen.
     pub(crate) async fn advance(&self) -> Result<Arc<Snapshot>, StoreError> {
         let _alone = self.following.lock().await;
-        let now = self.snapshot();
+        let before = self.snapshot();
         let head = self.store.head().await?;
-        // A commit of this very process may be published while we waited.
-        let now = if head.size < now.head.size { now } else { self.snapshot() };
-        if head.size == now.head.size {
-            return self.same(now, &head);
-        }
-        if head.size < now.head.size {
+        if head.size < before.head.size {
             return Err(StoreError::Corrupt(format!(
                 "the database holds {} leaves, but this server has already seen {} committed; \
                  was it restored from a backup?",
-                head.size, now.head.size
+                head.size, before.head.size
             )));
         }
-        self.follow(&now, head).await
+        // The sequencer may have committed and published more since the head was read.
+        let now = self.snapshot();
+        match now.head.size.cmp(&head.size) {
+            Ordering::Greater => Ok(now),
+            Ordering::Equal => self.same(now, &head),
+            Ordering::Less => self.follow(&now, head).await,
+        }
     }
 
     fn same(&self, now: Arc<Snapshot>, head: &Head) -> Result<Arc<Snapshot>, StoreError> {

@@ -7,5 +7,6 @@ pub(crate) mod databases;
 pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod postgres;
+pub(crate) mod process;
 pub(crate) mod rounds;
 pub(crate) mod served;

@@ -191,14 +191,14 @@ async fn duplicates_are_told_where_the_first_is(db: TestDb) {
 }
 
 async fn operators_switch_kinds_algorithms_and_operations_off(db: TestDb) {
-    let mut policy = entry::Policy::default();
-    policy.enabled_kinds = [entry::Kind::Dsse].into();
+    let policy =
+        entry::Policy { enabled_kinds: [entry::Kind::Dsse].into(), ..entry::Policy::default() };
     let served = Served::with(&db, Setup { policy, ..Setup::default() }).await;
     let refused = served.add(&hashedrekord(1)).await;
     let expected = "error processing entry: entry kind 'hashedrekord' is not enabled for submission on this server";
     assert_eq!((refused.status, refused.json()["message"].as_str()), (400, Some(expected)));
-    let mut policy = entry::Policy::default();
-    policy.algorithms = [entry::SigningAlgorithm::Ed25519ph].into();
+    let algorithms = [entry::SigningAlgorithm::Ed25519ph].into();
+    let policy = entry::Policy { algorithms, ..entry::Policy::default() };
     let served = Served::with(&db, Setup { policy, ..Setup::default() }).await;
     let refused = served.add(&hashedrekord(1)).await;
     let expected = "error processing entry: entry algorithms are not allowed";

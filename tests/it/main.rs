@@ -7,12 +7,16 @@
 mod harness;
 
 mod http_create;
+mod http_hostile;
 mod http_negotiation;
 mod http_read;
 mod http_routing;
 mod http_search;
+mod http_writers;
 mod log_faults;
 mod log_story;
+mod openapi;
+mod process;
 mod store_damage;
 mod store_outage;
 mod store_races;

@@ -4,8 +4,11 @@
 //! the number of values, because three bytes of text (`[],`) may become seventy of
 //! memory.
 
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::de::{Deserializer, StrRead};
+use serde_json::de::Deserializer;
 
 /// JSON values (elements and members, nested ones too) in one document.
 pub const MAX_VALUES: usize = 262_144;
@@ -27,16 +30,59 @@ pub enum JsonError {
 /// [`JsonError`].
 pub fn document(text: &str) -> Result<Value, JsonError> {
     check_count(text)?;
-    Ok(serde_json::from_str(text)?)
+    Ok(serde_json::from_str(&without_lone_surrogates(text))?)
 }
 
-/// A reader of the first JSON value of `text`, within the bound.
+/// Reads the first JSON value of a text; what follows it is ignored. Bytes that are
+/// not UTF-8 count as U+FFFD.
 ///
 /// # Errors
-/// [`JsonError::TooMany`].
-pub fn first_value(text: &str) -> Result<Deserializer<StrRead<'_>>, JsonError> {
-    check_count(text)?;
-    Ok(Deserializer::from_str(text))
+/// [`JsonError`].
+pub fn first_value<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
+    let text = String::from_utf8_lossy(text);
+    check_count(&text)?;
+    let text = without_lone_surrogates(&text);
+    Ok(T::deserialize(&mut Deserializer::from_str(&text))?)
+}
+
+/// Replaces each escape of a surrogate that has no partner by that of U+FFFD, as
+/// Rekor reads it; serde_json would refuse the text.
+fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    let mut fixed = String::new();
+    let (mut copied, mut skip_to) = (0, 0);
+    for at in memchr::memchr_iter(b'\\', text.as_bytes()) {
+        if at < skip_to {
+            continue;
+        }
+        // The escaped character cannot begin an escape itself.
+        skip_to = at + 2;
+        let lone = match surrogate(text, at) {
+            Some(0xd800..=0xdbff) => {
+                let paired = matches!(surrogate(text, at + 6), Some(0xdc00..=0xdfff));
+                skip_to = at + if paired { 12 } else { 6 };
+                !paired
+            }
+            Some(_) => true,
+            None => false,
+        };
+        if lone {
+            fixed.push_str(&text[copied..at]);
+            fixed.push_str("\\ufffd");
+            copied = at + 6;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    fixed.push_str(&text[copied..]);
+    Cow::Owned(fixed)
+}
+
+/// The surrogate that an escape at this place stands for.
+fn surrogate(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    let unit = u16::from_str_radix(digits, 16).ok()?;
+    (0xd800..=0xdfff).contains(&unit).then_some(unit)
 }
 
 fn check_count(text: &str) -> Result<(), JsonError> {
@@ -81,5 +127,19 @@ mod tests {
         let text = format!("\"{}\"", ",".repeat(3 * MAX_VALUES));
         assert!(document(&text).is_ok());
         assert!(document("1 2").is_err());
+    }
+
+    #[test]
+    fn surrogates_without_a_partner_are_replaced() {
+        for (text, read) in [
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ude00\ud83d!""#, "\u{fffd}\u{fffd}!"),
+            (r#""\uD83D\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud83d""#, "\\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+        ] {
+            assert_eq!(document(text).unwrap(), read, "{text}");
+        }
     }
 }

@@ -28,9 +28,7 @@ impl ProposedEntry {
     /// # Errors
     /// [`ParseError`], the first that applies.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let text = String::from_utf8_lossy(body);
-        let mut json = json::first_value(&text).map_err(|e| ParseError::Json(e.to_string()))?;
-        let outer = Outer::deserialize(&mut json).map_err(|e| ParseError::Json(e.to_string()))?;
+        let outer = json::first_value(body).map_err(|e| ParseError::Json(e.to_string()))?;
         Self::from_outer(outer)
     }
 

@@ -1,0 +1,140 @@
+//! The real binary in a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::databases::TestDb;
+
+/// How long a process may take to say or do something.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Data directory and database of servers that follow one another.
+pub(crate) struct Site {
+    pub(crate) data: TempDir,
+    database: TestDb,
+}
+
+/// A running server; killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    /// `http://127.0.0.1:port`
+    pub(crate) url: String,
+    /// `http://127.0.0.1:port` of the metrics.
+    pub(crate) metrics: String,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Site {
+    pub(crate) fn new(db: &TestDb) -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        Self { data, database: db.clone() }
+    }
+
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.data.path().join("log-key.pem")
+    }
+
+    /// The command with this site's settings and no other environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_indelible"));
+        command
+            .env_clear()
+            .env("INDELIBLE_DATA_DIR", self.data.path())
+            .env("INDELIBLE_DATABASE", self.database.setting())
+            .env("INDELIBLE_LISTEN", "127.0.0.1:0")
+            .env("INDELIBLE_METRICS_LISTEN", "127.0.0.1:0")
+            .env("INDELIBLE_LOG_FORMAT", "json")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a server and waits until it listens.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Process {
+        let mut child = self.command(arguments).spawn().expect("the server starts");
+        let stderr = child.stderr.take().expect("a pipe");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // Nobody may listen any more; the pipe is emptied all the same.
+                let _ = sender.send(line);
+            }
+        });
+        let mut process = Process { child, url: String::new(), metrics: String::new(), lines };
+        process.metrics = process.address("metrics");
+        process.url = process.address("listening");
+        process
+    }
+
+    /// Runs a server that is expected to refuse to start; what it says.
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("the server runs");
+        assert!(!output.status.success(), "it started");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    }
+}
+
+impl Process {
+    /// The next log line that says this.
+    pub(crate) fn line(&self, message: &str) -> serde_json::Value {
+        loop {
+            let line =
+                self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {message:?}"));
+            let line: serde_json::Value =
+                serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    fn address(&self, message: &str) -> String {
+        let line = self.line(message);
+        format!("http://{}", line["address"].as_str().expect("an address"))
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it is killed");
+        self.child.wait().expect("it is gone");
+    }
+
+    /// `kill -TERM`, without waiting.
+    pub(crate) fn terminate(&self) {
+        let signal = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(signal.expect("kill runs").success());
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Permission bits of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).expect("the file").permissions().mode() & 0o777
+}

@@ -1,0 +1,101 @@
+//! Many writers at once, and databases that break under them, seen through HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use indelible_client::verify::{LogKey, verify_entry};
+use indelible_client::{Client, Uploaded};
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::hashedrekord;
+use crate::harness::faults::{Fault, FaultyStore, Method};
+use crate::harness::served::{Served, Setup};
+
+both! {
+    sixty_four_writers_get_receipts_that_verify,
+    every_broken_store_call_is_answered_and_harmless,
+}
+
+/// Uploads and verifies; the entry's ID and index.
+async fn upload(client: &Client, key: &LogKey, n: u64) -> (String, u64, bool) {
+    let (entry, new) = match client.upload(&hashedrekord(n)).await.expect("an answer") {
+        Uploaded::Created(entry) => (entry, true),
+        Uploaded::Exists { id, entry, .. } => {
+            let entry = *entry.expect("the conflict carries the entry");
+            assert_eq!(entry.single().unwrap().0, id.to_string());
+            (entry, false)
+        }
+    };
+    let receipt = verify_entry(&entry, key).expect("the receipt verifies");
+    (receipt.entry_id.to_string(), receipt.log_index, new)
+}
+
+async fn sixty_four_writers_get_receipts_that_verify(db: TestDb) {
+    let served = Served::start(&db).await;
+    let key = Arc::new(LogKey::from_pem(served.log.public_key_pem()).unwrap());
+    let writers: Vec<_> = (0..64_u64)
+        .map(|writer| {
+            let (client, key) = (served.client(), Arc::clone(&key));
+            tokio::spawn(async move {
+                let mut receipts = Vec::new();
+                // Every artifact is uploaded by four writers.
+                for step in 0..4 {
+                    receipts.push(upload(&client, &key, (writer % 16) * 4 + step).await);
+                }
+                receipts
+            })
+        })
+        .collect();
+    let mut places: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut created = 0;
+    for writer in writers {
+        for (id, index, new) in writer.await.expect("a writer") {
+            places.entry(id).or_default().insert(index);
+            created += u64::from(new);
+        }
+    }
+    assert!(places.values().all(|indexes| indexes.len() == 1), "one leaf, one index");
+    assert_eq!(places.values().flatten().copied().collect::<BTreeSet<_>>(), (0..64).collect());
+    assert_eq!((created, served.log.check().await.unwrap()), (64, 64));
+    served.stop().await;
+}
+
+async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let served = Served::on(store.clone(), Setup::default()).await;
+    let key = LogKey::from_pem(served.log.public_key_pem()).unwrap();
+    let mut n = 0;
+    for fault in [Fault::Refused, Fault::DoneButReportedAsFailed] {
+        // The last one: the commit's outcome is unknown, and so is the head at first.
+        for broken in
+            [&[Method::FindLeaves][..], &[Method::Commit], &[Method::Commit, Method::Head]]
+        {
+            n += 1;
+            for method in broken {
+                store.fail(*method, 1, fault);
+            }
+            // Whatever is answered, trying again gives the entry, once.
+            let first = served.add(&hashedrekord(n)).await;
+            assert!([201, 503].contains(&first.status), "{broken:?} {fault:?}: {}", first.text);
+            assert!(first.status == 201 || !first.header("retry-after").is_empty());
+            let (_, index, _) = upload(&served.client(), &key, n).await;
+            assert_eq!(index, n - 1, "{broken:?} {fault:?}");
+            assert_eq!(served.log.check().await.unwrap(), n);
+        }
+        for (method, path) in [
+            (Method::Entry, "/api/v1/log/entries?logIndex=0"),
+            (Method::Head, "/api/v1/log"),
+            (Method::Ping, "/readyz"),
+        ] {
+            store.fail(method, 1, fault);
+            let answer = served.get(path).await;
+            assert_eq!(answer.status, 503, "{method:?} {fault:?}: {}", answer.text);
+            assert!(!answer.text.contains("fault"), "causes stay inside: {}", answer.text);
+            assert_eq!(served.get(path).await.status, 200, "{path}");
+        }
+        store.fail(Method::Search, 1, fault);
+        let query = r#"{"subject":"x"}"#;
+        assert_eq!(served.post("/api/v1/index/retrieve", query).await.status, 503);
+        assert_eq!(served.post("/api/v1/index/retrieve", query).await.status, 200);
+    }
+}

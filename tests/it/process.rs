@@ -1,0 +1,221 @@
+//! The server as a process: starting, dying, being asked to stop, being watched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_client::verify::{LogKey, verify_entry};
+use indelible_client::{Client, Uploaded};
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::hashedrekord;
+use crate::harness::process::{Process, Site, mode};
+
+both! {
+    what_was_answered_survives_a_kill,
+    a_shutdown_finishes_what_is_under_way,
+    surprises_at_the_start_are_refused,
+    operators_see_what_happens,
+    a_flood_of_bad_bodies_leaves_memory_flat,
+}
+
+fn client(process: &Process) -> Client {
+    let client = Client::builder(&process.url).retries(0).timeout(Some(Duration::from_secs(60)));
+    client.build().expect("a client")
+}
+
+async fn log_key(client: &Client) -> LogKey {
+    let pem = client.public_key(None).await.expect("the key");
+    LogKey::from_pem(&pem).expect("a key")
+}
+
+/// Uploads until the server is gone; IDs and indexes of what was answered.
+async fn upload_until_gone(client: Client, from: u64) -> Vec<(String, u64)> {
+    let mut answered = Vec::new();
+    for n in from.. {
+        match client.upload(&hashedrekord(n)).await {
+            Ok(Uploaded::Created(entry)) => {
+                let (id, body) = entry.single().expect("one entry");
+                answered.push((id.to_owned(), body.log_index));
+            }
+            Ok(Uploaded::Exists { .. }) => panic!("nothing is uploaded twice"),
+            Err(_) => break,
+        }
+    }
+    answered
+}
+
+async fn what_was_answered_survives_a_kill(db: TestDb) {
+    let site = Site::new(&db);
+    let mut answered = Vec::new();
+    for life in 0..3_u64 {
+        let process = site.start(&[]);
+        let client = client(&process);
+        client.upload(&hashedrekord(life * 1_000_000 + 999_999)).await.expect("it works");
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let from = life * 1_000_000 + writer * 10_000;
+                tokio::spawn(upload_until_gone(client.clone(), from))
+            })
+            .collect();
+        // Dies while they write: after some, before all.
+        let before = client.log_info().await.expect("the head").tree_size;
+        while client.log_info().await.is_ok_and(|info| info.tree_size < before + 40) {}
+        process.kill();
+        for writer in writers {
+            answered.extend(writer.await.expect("a writer"));
+        }
+    }
+    let process = site.start(&[]);
+    let client = client(&process);
+    let key = Arc::new(log_key(&client).await);
+    assert!(answered.len() > 60, "only {} were answered", answered.len());
+    for (id, index) in &answered {
+        let entry = client.entry_by_uuid(id).await.expect("it is there");
+        let receipt = verify_entry(&entry, &key).expect("it verifies");
+        assert_eq!((receipt.log_index, receipt.entry_id.to_string()), (*index, id.clone()));
+    }
+    drop(process);
+    let check = site.command(&["check"]).output().expect("check runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+async fn a_shutdown_finishes_what_is_under_way(db: TestDb) {
+    let site = Site::new(&db);
+    let mut process = site.start(&[]);
+    let client = client(&process);
+    let writers: Vec<_> = (0..8)
+        .map(|writer| tokio::spawn(upload_until_gone(client.clone(), writer * 10_000)))
+        .collect();
+    while client.log_info().await.is_ok_and(|info| info.tree_size < 40) {}
+    process.terminate();
+    assert!(process.wait().success(), "it ends well");
+    process.line("stopped");
+    let mut answered = 0;
+    for writer in writers {
+        answered += writer.await.expect("a writer").len() as u64;
+    }
+    // Each request was either answered or refused: nothing was added unseen.
+    let process = site.start(&[]);
+    let size = super::process::client(&process).log_info().await.expect("the head").tree_size;
+    assert_eq!(size, answered);
+}
+
+async fn surprises_at_the_start_are_refused(db: TestDb) {
+    let site = Site::new(&db);
+    let first = site.start(&["serve", "--hostname", "log.example"]);
+    let port = first.url.rsplit(':').next().expect("a port");
+    let taken = site.refusal(&["--listen", &format!("127.0.0.1:{port}")]);
+    assert!(taken.contains("listening on"), "{taken}");
+    drop(first);
+    assert_eq!(mode(&site.key_file()), 0o600);
+    let hostname = site.refusal(&["--hostname", "other.example"]);
+    assert!(hostname.contains("log.example") && hostname.contains("--hostname"), "{hostname}");
+    let key = std::fs::read(site.key_file()).expect("the key");
+    std::fs::remove_file(site.key_file()).expect("it is removed");
+    let missing = site.refusal(&[]);
+    assert!(missing.contains("restore that file") && !site.key_file().exists(), "{missing}");
+    let other = site.data.path().join("other/key.pem");
+    let other = other.to_str().expect("a path");
+    let keygen = || site.command(&["keygen", "--key", other]).status().expect("keygen runs");
+    assert!(keygen().success() && mode(other.as_ref()) == 0o600);
+    assert!(!keygen().success(), "a key is never overwritten");
+    let foreign = site.refusal(&["--key", other]);
+    assert!(foreign.contains("log ID") && foreign.contains("new database"), "{foreign}");
+    std::fs::write(site.key_file(), key).expect("it is put back");
+    let open = site.refusal(&[]);
+    assert!(open.contains("chmod 600"), "{open}");
+    let mut permissions = std::fs::metadata(site.key_file()).expect("the key").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    std::fs::set_permissions(site.key_file(), permissions).expect("it is closed");
+    drop(site.start(&[]));
+    let passphrase = site.data.path().join("passphrase");
+    std::fs::write(&passphrase, "correct horse\n").expect("a passphrase");
+    let sealed = Site::new(&TestDb::sqlite());
+    let file = passphrase.to_str().expect("a path");
+    drop(sealed.start(&["--key-passphrase-file", file]));
+    let refused = sealed.refusal(&[]);
+    assert!(refused.contains("INDELIBLE_KEY_PASSPHRASE"), "{refused}");
+    let unknown = site.refusal(&["--database", "mysql://user:secret@host/x"]);
+    assert!(unknown.contains("postgres://") && !unknown.contains("secret"), "{unknown}");
+}
+
+async fn text(url: String) -> String {
+    let answer = reqwest::Client::builder().no_proxy().build().expect("a client").get(url);
+    answer.send().await.expect("an answer").text().await.expect("text")
+}
+
+async fn operators_see_what_happens(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&["--log", "info"]);
+    let sample = |text: &str, line: &str| {
+        let found = text.lines().find(|found| found.starts_with(line));
+        found.map_or(0.0, |found| {
+            found.rsplit(' ').next().expect("a value").parse().expect("a number")
+        })
+    };
+    let count = "rekor_qps_by_api{path=\"/api/v1/log\",method=\"GET\",code=\"200\"}";
+    let latency = "rekor_latency_by_api_count{path=\"/api/v1/log\",method=\"GET\"}";
+    let before = text(format!("{}/metrics", process.metrics)).await;
+    text(format!("{}/api/v1/log", process.url)).await;
+    let after = text(format!("{}/metrics", process.metrics)).await;
+    for line in [count, latency] {
+        assert_eq!(sample(&after, line), sample(&before, line) + 1.0, "{line}\n{after}");
+    }
+    client(&process).upload(&hashedrekord(1)).await.expect("it works");
+    let after = text(format!("{}/metrics", process.metrics)).await;
+    assert_eq!(sample(&after, "rekor_new_entries"), 1.0);
+    assert!(after.contains("rekor_build_info{version="), "{after}");
+    let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let asked = asked.get(format!("{}/api/v1/log/entries/x", process.url));
+    asked.header("x-request-id", "seen-in-the-log").send().await.expect("an answer");
+    loop {
+        let line = process.line("completed request");
+        if line["span"]["id"] == "seen-in-the-log" {
+            assert_eq!(
+                (line["status"].as_u64(), line["level"].as_str()),
+                (Some(422), Some("WARN"))
+            );
+            break;
+        }
+    }
+    assert_eq!(text(format!("{}/healthz", process.url)).await, "ok\n");
+    assert_eq!(text(format!("{}/readyz", process.url)).await, "ok\n");
+    let address = process.url.trim_start_matches("http://");
+    let probe = site.command(&["probe", "--address", address]).status().expect("it runs");
+    assert!(probe.success());
+    drop(process);
+    let probe = site.command(&["probe", "--address", "127.0.0.1:9"]).status().expect("it runs");
+    assert!(!probe.success());
+}
+
+async fn a_flood_of_bad_bodies_leaves_memory_flat(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&["--log", "info,access=off"]);
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let flood = || async {
+        let bodies = [
+            format!("{{\"spec\":[{}0]}}", "[],".repeat(2 << 20)),
+            format!("{{\"kind\":\"{}\"}}", "x".repeat(8 << 20)),
+            format!(
+                "{{\"kind\":\"dsse\",\"apiVersion\":\"0.0.1\",\"spec\":{{\"a\":\"{}\"}}}}",
+                "x".repeat(8 << 20)
+            ),
+        ];
+        for body in bodies.iter().cycle().take(24) {
+            let request = http
+                .post(format!("{}/api/v1/log/entries", process.url))
+                .header("content-type", "application/json")
+                .body(body.clone());
+            let status = request.send().await.expect("an answer").status().as_u16();
+            assert!([400, 422, 500].contains(&status), "{status}");
+        }
+    };
+    flood().await;
+    let before = process.resident_kib();
+    for _ in 0..4 {
+        flood().await;
+    }
+    let after = process.resident_kib();
+    assert!(after < before + (64 << 10), "{before} KiB grew to {after} KiB");
+    assert_eq!(client(&process).log_info().await.expect("the head").tree_size, 0);
+}
