@@ -1,12 +1,10 @@
 #!/bin/sh
 # Writes the seed corpora and the test key that some targets check signatures with.
 #
-# Needs openssl, and the fixtures under crates/entry/tests/fixtures. Keys are new at each run, so every seed changes
-# with it; commit them together.
+# Needs openssl. Keys are new at each run, so every seed changes with it; commit them together.
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-fixtures=$fuzz/../crates/entry/tests/fixtures
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
