@@ -44,7 +44,7 @@ async fn every_criterion_finds_at_once(db: TestDb) {
         hash.to_uppercase(),
         format!("sha256:{}", hash.to_uppercase()),
     ] {
-        assert_eq!(found(&served, json!({ "hash": spelled })).await, [plain.clone()]);
+        assert_eq!(found(&served, json!({ "hash": spelled })).await, [plain.as_str()]);
     }
     let statement = br#"{"_type":"x","subject":[{"name":"a","digest":{"sha256":"aa","sha512":"bb"}}],
         "predicate":{"materials":[{"uri":"m","digest":{"sha1":"cccccccccccccccccccccccccccccccccccccccc"}}]}}"#;
@@ -52,13 +52,13 @@ async fn every_criterion_finds_at_once(db: TestDb) {
     let attested = added(&served, &envelope).await;
     let text = envelope["spec"]["proposedContent"]["envelope"].as_str().unwrap();
     for digest in [tlog_sha256(statement), tlog_sha256(text.as_bytes())] {
-        assert_eq!(found(&served, json!({ "hash": digest })).await, [attested.clone()]);
+        assert_eq!(found(&served, json!({ "hash": digest })).await, [attested.as_str()]);
     }
     assert_eq!(
         found(&served, json!({ "hash": "sha1:cccccccccccccccccccccccccccccccccccccccc" })).await,
-        [attested.clone()]
+        [attested.as_str()]
     );
-    assert_eq!(found(&served, json!({ "subject": "sha256:aa" })).await, [attested.clone()]);
+    assert_eq!(found(&served, json!({ "subject": "sha256:aa" })).await, [attested.as_str()]);
     // Rekor finds only the first of these two by key.
     let key = json!({ "format": "x509", "content": base64(public_key_pem()) });
     assert_eq!(found(&served, json!({ "publicKey": key })).await, [plain, attested]);
@@ -72,7 +72,7 @@ async fn every_criterion_finds_at_once(db: TestDb) {
         json!({ "subject": "https://CI.example/run" }),
         json!({ "publicKey": key }),
     ] {
-        assert_eq!(found(&served, query.clone()).await, [certified.clone()], "{query}");
+        assert_eq!(found(&served, query.clone()).await, [certified.as_str()], "{query}");
     }
 }
 
