@@ -7,8 +7,9 @@
 
 pub mod ecdsa;
 pub mod ed25519;
+pub mod minisign;
 pub mod rsa;
-mod ssh_wire;
+pub mod ssh;
 pub mod x509;
 
 mod error;
@@ -163,11 +164,11 @@ pub trait EvidenceKey: Send + Sync + fmt::Debug {
 pub fn parse_key(format: KeyFormat, content: &[u8]) -> Result<Box<dyn EvidenceKey>, KeyError> {
     match format {
         KeyFormat::X509 => Ok(Box::new(x509::X509Verifier::parse(content)?)),
-        KeyFormat::Pgp
-        | KeyFormat::Minisign
-        | KeyFormat::Ssh
-        | KeyFormat::Pkcs7
-        | KeyFormat::Tuf => Err(KeyError::UnsupportedFormat(format)),
+        KeyFormat::Minisign => Ok(Box::new(minisign::MinisignKey::parse(content)?)),
+        KeyFormat::Ssh => Ok(Box::new(ssh::SshKey::parse(content)?)),
+        KeyFormat::Pgp | KeyFormat::Pkcs7 | KeyFormat::Tuf => {
+            Err(KeyError::UnsupportedFormat(format))
+        }
     }
 }
 

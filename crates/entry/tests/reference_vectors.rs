@@ -14,20 +14,14 @@ use indelible_entry as entry;
 use serde_json::Value;
 use sha2::{Digest as _, Sha512};
 
-/// Kinds and key formats that this version serves.
+/// Key formats that this version does not serve.
+const MISSING_FORMATS: &[&str] = &["pgp"];
+/// Kinds that this version does not serve.
+const MISSING_KINDS: &[&str] = &["alpine", "cose", "helm", "jar", "rfc3161", "rpm", "tuf"];
+
 fn served(vector: &Value) -> bool {
-    let kind: entry::Kind = text(vector, "kind").parse().expect("a kind");
     let format = vector.get("pki_format").and_then(Value::as_str).unwrap_or("x509");
-    matches!(
-        (kind, format),
-        (
-            entry::Kind::Hashedrekord
-                | entry::Kind::Rekord
-                | entry::Kind::Dsse
-                | entry::Kind::Intoto,
-            "x509"
-        )
-    )
+    !MISSING_FORMATS.contains(&format) && !MISSING_KINDS.contains(&text(vector, "kind"))
 }
 
 #[test]
@@ -53,6 +47,7 @@ fn check(folder: &Path, vector: &Value) -> Result<(), String> {
     let proposal = propose(kind, text(vector, "api_version"), &inputs(folder, vector))
         .map_err(|error| format!("not proposed: {error}"))?;
     let proposed = ProposedEntry::from_value(proposal).map_err(|error| error.to_string())?;
+    // Vectors with dates in them were made with the expiry check off: the epoch is before every expiry.
     let verified = proposed.verify(&Policy::default(), 0).map_err(|error| error.to_string())?;
     if let Some(body) = vector.get("body").and_then(Value::as_str) {
         let (got, want) = (verified.body(), STANDARD.decode(body).expect("base64"));

@@ -115,6 +115,11 @@ impl EcdsaKey {
             return Err(KeyError::EcdsaLength);
         }
         let (r, s) = signature.split_at(length / 2);
+        self.verify_numbers(digest, r, s)
+    }
+
+    /// Verifies a signature given as two big-endian numbers.
+    pub(crate) fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> Result<(), KeyError> {
         let der = der_signature(r, s).map_err(|_| KeyError::EcdsaFixed)?;
         if self.verify_der(digest, &der) { Ok(()) } else { Err(KeyError::EcdsaFixed) }
     }

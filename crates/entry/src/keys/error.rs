@@ -74,9 +74,17 @@ pub enum KeyError {
     /// A digest was offered where the algorithm signs messages.
     #[error("message cannot be nil")]
     MessageNeeded,
+    /// Anything else that is wrong with a key or signature; the text is complete.
+    #[error("{0}")]
+    Invalid(Cow<'static, str>),
 }
 
 impl KeyError {
+    /// A refusal whose text is complete.
+    pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        KeyError::Invalid(text.into())
+    }
+
     /// A refusal with the prefix `x509: `.
     pub(crate) fn x509(text: impl Into<Cow<'static, str>>) -> Self {
         KeyError::X509(text.into())

@@ -152,7 +152,7 @@ impl PublicKey {
     /// OpenSSH's fingerprint of the key: `SHA256:` and unpadded base64.
     #[must_use]
     pub fn ssh_fingerprint(&self) -> String {
-        super::super::ssh_wire::fingerprint(self)
+        super::super::ssh::fingerprint_of(self)
     }
 
     /// The RSA key, for formats that need another padding.

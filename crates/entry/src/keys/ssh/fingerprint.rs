@@ -1,25 +1,30 @@
-//! Public keys in OpenSSH's wire format (RFC 4253 section 6.6, RFC 5656 section
-//! 3.1, RFC 8709 section 4), as far as fingerprints need it.
+//! OpenSSH's fingerprints (`ssh-keygen -l`), also of keys that came in another format.
 //!
-//! Border: writing only.
+//! Border: writing keys in wire format (RFC 4253 section 6.6, RFC 5656 section 3.1,
+//! RFC 8709 section 4).
 
 use sha2::{Digest as _, Sha256};
 
-use super::ecdsa::Curve;
-use super::x509::PublicKey;
+use super::super::ecdsa::Curve;
+use super::super::x509::PublicKey;
+use super::wire;
 
-/// OpenSSH's fingerprint: `SHA256:` and the unpadded base64 of the SHA-256 of the
-/// key in wire format.
-pub(super) fn fingerprint(key: &PublicKey) -> String {
-    let blob = blob(key);
+/// The fingerprint of a key in wire format: `SHA256:` and the unpadded base64 of the
+/// SHA-256.
+pub(crate) fn of_blob(blob: &[u8]) -> String {
     let digest = crate::base64::encode(Sha256::digest(blob));
     format!("SHA256:{}", digest.trim_end_matches('='))
+}
+
+/// The fingerprint that the key would have in OpenSSH.
+pub(crate) fn of_public_key(key: &PublicKey) -> String {
+    of_blob(&blob(key))
 }
 
 fn blob(key: &PublicKey) -> Vec<u8> {
     if let Some(rsa) = key.as_rsa() {
         let exponent = rsa.exponent().to_be_bytes();
-        return fields(&[b"ssh-rsa", &integer(&exponent), &integer(rsa.modulus())]);
+        return wire::strings(&[b"ssh-rsa", &integer(&exponent), &integer(rsa.modulus())]);
     }
     if let Some(ecdsa) = key.as_ecdsa() {
         let (name, curve): (&[u8], &[u8]) = match ecdsa.curve() {
@@ -27,21 +32,10 @@ fn blob(key: &PublicKey) -> Vec<u8> {
             Curve::P384 => (b"ecdsa-sha2-nistp384", b"nistp384"),
             Curve::P521 => (b"ecdsa-sha2-nistp521", b"nistp521"),
         };
-        return fields(&[name, curve, ecdsa.point()]);
+        return wire::strings(&[name, curve, ecdsa.point()]);
     }
     let bytes = key.as_ed25519().map_or(&[][..], |key| key.as_bytes());
-    fields(&[b"ssh-ed25519", bytes])
-}
-
-/// Each field with its length in four bytes before it.
-fn fields(fields: &[&[u8]]) -> Vec<u8> {
-    let mut blob = Vec::new();
-    for field in fields {
-        // Keys of more than 4 GiB do not get here.
-        blob.extend_from_slice(&(field.len() as u32).to_be_bytes());
-        blob.extend_from_slice(field);
-    }
-    blob
+    wire::strings(&[b"ssh-ed25519", bytes])
 }
 
 /// An mpint's content: no leading zeros, but one when the top bit is set.
@@ -105,7 +99,7 @@ mod tests {
                 "SHA256:TfHpgvX1J1KIHRpbio2b/HcX3YPiLmNhfUx8+ArwPBw",
             ),
         ] {
-            assert_eq!(fingerprint(&PublicKey::from_pem(pem).unwrap()), expected);
+            assert_eq!(of_public_key(&PublicKey::from_pem(pem).unwrap()), expected);
         }
     }
 }

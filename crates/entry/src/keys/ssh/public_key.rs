@@ -1,0 +1,209 @@
+//! SSH public keys and certificates in wire format (RFC 4253 section 6.6, RFC 5656,
+//! RFC 8709, OpenSSH's PROTOCOL.u2f and PROTOCOL.certkeys), and what they verify.
+//!
+//! Border: one blob. A certificate is read for its key; who signed it and when it is
+//! valid is not judged, as in Rekor.
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::ecdsa::{Curve, EcdsaKey};
+use super::super::ed25519::Ed25519Key;
+use super::super::rsa::RsaKey;
+use super::super::{DigestAlgorithm, KeyError};
+use super::signature::Signature;
+use super::wire::Reader;
+
+const CERTIFICATE_SUFFIX: &[u8] = b"-cert-v01@openssh.com";
+/// Largest RSA public exponent in bytes (24 bits).
+const MAX_EXPONENT: usize = 3;
+
+/// A key that verifies SSH signatures.
+#[derive(Debug)]
+pub(super) struct SshPublicKey {
+    /// The name of the key's algorithm, without a certificate's suffix.
+    algorithm: Vec<u8>,
+    material: Material,
+    /// The application of a hardware key.
+    application: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Material {
+    Rsa(RsaKey),
+    Ecdsa(Box<EcdsaKey>),
+    Ed25519(Ed25519Key),
+}
+
+impl SshPublicKey {
+    /// Reads a key or certificate; nothing may follow it.
+    pub(super) fn from_blob(blob: &[u8]) -> Result<(Vec<u8>, Self), KeyError> {
+        let mut reader = Reader::new(blob);
+        let name = reader.string()?;
+        let is_certificate = name.ends_with(CERTIFICATE_SUFFIX);
+        let plain = plain_name(name);
+        if is_certificate {
+            let _nonce = reader.string()?;
+        }
+        let key = Self::read(plain, &mut reader)?;
+        if is_certificate {
+            read_certificate(&mut reader)?;
+        }
+        reader.end().map_err(|_| KeyError::invalid("ssh: trailing junk in public key"))?;
+        Ok((name.to_vec(), key))
+    }
+
+    fn read(name: &[u8], reader: &mut Reader<'_>) -> Result<Self, KeyError> {
+        let material = match name {
+            b"ssh-rsa" => Material::Rsa(read_rsa(reader)?),
+            b"ecdsa-sha2-nistp256" | b"sk-ecdsa-sha2-nistp256@openssh.com" => {
+                read_ecdsa(Curve::P256, b"nistp256", reader)?
+            }
+            b"ecdsa-sha2-nistp384" => read_ecdsa(Curve::P384, b"nistp384", reader)?,
+            b"ecdsa-sha2-nistp521" => read_ecdsa(Curve::P521, b"nistp521", reader)?,
+            b"ssh-ed25519" | b"sk-ssh-ed25519@openssh.com" => {
+                let bytes = reader.string()?.try_into();
+                let bytes = bytes
+                    .map_err(|_| KeyError::invalid("ssh: invalid size for Ed25519 public key"))?;
+                Material::Ed25519(Ed25519Key::new(bytes))
+            }
+            b"ssh-dss" => {
+                return Err(KeyError::invalid("ssh: DSA keys (ssh-dss) are not supported"));
+            }
+            other => {
+                let name = String::from_utf8_lossy(other);
+                return Err(KeyError::invalid(format!("ssh: unknown key algorithm: {name:.64}")));
+            }
+        };
+        let application = match name.starts_with(b"sk-") {
+            true => Some(reader.string()?.to_vec()),
+            false => None,
+        };
+        Ok(Self { algorithm: name.to_vec(), material, application })
+    }
+
+    /// Verifies a signature over a message.
+    pub(super) fn verify(
+        &self,
+        message: &[u8],
+        signature: Signature<'_>,
+    ) -> Result<(), KeyError> {
+        let format_matches = match &self.material {
+            Material::Rsa(_) => rsa_digest(signature.format).is_some(),
+            _ => signature.format == self.algorithm,
+        };
+        if !format_matches {
+            return Err(KeyError::invalid(format!(
+                "ssh: signature type {:.64} for key type {}",
+                String::from_utf8_lossy(signature.format),
+                String::from_utf8_lossy(&self.algorithm),
+            )));
+        }
+        let verified = match &self.application {
+            None => self.verify_bytes(message, signature),
+            Some(application) => {
+                let signed = hardware_bytes(application, message, signature.rest)?;
+                self.verify_bytes(&signed, signature)
+            }
+        };
+        verified.map_err(|_| KeyError::invalid("ssh: signature did not verify"))
+    }
+
+    fn verify_bytes(&self, message: &[u8], signature: Signature<'_>) -> Result<(), KeyError> {
+        match &self.material {
+            Material::Rsa(key) => {
+                let digest = rsa_digest(signature.format).ok_or(KeyError::RsaVerification)?;
+                // Some signers drop leading zeros (RFC 4253 section 6.6 allows it).
+                let missing = key.modulus().len().saturating_sub(signature.blob.len());
+                let padded = [&vec![0; missing], signature.blob].concat();
+                key.verify_pkcs1(digest, &digest.digest(message), &padded)
+            }
+            Material::Ecdsa(key) => {
+                let mut reader = Reader::new(signature.blob);
+                let (r, s) = (reader.positive()?, reader.positive()?);
+                reader.end()?;
+                let digest = match key.curve() {
+                    Curve::P256 => DigestAlgorithm::Sha256,
+                    Curve::P384 => DigestAlgorithm::Sha384,
+                    Curve::P521 => DigestAlgorithm::Sha512,
+                };
+                key.verify_numbers(&digest.digest(message), r, s)
+            }
+            Material::Ed25519(key) => key.verify(message, signature.blob),
+        }
+    }
+}
+
+fn plain_name(name: &[u8]) -> &[u8] {
+    match name.strip_suffix(CERTIFICATE_SUFFIX) {
+        Some(b"sk-ssh-ed25519") => b"sk-ssh-ed25519@openssh.com",
+        Some(b"sk-ecdsa-sha2-nistp256") => b"sk-ecdsa-sha2-nistp256@openssh.com",
+        Some(plain) => plain,
+        None => name,
+    }
+}
+
+fn read_rsa(reader: &mut Reader<'_>) -> Result<RsaKey, KeyError> {
+    let (exponent, modulus) = (reader.positive()?, reader.positive()?);
+    if exponent.len() > MAX_EXPONENT {
+        return Err(KeyError::invalid("ssh: exponent too large"));
+    }
+    let exponent = exponent.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    if exponent < 3 || exponent % 2 == 0 {
+        return Err(KeyError::invalid("ssh: incorrect exponent"));
+    }
+    Ok(RsaKey::new(modulus, exponent))
+}
+
+fn read_ecdsa(
+    curve: Curve,
+    name: &[u8],
+    reader: &mut Reader<'_>,
+) -> Result<Material, KeyError> {
+    if reader.string()? != name {
+        return Err(KeyError::invalid("ssh: unsupported curve"));
+    }
+    let key = EcdsaKey::from_uncompressed(curve, reader.string()?)
+        .map_err(|_| KeyError::invalid("ssh: invalid curve point"))?;
+    Ok(Material::Ecdsa(Box::new(key)))
+}
+
+/// Reads a certificate's fields behind its key.
+fn read_certificate(reader: &mut Reader<'_>) -> Result<(), KeyError> {
+    let _serial = reader.u64()?;
+    let _type = reader.u32()?;
+    let _key_id = reader.string()?;
+    let mut principals = Reader::new(reader.string()?);
+    while !principals.rest().is_empty() {
+        principals.string()?;
+    }
+    let (_after, _before) = (reader.u64()?, reader.u64()?);
+    let (_critical, _extensions, _reserved) = (reader.string()?, reader.string()?, reader.string()?);
+    let signer = reader.string()?;
+    if Reader::new(signer).string()?.ends_with(CERTIFICATE_SUFFIX) {
+        // A certificate that signs certificates would make this recursive.
+        return Err(KeyError::invalid("ssh: a certificate is signed by a certificate"));
+    }
+    SshPublicKey::from_blob(signer)?;
+    let mut signature = Reader::new(reader.string()?);
+    signature.string()?;
+    signature.string()?;
+    Ok(())
+}
+
+fn rsa_digest(format: &[u8]) -> Option<DigestAlgorithm> {
+    match format {
+        b"ssh-rsa" => Some(DigestAlgorithm::Sha1),
+        b"rsa-sha2-256" => Some(DigestAlgorithm::Sha256),
+        b"rsa-sha2-512" => Some(DigestAlgorithm::Sha512),
+        _ => None,
+    }
+}
+
+/// What a hardware key signs for a message: the application's digest, flags, counter
+/// and the message's digest.
+fn hardware_bytes(application: &[u8], message: &[u8], rest: &[u8]) -> Result<Vec<u8>, KeyError> {
+    if rest.len() != 5 {
+        return Err(KeyError::invalid("ssh: a hardware key's signature lacks flags and counter"));
+    }
+    Ok([&Sha256::digest(application), rest, &Sha256::digest(message)].concat())
+}
