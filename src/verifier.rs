@@ -61,10 +61,10 @@ impl Verifier {
     /// # Errors
     /// [`Refused`].
     pub async fn leaf_of(&self, entry: serde_json::Value) -> Result<Hash, Refused> {
-        let now = (self.clock)();
+        let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
         let canonical = self
             .run(move || -> Result<_, Refused> {
-                Ok(ProposedEntry::from_value(entry)?.canonicalize(now)?)
+                Ok(ProposedEntry::from_value(entry)?.canonicalize(&policy, now)?)
             })
             .await?;
         Ok(Hash::leaf(&canonical))

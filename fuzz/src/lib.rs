@@ -38,7 +38,7 @@ pub fn proposed_entry(data: &[u8]) {
     let body = verified.body();
     StoredBody::parse(body).expect("an accepted entry has a readable body");
     let stored = ProposedEntry::parse(body).expect("a body is a well-formed entry");
-    if let Ok(again) = stored.canonicalize(0) {
+    if let Ok(again) = stored.canonicalize(&Policy::default(), 0) {
         assert_eq!(again, body, "the stored form must read back as itself");
     }
 }

@@ -31,6 +31,11 @@ impl<'a> Fields<'a> {
         self.0.get(name).and_then(Value::as_object).map(Self)
     }
 
+    /// A member of any type.
+    pub(crate) fn value(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name)
+    }
+
     /// Text as it is, also when empty.
     pub(crate) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name).and_then(Value::as_str)
@@ -129,5 +134,76 @@ impl Digest {
     /// The form in the index: `algorithm:value`.
     pub(crate) fn index_key(&self) -> String {
         format!("{}:{}", self.algorithm, self.value)
+    }
+}
+
+/// An artifact that travels with its proposal: `content`, and the digest that the client
+/// claims, if it does.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    /// Absent in the stored form.
+    content: Option<Vec<u8>>,
+    claimed: Option<Digest>,
+}
+
+impl Artifact {
+    /// Reads `content` and `hash` of the member `name`.
+    pub(crate) fn read(
+        object: Option<Fields<'_>>,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Result<Self, EntryError> {
+        let content = match object {
+            Some(object) => object.bytes("content", "content")?,
+            None => None,
+        };
+        let path = format!("{name}.{name}.hash.{name}.hash");
+        let hash = object.and_then(|object| object.object("hash"));
+        let claimed = Digest::read(hash, &path, &["sha256"], problems);
+        Ok(Self { content, claimed })
+    }
+
+    /// Refuses a claimed digest that is no SHA-256, and neither content nor digest.
+    /// `what` names the artifact in the error.
+    pub(crate) fn checked(self, what: &str) -> Result<Self, EntryError> {
+        let is_hex =
+            |digest: &Digest| digest.value.len() == 64 && hex::decode(&digest.value).is_ok();
+        match &self.claimed {
+            Some(claimed) if !is_hex(claimed) => Err(EntryError::invalid("invalid value for hash")),
+            None if self.content.is_none() => {
+                Err(EntryError::invalid(format!("'content' must be specified for {what}")))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Refuses the stored form.
+    pub(crate) fn insertable(&self, reason: &'static str) -> Result<(), EntryError> {
+        match self.content {
+            Some(_) => Ok(()),
+            None => Err(EntryError::not_insertable(reason)),
+        }
+    }
+
+    /// The bytes; empty in the stored form.
+    pub(crate) fn content(&self) -> &[u8] {
+        self.content.as_deref().unwrap_or_default()
+    }
+
+    /// The SHA-256 of the content, which must be the claimed one, if any.
+    pub(crate) fn digest(&self) -> Result<Digest, EntryError> {
+        let computed = Digest::sha256(self.content());
+        match &self.claimed {
+            Some(claimed) if claimed.value != computed.value => Err(EntryError::DigestMismatch {
+                computed: computed.value,
+                claimed: claimed.value.clone(),
+            }),
+            _ => Ok(computed),
+        }
+    }
+
+    /// The member of a proposal.
+    pub(crate) fn propose(content: &[u8]) -> Value {
+        serde_json::json!({ "content": base64::encode(content), "hash": Digest::sha256(content) })
     }
 }

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::de::Deserializer;
 
+use crate::utf8;
+
 /// JSON values (elements and members, nested ones too) in one document.
 pub const MAX_VALUES: usize = 262_144;
 
@@ -39,7 +41,7 @@ pub fn document(text: &str) -> Result<Value, JsonError> {
 /// # Errors
 /// [`JsonError`].
 pub fn first_value<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
-    let text = String::from_utf8_lossy(text);
+    let text = utf8::lossy(text);
     check_count(&text)?;
     let text = without_lone_surrogates(&text);
     Ok(T::deserialize(&mut Deserializer::from_str(&text))?)

@@ -3,11 +3,16 @@
 //! Border: what a kind must answer ([`Evidence`]) and which versions exist. To
 //! add a kind, write its file and add a line to [`REGISTRY`].
 
+mod alpine;
+mod cose;
 mod dsse;
 mod hashedrekord;
 mod intoto_v001;
 mod intoto_v002;
+mod jar;
 mod rekord;
+mod rfc3161;
+mod tuf;
 
 use serde_json::{Value, json};
 
@@ -39,12 +44,23 @@ pub(crate) struct Canonical {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
+/// What reading may depend on beside the bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// Unix seconds.
+    pub(crate) now: i64,
+    /// Largest file of a JAR's `META-INF`, in bytes.
+    pub(crate) max_jar_metadata: u64,
+    /// Largest signature and metadata file of an Alpine package, in bytes.
+    pub(crate) max_apk_metadata: u64,
+}
+
 /// One version of a kind.
 struct Version {
     kind: Kind,
     version: &'static str,
-    /// Reads a spec at a time in Unix seconds.
-    read: fn(Fields<'_>, i64) -> Result<Box<dyn Evidence>, EntryError>,
+    /// Reads a spec.
+    read: fn(Fields<'_>, Context) -> Result<Box<dyn Evidence>, EntryError>,
     /// Builds the spec of a proposal.
     propose: fn(&Inputs) -> Result<Value, ProposeError>,
 }
@@ -62,11 +78,16 @@ macro_rules! version {
 }
 
 const REGISTRY: &[Version] = &[
+    version!(Alpine, "0.0.1", alpine),
+    version!(Cose, "0.0.1", cose),
     version!(Dsse, "0.0.1", dsse),
     version!(Hashedrekord, "0.0.1", hashedrekord),
     version!(Intoto, "0.0.1", intoto_v001),
     version!(Intoto, "0.0.2", intoto_v002),
+    version!(Jar, "0.0.1", jar),
     version!(Rekord, "0.0.1", rekord),
+    version!(Rfc3161, "0.0.1", rfc3161),
+    version!(Tuf, "0.0.1", tuf),
 ];
 
 fn find(kind: Kind, version: &str) -> Option<&'static Version> {
@@ -78,11 +99,11 @@ pub(crate) fn read(
     kind: Kind,
     version: &str,
     spec: &Value,
-    now: i64,
+    context: Context,
 ) -> Result<Box<dyn Evidence>, EntryError> {
     let found = find(kind, version);
     let found = found.ok_or_else(|| EntryError::Version { kind, version: version.to_owned() })?;
-    (found.read)(Fields::of_spec(spec)?, now)
+    (found.read)(Fields::of_spec(spec)?, context)
 }
 
 /// Finds the implementation and lets it build the spec of a proposal.

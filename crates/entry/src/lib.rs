@@ -14,11 +14,14 @@
 //! Everything takes bytes from strangers: no parser panics, recurses without a
 //! bound, or allocates by a claimed length.
 
+mod apk;
 pub mod base64;
+mod cose;
 mod dsse;
 mod error;
 mod fields;
 mod index_keys;
+mod jar;
 pub mod json;
 pub mod keys;
 mod kind;
@@ -29,6 +32,7 @@ mod proposal;
 mod proposed;
 mod statement;
 mod stored;
+mod utf8;
 mod verified;
 
 pub use error::{EntryError, ParseError, VERSION_PATTERN};

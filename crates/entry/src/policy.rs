@@ -20,15 +20,23 @@ pub struct Policy {
     pub algorithms: BTreeSet<SigningAlgorithm>,
     /// Largest payload that is kept, in bytes; 0 keeps none.
     pub max_attestation_size: usize,
+    /// Largest file of a JAR's `META-INF` in bytes, unpacked; 0 for no limit of its own.
+    pub max_jar_metadata_size: u64,
+    /// Largest signature and metadata file of an Alpine package in bytes, unpacked; 0
+    /// for no limit of its own.
+    pub max_apk_metadata_size: u64,
 }
 
 impl Default for Policy {
-    /// Every kind, Rekor's eight algorithms, payloads up to 4 MiB.
+    /// Every kind, Rekor's eight algorithms, payloads up to 4 MiB, package metadata up to
+    /// 1 MiB.
     fn default() -> Self {
         Self {
             enabled_kinds: Kind::ALL.into(),
             algorithms: SigningAlgorithm::DEFAULT.into(),
             max_attestation_size: 4 << 20,
+            max_jar_metadata_size: 1 << 20,
+            max_apk_metadata_size: 1 << 20,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::kinds::{self, Evidence};
+use crate::kinds::{self, Context, Evidence};
 use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry, json};
 
 /// Parsed JSON with a known kind, a well-formed version and a `spec`.
@@ -71,7 +71,7 @@ impl ProposedEntry {
     /// [`EntryError`], the first that applies in Rekor's order: version, fields
     /// and signature, kind enabled, insertable, algorithms, canonical form.
     pub fn verify(&self, policy: &Policy, now: i64) -> Result<VerifiedEntry, EntryError> {
-        let evidence = self.read(now)?;
+        let evidence = self.read(policy, now)?;
         if !policy.enabled_kinds.contains(&self.kind) {
             return Err(EntryError::KindDisabled(self.kind));
         }
@@ -84,18 +84,28 @@ impl ProposedEntry {
     }
 
     /// The canonical body of a proposal or of a stored body, for a look-up:
-    /// without the checks that only an insertion needs.
+    /// without the checks that only an insertion needs. Of the policy only the limits
+    /// on sizes count.
     ///
     /// # Errors
     /// [`EntryError`].
-    pub fn canonicalize(&self, now: i64) -> Result<Vec<u8>, EntryError> {
-        let canonical = self.read(now)?.canonicalize()?;
+    pub fn canonicalize(&self, policy: &Policy, now: i64) -> Result<Vec<u8>, EntryError> {
+        let canonical = self.read(policy, now)?.canonicalize()?;
         kinds::body(self.kind, &self.version, &canonical.spec)
     }
 
-    fn read(&self, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
-        kinds::read(self.kind, &self.version, &self.spec, now)
+    fn read(&self, policy: &Policy, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+        let context = Context {
+            now,
+            max_jar_metadata: unlimited_if_zero(policy.max_jar_metadata_size),
+            max_apk_metadata: unlimited_if_zero(policy.max_apk_metadata_size),
+        };
+        kinds::read(self.kind, &self.version, &self.spec, context)
     }
+}
+
+fn unlimited_if_zero(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
 }
 
 /// The outer object; absent and null members alike are `None`.

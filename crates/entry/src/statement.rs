@@ -16,12 +16,24 @@ const MAX_DIGESTS: usize = 4_096;
 /// `algorithm:value` of every digest of every `subject` and of every
 /// `predicate.materials`, at most 4,096.
 pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
+    of_lists(payload_type, payload, &["/subject", "/predicate/materials"])
+}
+
+/// As [`index_keys`], of the subjects only.
+pub(crate) fn subject_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
+    of_lists(payload_type, payload, &["/subject"])
+}
+
+fn of_lists(payload_type: &str, payload: &[u8], lists: &[&str]) -> Vec<String> {
     if payload_type != PAYLOAD_TYPE {
         return Vec::new();
     }
     let Some(statement) = read(payload) else { return Vec::new() };
-    let lists = [statement.get("subject"), statement.pointer("/predicate/materials")];
-    let resources = lists.into_iter().flatten().filter_map(Value::as_array).flatten();
+    let resources = lists
+        .iter()
+        .filter_map(|list| statement.pointer(list))
+        .filter_map(Value::as_array)
+        .flatten();
     resources
         .filter_map(|resource| resource.get("digest").and_then(Value::as_object))
         .flatten()

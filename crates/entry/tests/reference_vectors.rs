@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha512};
 /// Key formats that this version does not serve.
 const MISSING_FORMATS: &[&str] = &["pgp"];
 /// Kinds that this version does not serve.
-const MISSING_KINDS: &[&str] = &["alpine", "cose", "helm", "jar", "rfc3161", "rpm", "tuf"];
+const MISSING_KINDS: &[&str] = &["helm", "rpm"];
 
 fn served(vector: &Value) -> bool {
     let format = vector.get("pki_format").and_then(Value::as_str).unwrap_or("x509");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use entry::{Inputs, KeyFormat, Kind, ProposedEntry};
+use entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry};
 use serde_json::Value;
 
 use super::session;
@@ -72,7 +72,7 @@ pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Proposed> {
 /// Builds and verifies a proposal.
 pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Result<Value> {
     let proposal = entry::propose(kind, version, inputs).context("error")?;
-    ProposedEntry::from_value(proposal.clone())?.canonicalize(session::now()).context("error")?;
+    ProposedEntry::from_value(proposal.clone())?.canonicalize(&Policy::default(), session::now()).context("error")?;
     Ok(proposal)
 }
 

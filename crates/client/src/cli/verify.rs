@@ -3,7 +3,7 @@
 //! Border: rekor-cli's command. With a file and nothing else it is `verify_file`.
 
 use anyhow::Context as _;
-use entry::ProposedEntry;
+use entry::{Policy, ProposedEntry};
 use indelible_client::verify::VerifiedReceipt;
 use serde::Serialize;
 use tlog::{EntryRef, Hash};
@@ -68,7 +68,7 @@ async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> 
         return Ok((query, Wanted::Index(index)));
     }
     let proposal = inputs::proposal(settings).await?.proposal;
-    let body = ProposedEntry::from_value(proposal.clone())?.canonicalize(session::now())?;
+    let body = ProposedEntry::from_value(proposal.clone())?.canonicalize(&Policy::default(), session::now())?;
     query.entries = Some(vec![proposal]);
     Ok((query, Wanted::Content(Hash::leaf(&body))))
 }

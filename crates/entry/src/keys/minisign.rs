@@ -66,8 +66,9 @@ fn packed_key(content: &[u8]) -> Result<[u8; PUBLIC_KEY_LEN], KeyError> {
             return Ok(packed);
         }
     }
-    let raw: [u8; KEY_LEN] =
-        content.try_into().map_err(|_| unreadable("neither 42 bytes of base64 nor 32 raw bytes"))?;
+    let raw: [u8; KEY_LEN] = content
+        .try_into()
+        .map_err(|_| unreadable("neither 42 bytes of base64 nor 32 raw bytes"))?;
     let mut packed = [0; PUBLIC_KEY_LEN];
     packed[..2].copy_from_slice(b"Ed");
     packed[ID_LEN..].copy_from_slice(&raw);
@@ -98,8 +99,7 @@ impl Signature {
         let packed = base64::decode(line)
             .map_err(|_| KeyError::invalid("invalid signature provided: base64 decoding failed"))?;
         let size = packed.len();
-        let packed =
-            packed.try_into().map_err(|_| refused(&format!("incorrect size {size}")))?;
+        let packed = packed.try_into().map_err(|_| refused(&format!("incorrect size {size}")))?;
         Ok(Self { packed })
     }
 

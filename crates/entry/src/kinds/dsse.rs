@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Evidence};
+use super::{Canonical, Context, Evidence};
 use crate::base64;
 use crate::dsse::{Envelope, Key, Rule};
 use crate::fields::{self, Digest, Fields, Problems};
@@ -16,7 +16,7 @@ use crate::{index_keys, statement};
 /// Keys that a proposal may offer.
 const MAX_VERIFIERS: usize = 64;
 
-pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let proposed = spec.object("proposedContent");
     let stored = Stored::read(spec, proposed)?;
     match (proposed, stored) {

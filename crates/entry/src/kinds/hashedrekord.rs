@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Evidence};
+use super::{Canonical, Context, Evidence};
 use crate::base64;
 use crate::fields::{Digest, Fields, Problems};
 use crate::index_keys;
@@ -21,7 +21,7 @@ struct HashedRekord {
     verifier: X509Verifier,
 }
 
-pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (signature, data) = (spec.object("signature"), spec.object("data"));
     let mut problems = Problems::default();
     problems.require("signature", signature.is_some());

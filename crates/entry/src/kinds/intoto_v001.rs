@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Evidence};
+use super::{Canonical, Context, Evidence};
 use crate::base64;
 use crate::dsse::Envelope;
 use crate::fields::{Digest, Fields, Problems};
@@ -27,7 +27,7 @@ struct Proposed {
     payload: Vec<u8>,
 }
 
-pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let content = spec.object("content");
     let key = spec.bytes("publicKey", "public key")?;
     let mut problems = Problems::default();

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Evidence};
+use super::{Canonical, Context, Evidence};
 use crate::base64;
 use crate::dsse::{Envelope, Key, Rule, Signature};
 use crate::fields::{self, Digest, Fields, Problems};
@@ -36,7 +36,7 @@ struct Signed {
 
 const AT: &str = "content.content.envelope.content.envelope";
 
-pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let content = spec.object("content");
     let envelope = content.and_then(|content| content.object("envelope"));
     let mut problems = Problems::default();

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Evidence};
+use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Digest, Fields, Problems};
+use crate::fields::{Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::keys::{self, EvidenceKey, KeyFormat};
 use crate::{EntryError, Inputs, Kind, ProposeError};
@@ -16,13 +16,10 @@ struct Rekord {
     format: KeyFormat,
     signature: Vec<u8>,
     key: Box<dyn EvidenceKey>,
-    /// Absent in the stored form.
-    artifact: Option<Vec<u8>>,
-    /// As the client claims, if it does.
-    claimed: Option<Digest>,
+    artifact: Artifact,
 }
 
-pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (signature, data) = (spec.object("signature"), spec.object("data"));
     let mut problems = Problems::default();
     problems.require("signature", signature.is_some());
@@ -46,44 +43,30 @@ pub(super) fn read(spec: Fields<'_>, _now: i64) -> Result<Box<dyn Evidence>, Ent
         let at = "signature.signature.publicKey.signature.publicKey.content";
         problems.require(at, key.is_none() || key_content.is_some());
     }
-    let hash = data.and_then(|data| data.object("hash"));
-    let claimed = Digest::read(hash, "data.data.hash.data.hash", &["sha256"], &mut problems);
+    let artifact = Artifact::read(data, "data", &mut problems)?;
     problems.none()?;
     let missing = |what: &'static str| EntryError::invalid(what);
     let format = format.and_then(|name| name.parse().ok());
     let format = format.ok_or_else(|| missing("missing signature format"))?;
     let signature = content.ok_or_else(|| missing("'content' must be specified for signature"))?;
     let key = key_content.ok_or_else(|| missing("'content' must be specified for publicKey"))?;
-    if claimed.as_ref().is_some_and(|c| c.value.len() != 64 || hex::decode(&c.value).is_err()) {
-        return Err(missing("invalid value for hash"));
-    }
-    let artifact = data.ok_or_else(|| missing("missing data"))?.bytes("content", "data content")?;
+    let artifact = artifact.checked("data")?;
     let key = keys::parse_key(format, &key)?;
-    Ok(Box::new(Rekord { format, signature, key, artifact, claimed }))
+    Ok(Box::new(Rekord { format, signature, key, artifact }))
 }
 
 impl Evidence for Rekord {
     fn insertable(&self) -> Result<(), EntryError> {
-        match self.artifact {
-            Some(_) => Ok(()),
-            None => Err(EntryError::not_insertable("missing data content")),
-        }
+        self.artifact.insertable("missing data content")
     }
 
     fn canonicalize(&self) -> Result<Canonical, EntryError> {
-        let artifact = self.artifact.as_deref().unwrap_or_default();
-        let computed = Digest::sha256(artifact);
-        if let Some(claimed) = self.claimed.as_ref().filter(|c| c.value != computed.value) {
-            return Err(EntryError::DigestMismatch {
-                computed: computed.value,
-                claimed: claimed.value.clone(),
-            });
-        }
-        let signature = self.key.verify_artifact(artifact, &self.signature)?;
+        let digest = self.artifact.digest()?;
+        let signature = self.key.verify_artifact(self.artifact.content(), &self.signature)?;
         let mut keys = index_keys::of_key(&*self.key);
-        keys.push(computed.index_key());
+        keys.push(digest.index_key());
         let spec = json!({
-            "data": { "hash": computed },
+            "data": { "hash": digest },
             "signature": {
                 "content": base64::encode(&signature.0),
                 "format": self.format.as_str(),
@@ -98,12 +81,8 @@ impl Evidence for Rekord {
 pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
     let formats = [KeyFormat::Pgp, KeyFormat::Minisign, KeyFormat::X509, KeyFormat::Ssh];
     inputs.needs_format(Kind::Rekord, &formats)?;
-    let artifact = inputs.artifact()?;
     Ok(json!({
-        "data": {
-            "content": base64::encode(artifact),
-            "hash": Digest::sha256(artifact),
-        },
+        "data": Artifact::propose(inputs.artifact()?),
         "signature": {
             "content": base64::encode(inputs.signature()?),
             "format": inputs.key_format.as_str(),

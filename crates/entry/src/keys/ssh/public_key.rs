@@ -82,11 +82,7 @@ impl SshPublicKey {
     }
 
     /// Verifies a signature over a message.
-    pub(super) fn verify(
-        &self,
-        message: &[u8],
-        signature: Signature<'_>,
-    ) -> Result<(), KeyError> {
+    pub(super) fn verify(&self, message: &[u8], signature: Signature<'_>) -> Result<(), KeyError> {
         let format_matches = match &self.material {
             Material::Rsa(_) => rsa_digest(signature.format).is_some(),
             _ => signature.format == self.algorithm,
@@ -154,11 +150,7 @@ fn read_rsa(reader: &mut Reader<'_>) -> Result<RsaKey, KeyError> {
     Ok(RsaKey::new(modulus, exponent))
 }
 
-fn read_ecdsa(
-    curve: Curve,
-    name: &[u8],
-    reader: &mut Reader<'_>,
-) -> Result<Material, KeyError> {
+fn read_ecdsa(curve: Curve, name: &[u8], reader: &mut Reader<'_>) -> Result<Material, KeyError> {
     if reader.string()? != name {
         return Err(KeyError::invalid("ssh: unsupported curve"));
     }
@@ -177,7 +169,8 @@ fn read_certificate(reader: &mut Reader<'_>) -> Result<(), KeyError> {
         principals.string()?;
     }
     let (_after, _before) = (reader.u64()?, reader.u64()?);
-    let (_critical, _extensions, _reserved) = (reader.string()?, reader.string()?, reader.string()?);
+    let (_critical, _extensions, _reserved) =
+        (reader.string()?, reader.string()?, reader.string()?);
     let signer = reader.string()?;
     if Reader::new(signer).string()?.ends_with(CERTIFICATE_SUFFIX) {
         // A certificate that signs certificates would make this recursive.

@@ -40,7 +40,9 @@ impl<'a> Reader<'a> {
         match self.string()? {
             [0, rest @ ..] if rest.first().is_some_and(|top| top & 0x80 != 0) => Ok(rest),
             number @ [first, ..] if *first != 0 && first & 0x80 == 0 => Ok(number),
-            _ => Err(KeyError::invalid("ssh: a number is not positive or not in its shortest form")),
+            _ => {
+                Err(KeyError::invalid("ssh: a number is not positive or not in its shortest form"))
+            }
         }
     }
 

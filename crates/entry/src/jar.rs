@@ -1,0 +1,209 @@
+//! Signed JAR files (the JAR File Specification's "Signed JAR File").
+//!
+//! Border: which files of the archive are manifest, signature file and signature block,
+//! and whether the digests between them hold. What an entry keeps is the kind's affair.
+//! Files that the manifest does not list are allowed, as in Rekor; archives with two
+//! files of one name are not: nobody could say which one was verified.
+
+mod manifest;
+
+use std::io::{Cursor, Read};
+
+use zip::ZipArchive;
+use zip::read::ZipFile;
+
+use crate::EntryError;
+use crate::keys::CanonicalSignature;
+use crate::keys::pkcs7::Pkcs7;
+use manifest::{Digests, Manifest, Section};
+
+type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
+
+/// Unpacked bytes of all listed files together: a bound on work.
+const MAX_UNPACKED: u64 = 1 << 30;
+/// Files in the archive.
+const MAX_FILES: usize = 262_144;
+
+/// The signature of an archive, verified.
+pub(crate) struct SignedJar {
+    /// The signature block as entries store it.
+    pub(crate) signature: CanonicalSignature,
+    /// The block, whose first certificate is the entry's key.
+    pub(crate) block: Pkcs7,
+}
+
+impl SignedJar {
+    /// Reads and verifies an archive. `max_metadata` bounds each file of `META-INF`,
+    /// unpacked, in bytes.
+    pub(crate) fn verify(archive: &[u8], max_metadata: u64) -> Result<Self, EntryError> {
+        let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(not_a_zip)?;
+        if archive.len() > MAX_FILES {
+            let text = format!("zip: {} files, at most {MAX_FILES}", archive.len());
+            return Err(EntryError::invalid(text));
+        }
+        if archive.has_duplicate_names() {
+            return Err(EntryError::invalid("zip: two files have the same name"));
+        }
+        let metadata = Metadata::read(&mut archive, max_metadata)?;
+        let (signature_file, block) = metadata.only_signature()?;
+        let manifest = metadata.manifest.as_deref();
+        let manifest =
+            manifest.ok_or_else(|| EntryError::invalid("JAR contains no META-INF/MANIFEST.MF"))?;
+        Pkcs7::parse(block)?.verify(signature_file)?;
+        check_signature_file(signature_file, manifest)?;
+        check_files(&mut archive, manifest)?;
+        // Stored is the first block of the archive, which need not be the one that counts.
+        let stored = metadata.blocks.first().map(|(_, block)| block.as_slice());
+        let stored =
+            stored.ok_or_else(|| EntryError::invalid("unable to locate signature in JAR file"))?;
+        let block = Pkcs7::parse(stored)?;
+        let signature = block.verify(signature_file)?;
+        Ok(Self { signature, block })
+    }
+}
+
+fn not_a_zip(_: zip::result::ZipError) -> EntryError {
+    EntryError::invalid("zip: not a valid zip file")
+}
+
+/// The files directly in `META-INF` that a signature consists of, in the archive's order.
+#[derive(Default)]
+struct Metadata {
+    manifest: Option<Vec<u8>>,
+    /// By name without suffix, in upper case.
+    signature_files: Vec<(String, Vec<u8>)>,
+    blocks: Vec<(String, Vec<u8>)>,
+}
+
+impl Metadata {
+    fn read(archive: &mut Archive<'_>, max: u64) -> Result<Self, EntryError> {
+        let mut metadata = Self::default();
+        for index in 0..archive.len() {
+            let mut file = archive.by_index(index).map_err(not_a_zip)?;
+            let name = String::from_utf8_lossy(file.name_raw()).to_uppercase();
+            let Some(name) = name.strip_prefix("META-INF/") else { continue };
+            let Some((base, suffix)) = name.rsplit_once('.') else { continue };
+            if name.contains('/') {
+                continue;
+            }
+            let size = file.size();
+            if size > max {
+                return Err(EntryError::invalid(format!(
+                    "uncompressed jar metadata of size {size} exceeds max allowed size {max}"
+                )));
+            }
+            let base = base.to_owned();
+            match suffix {
+                "MF" if name == "MANIFEST.MF" => {
+                    metadata.manifest = Some(unpack(&mut file, size)?);
+                }
+                "SF" => metadata.signature_files.push((base, unpack(&mut file, size)?)),
+                "RSA" | "DSA" | "EC" => metadata.blocks.push((base, unpack(&mut file, size)?)),
+                _ if name.starts_with("SIG-") => {
+                    metadata.blocks.push((base, unpack(&mut file, size)?));
+                }
+                _ => {}
+            }
+        }
+        Ok(metadata)
+    }
+
+    fn only_signature(&self) -> Result<(&[u8], &[u8]), EntryError> {
+        if self.manifest.is_none() {
+            return Err(EntryError::invalid("JAR contains no META-INF/MANIFEST.MF"));
+        }
+        let (name, file) = match self.signature_files.as_slice() {
+            [] => return Err(EntryError::invalid("JAR contains no signatures")),
+            [(name, file)] => (name, file),
+            _ => {
+                let text = "multiple signatures detected in JAR; unable to process";
+                return Err(EntryError::invalid(text));
+            }
+        };
+        let block = self.blocks.iter().rfind(|(base, _)| base == name).ok_or_else(|| {
+            EntryError::invalid(format!(
+                "JAR contains sigfile META-INF/{name:.64}.SF with no matching signature"
+            ))
+        })?;
+        Ok((file, &block.1))
+    }
+}
+
+/// The whole file, which must be as long as the archive says.
+fn unpack(file: &mut ZipFile<'_, Cursor<&[u8]>>, size: u64) -> Result<Vec<u8>, EntryError> {
+    let mut content = Vec::new();
+    file.take(size.saturating_add(1)).read_to_end(&mut content).map_err(broken)?;
+    if content.len() as u64 != size {
+        return Err(EntryError::invalid("zip: a file is not as long as it claims"));
+    }
+    Ok(content)
+}
+
+fn broken(error: std::io::Error) -> EntryError {
+    EntryError::invalid(format!("zip: {error}"))
+}
+
+/// The signature file signs the manifest as a whole, or else each section that it lists.
+fn check_signature_file(signature_file: &[u8], manifest: &[u8]) -> Result<(), EntryError> {
+    let wrong = |text: String| EntryError::invalid(format!("manifest signature: {text}"));
+    let signed = Manifest::parse(signature_file).map_err(wrong)?;
+    let whole = Digests::of_section(&signed.main, "-DIGEST-MANIFEST").map_err(wrong)?;
+    let mismatch = match whole.check(&mut &manifest[..]).map_err(broken)? {
+        Ok(()) if !whole.is_empty() => return Ok(()),
+        Ok(()) => None,
+        Err(mismatch) => Some(mismatch),
+    };
+    if signed.sections.is_empty() {
+        let text = mismatch.unwrap_or_else(|| "no digest of the manifest".to_owned());
+        return Err(wrong(text));
+    }
+    let manifest = Manifest::parse(manifest).map_err(wrong)?;
+    for (name, section) in &signed.sections {
+        let target = manifest.sections.get(name);
+        let target =
+            target.ok_or_else(|| wrong(format!("manifest is missing signed section {name:?}")))?;
+        let digests = Digests::of_section(section, "-DIGEST").map_err(wrong)?;
+        digests
+            .check(&mut &target.bytes[..])
+            .map_err(broken)?
+            .map_err(|text| wrong(format!("section {name:?}: {text}")))?;
+    }
+    Ok(())
+}
+
+/// Every file that the manifest lists is there and has its digests.
+fn check_files(archive: &mut Archive<'_>, manifest: &[u8]) -> Result<(), EntryError> {
+    let manifest = Manifest::parse(manifest).map_err(EntryError::invalid)?;
+    let mut left = MAX_UNPACKED;
+    for (name, section) in &manifest.sections {
+        if section.attribute("MAGIC").is_some() {
+            // A special digester is named; nobody here knows it.
+            continue;
+        }
+        check_file(archive, name, section, &mut left)?;
+    }
+    Ok(())
+}
+
+fn check_file(
+    archive: &mut Archive<'_>,
+    name: &str,
+    section: &Section<'_>,
+    left: &mut u64,
+) -> Result<(), EntryError> {
+    let wrong =
+        |text: String| EntryError::invalid(format!("file \"{name}\" in MANIFEST.MF: {text}"));
+    let index = archive.index_for_name_raw(name.as_bytes());
+    let index = index
+        .ok_or_else(|| EntryError::invalid(format!("file {name} is in manifest but not JAR")))?;
+    let digests = Digests::of_section(section, "-DIGEST").map_err(wrong)?;
+    let file = archive.by_index(index).map_err(|error| wrong(error.to_string()))?;
+    let mut bounded = file.take(*left);
+    let checked = digests.check(&mut bounded).map_err(|error| wrong(error.to_string()))?;
+    *left = bounded.limit();
+    if *left == 0 {
+        let text = format!("the listed files are larger than {MAX_UNPACKED} bytes unpacked");
+        return Err(EntryError::invalid(text));
+    }
+    checked.map_err(wrong)
+}

@@ -1,0 +1,148 @@
+//! The tuf format: The Update Framework's root as key, any top-level metadata as
+//! signature (TUF specification, sections 4.2 and 4.3).
+//!
+//! Border: documents, roles, thresholds, expiry, and the stored form. Delegated targets
+//! are not served, as in Rekor.
+
+mod canonical;
+mod document;
+mod key;
+
+pub(crate) use document::Document;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{CanonicalSignature, EvidenceKey, KeyError};
+use key::TufKey;
+
+/// Keys that a root may have.
+const MAX_KEYS: usize = 256;
+/// The roles that a root may speak of.
+const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
+
+/// A root document that is signed by its own keys.
+#[derive(Debug)]
+pub struct TufRoot {
+    document: Document,
+    canonical: Vec<u8>,
+    keys: BTreeMap<String, TufKey>,
+    roles: BTreeMap<String, Role>,
+}
+
+#[derive(Debug)]
+struct Role {
+    key_ids: BTreeSet<String>,
+    threshold: u64,
+}
+
+impl TufRoot {
+    /// Reads the JSON of a root and verifies it with its own keys at a time in Unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`]: no such document, a key or role that is not known, too few
+    /// signatures, expired.
+    pub fn parse(content: &[u8], now: i64) -> Result<Self, KeyError> {
+        let text = std::str::from_utf8(content)
+            .map_err(|error| KeyError::invalid(format!("tuf: {error}")))?;
+        Self::new(Document::parse(text)?, now)
+    }
+
+    /// As [`parse`](Self::parse), from a document that was read before.
+    pub(crate) fn new(document: Document, now: i64) -> Result<Self, KeyError> {
+        let keys = read_keys(document.signed("keys"))?;
+        let roles = read_roles(document.signed("roles"))?;
+        let canonical = document.to_canonical()?;
+        let root = Self { document, canonical, keys, roles };
+        root.verify_role(&root.document, "root", now)?;
+        Ok(root)
+    }
+
+    /// `signed.spec_version`; empty if absent.
+    pub(crate) fn spec_version(&self) -> &str {
+        self.document.signed("spec_version").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Verifies metadata for the role that its `_type` names.
+    pub(crate) fn verify(&self, metadata: &Document, now: i64) -> Result<(), KeyError> {
+        self.verify_role(metadata, &metadata.role()?, now)
+    }
+
+    fn verify_role(&self, metadata: &Document, role: &str, now: i64) -> Result<(), KeyError> {
+        if metadata.role()? != role {
+            return Err(KeyError::invalid("tuf: meta file has wrong type"));
+        }
+        let found = self.roles.get(role);
+        let found = found.ok_or_else(|| KeyError::invalid("tuf: unknown role"))?;
+        if metadata.signatures().is_empty() {
+            return Err(KeyError::invalid("tuf: data has no signatures"));
+        }
+        let message = metadata.signed_bytes()?;
+        // A key counts once, however many IDs it goes by.
+        let mut verified: BTreeSet<&[u8]> = BTreeSet::new();
+        for signature in metadata.signatures() {
+            if !found.key_ids.contains(&signature.key_id) {
+                continue;
+            }
+            let Some(key) = self.keys.get(&signature.key_id) else { continue };
+            if !verified.contains(key.identity()) && key.verify(&message, &signature.bytes) {
+                verified.insert(key.identity());
+            }
+        }
+        if (verified.len() as u64) < found.threshold {
+            return Err(KeyError::invalid("tuf: valid signatures did not meet threshold"));
+        }
+        metadata.check_expiry(now)
+    }
+}
+
+fn read_keys(keys: Option<&Value>) -> Result<BTreeMap<String, TufKey>, KeyError> {
+    let keys = keys.and_then(Value::as_object);
+    let keys = keys.ok_or_else(|| KeyError::invalid("tuf: the root has no keys"))?;
+    if keys.len() > MAX_KEYS {
+        let text = format!("tuf: {} keys, at most {MAX_KEYS} are taken", keys.len());
+        return Err(KeyError::invalid(text));
+    }
+    keys.iter().map(|(id, key)| Ok((id.clone(), TufKey::read(key)?))).collect()
+}
+
+fn read_roles(roles: Option<&Value>) -> Result<BTreeMap<String, Role>, KeyError> {
+    let roles = roles.and_then(Value::as_object);
+    let roles = roles.ok_or_else(|| KeyError::invalid("tuf: the root has no roles"))?;
+    roles.iter().map(|(name, role)| Ok((name.clone(), read_role(name, role)?))).collect()
+}
+
+fn read_role(name: &str, role: &Value) -> Result<Role, KeyError> {
+    if !ROLES.contains(&name) {
+        return Err(KeyError::invalid("tuf: invalid role"));
+    }
+    let threshold = role.get("threshold").and_then(Value::as_u64).filter(|number| *number > 0);
+    let threshold = threshold.ok_or_else(|| KeyError::invalid("tuf: invalid role threshold"))?;
+    let ids = role.get("keyids").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let ids = ids.iter().map(|id| id.as_str().map(str::to_owned)).collect::<Option<_>>();
+    let key_ids = ids.ok_or_else(|| KeyError::invalid("tuf: a key ID is no text"))?;
+    Ok(Role { key_ids, threshold })
+}
+
+impl EvidenceKey for TufRoot {
+    /// RFC 8785 JSON of `signatures` and `signed`.
+    fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Refuses: a root verifies metadata, which carries its signatures inside.
+    fn verify_artifact(&self, _: &[u8], _: &[u8]) -> Result<CanonicalSignature, KeyError> {
+        Err(KeyError::invalid("tuf: a root verifies metadata, not detached signatures"))
+    }
+
+    /// Hex SHA-256 of the SubjectPublicKeyInfo of each key.
+    fn fingerprints(&self) -> Vec<String> {
+        self.keys.values().map(TufKey::fingerprint).collect()
+    }
+}

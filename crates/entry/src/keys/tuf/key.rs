@@ -1,0 +1,104 @@
+//! One key of a TUF root (TUF specification, section 4.2).
+//!
+//! Border: the three key types and what they verify: Ed25519, ECDSA P-256 with SHA-256
+//! and RSA-PSS with SHA-256 (salt as long as the digest).
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::super::ecdsa::{Curve, EcdsaKey};
+use super::super::ed25519::Ed25519Key;
+use super::super::x509::{KeyAlgorithm, PublicKey};
+use super::super::{DigestAlgorithm, KeyError};
+
+/// A key and the bytes that tell it from others.
+#[derive(Debug)]
+pub(super) struct TufKey {
+    identity: Vec<u8>,
+    material: Material,
+}
+
+#[derive(Debug)]
+enum Material {
+    Ed25519(Ed25519Key),
+    Ecdsa(Box<EcdsaKey>),
+    /// RSA or ECDSA, from PEM.
+    Pem(Box<PublicKey>),
+}
+
+impl TufKey {
+    /// Reads an element of `signed.keys`.
+    pub(super) fn read(key: &Value) -> Result<Self, KeyError> {
+        let text = |pointer: &str| key.pointer(pointer).and_then(Value::as_str);
+        let public = text("/keyval/public").unwrap_or_default();
+        let material = match text("/keytype").unwrap_or_default() {
+            "ed25519" => {
+                let bytes = hex::decode(public).ok().and_then(|bytes| bytes.try_into().ok());
+                let bytes = bytes.ok_or_else(|| {
+                    KeyError::invalid("tuf: unexpected public key length for ed25519 key")
+                })?;
+                Material::Ed25519(Ed25519Key::new(bytes))
+            }
+            "ecdsa" | "ecdsa-sha2-nistp256" => read_ecdsa(public)?,
+            "rsa" => {
+                let key = PublicKey::from_pem(public)?;
+                if key.as_rsa().is_none() {
+                    return Err(KeyError::invalid("tuf: invalid public key"));
+                }
+                Material::Pem(Box::new(key))
+            }
+            _ => return Err(KeyError::invalid("tuf: invalid key")),
+        };
+        let identity = match &material {
+            Material::Ed25519(key) => key.as_bytes().to_vec(),
+            Material::Ecdsa(key) => key.point().to_vec(),
+            Material::Pem(key) => match key.as_ecdsa() {
+                Some(key) => key.point().to_vec(),
+                None => key.spki_der().to_vec(),
+            },
+        };
+        Ok(Self { identity, material })
+    }
+
+    /// The same for two spellings of one key.
+    pub(super) fn identity(&self) -> &[u8] {
+        &self.identity
+    }
+
+    /// Whether the signature over the message holds.
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let hash = digest(&SHA256, message);
+        let hash = hash.as_ref();
+        match &self.material {
+            Material::Ed25519(key) => key.verify(message, signature).is_ok(),
+            Material::Ecdsa(key) => key.verify_der(hash, signature),
+            Material::Pem(key) => match (key.as_rsa(), key.as_ecdsa()) {
+                (Some(key), _) => key.verify_pss(DigestAlgorithm::Sha256, hash, signature).is_ok(),
+                (None, Some(key)) => key.verify_der(hash, signature),
+                (None, None) => false,
+            },
+        }
+    }
+
+    /// Hex SHA-256 of the SubjectPublicKeyInfo, or of the bare key where it came bare.
+    pub(super) fn fingerprint(&self) -> String {
+        hex::encode(match &self.material {
+            Material::Pem(key) => Sha256::digest(key.spki_der()),
+            _ => Sha256::digest(&self.identity),
+        })
+    }
+}
+
+/// PEM, or the hex of an uncompressed point, as old repositories have it.
+fn read_ecdsa(public: &str) -> Result<Material, KeyError> {
+    if let Ok(point) = hex::decode(public) {
+        let key = EcdsaKey::from_uncompressed(Curve::P256, &point)?;
+        return Ok(Material::Ecdsa(Box::new(key)));
+    }
+    let key = PublicKey::from_pem(public)?;
+    if key.algorithm() != KeyAlgorithm::P256 {
+        return Err(KeyError::invalid("tuf: invalid public key"));
+    }
+    Ok(Material::Pem(Box::new(key)))
+}

@@ -1,0 +1,110 @@
+//! `cose` 0.0.1: a COSE_Sign1 message (RFC 9052 section 4.2), kept as attestation.
+//!
+//! Border: one kind. The message is verified while reading.
+
+use serde_json::{Value, json};
+
+use super::{Canonical, Context, Evidence};
+use crate::base64;
+use crate::cose::Sign1;
+use crate::fields::{Digest, Fields, Problems};
+use crate::keys::x509::X509Verifier;
+use crate::{EntryError, Inputs, KeyFormat, Kind, ProposeError};
+use crate::{index_keys, statement};
+
+struct Cose {
+    key: X509Verifier,
+    /// `None` in the stored form.
+    message: Option<Message>,
+    has_data: bool,
+}
+
+struct Message {
+    bytes: Vec<u8>,
+    payload_digest: Digest,
+    statement_keys: Vec<String>,
+}
+
+pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
+    let key = spec.bytes("publicKey", "public key")?;
+    let message = spec.bytes("message", "message")?;
+    let data = spec.object("data");
+    let aad = match data {
+        Some(data) => data.bytes("aad", "aad")?,
+        None => None,
+    };
+    let mut problems = Problems::default();
+    problems.require("publicKey", key.is_some());
+    let mut hash = |name: &str| {
+        let path = format!("data.data.{name}.data.{name}");
+        Digest::read(data.and_then(|data| data.object(name)), &path, &["sha256"], &mut problems)
+    };
+    let (envelope_hash, _payload_hash) = (hash("envelopeHash"), hash("payloadHash"));
+    problems.none()?;
+    let key = key.ok_or_else(|| EntryError::invalid("missing public key"))?;
+    let key = X509Verifier::parse(&key)?;
+    let message = match message {
+        Some(bytes) => Some(verify(bytes, &key, aad.as_deref().unwrap_or_default())?),
+        None => None,
+    };
+    if message.is_none() && data.is_none() {
+        return Err(EntryError::invalid("cose object data cannot be nil"));
+    }
+    if message.is_none() && envelope_hash.is_none() {
+        return Err(EntryError::invalid("envelope hash should have been previously computed"));
+    }
+    Ok(Box::new(Cose { key, message, has_data: data.is_some() }))
+}
+
+fn verify(bytes: Vec<u8>, key: &X509Verifier, aad: &[u8]) -> Result<Message, EntryError> {
+    let sign1 = Sign1::parse(&bytes)?;
+    sign1.verify(key.key(), aad)?;
+    Ok(Message {
+        payload_digest: Digest::sha256(sign1.payload()),
+        statement_keys: match sign1.content_type() {
+            Some(content_type) => statement::subject_keys(content_type, sign1.payload()),
+            None => Vec::new(),
+        },
+        bytes,
+    })
+}
+
+impl Evidence for Cose {
+    fn insertable(&self) -> Result<(), EntryError> {
+        if self.message.is_none() {
+            return Err(EntryError::not_insertable("missing COSE Sign1 message"));
+        }
+        if !self.has_data {
+            return Err(EntryError::not_insertable("missing COSE data property"));
+        }
+        Ok(())
+    }
+
+    fn canonicalize(&self) -> Result<Canonical, EntryError> {
+        let message = self.message.as_ref();
+        let message = message.ok_or_else(|| EntryError::invalid("signed message uninitialized"))?;
+        let envelope_digest = Digest::sha256(&message.bytes);
+        let spec = json!({
+            "data": { "envelopeHash": envelope_digest, "payloadHash": message.payload_digest },
+            "publicKey": base64::encode(self.key.canonical()),
+        });
+        let mut keys = index_keys::of_key(&self.key);
+        keys.extend([envelope_digest.index_key(), message.payload_digest.index_key()]);
+        keys.extend(message.statement_keys.iter().cloned());
+        Ok(Canonical { spec, index_keys: keys, payload: Some(message.bytes.clone()) })
+    }
+}
+
+/// Builds the spec of a proposal.
+pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
+    inputs.needs_format(Kind::Cose, &[KeyFormat::X509])?;
+    let data = match &inputs.aad {
+        Some(aad) => json!({ "aad": base64::encode(aad) }),
+        None => json!({}),
+    };
+    Ok(json!({
+        "data": data,
+        "message": base64::encode(inputs.artifact()?),
+        "publicKey": base64::encode(inputs.only_key()?),
+    }))
+}
