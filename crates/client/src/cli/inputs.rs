@@ -72,7 +72,9 @@ pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Proposed> {
 /// Builds and verifies a proposal.
 pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Result<Value> {
     let proposal = entry::propose(kind, version, inputs).context("error")?;
-    ProposedEntry::from_value(proposal.clone())?.canonicalize(&Policy::default(), session::now()).context("error")?;
+    ProposedEntry::from_value(proposal.clone())?
+        .canonicalize(&Policy::default(), session::now())
+        .context("error")?;
     Ok(proposal)
 }
 

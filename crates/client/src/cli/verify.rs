@@ -68,7 +68,8 @@ async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> 
         return Ok((query, Wanted::Index(index)));
     }
     let proposal = inputs::proposal(settings).await?.proposal;
-    let body = ProposedEntry::from_value(proposal.clone())?.canonicalize(&Policy::default(), session::now())?;
+    let body = ProposedEntry::from_value(proposal.clone())?
+        .canonicalize(&Policy::default(), session::now())?;
     query.entries = Some(vec![proposal]);
     Ok((query, Wanted::Content(Hash::leaf(&body))))
 }
