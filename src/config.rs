@@ -123,6 +123,14 @@ pub struct Settings {
     /// logged, and the answer says that the payload was not kept. 0 keeps none.
     #[arg(long, env = "INDELIBLE_MAX_ATTESTATION_BYTES", default_value_t = 4 << 20)]
     pub max_attestation_bytes: usize,
+    /// Largest file of a JAR's META-INF, unpacked, in bytes; 0 for no limit but
+    /// that of the request.
+    #[arg(long, env = "INDELIBLE_MAX_JAR_METADATA_SIZE", default_value_t = 1 << 20)]
+    pub max_jar_metadata_size: u64,
+    /// Largest signature and metadata file of an Alpine package, unpacked, in
+    /// bytes; 0 for no limit but the server's own (20 MiB and 256 MiB).
+    #[arg(long, env = "INDELIBLE_MAX_APK_METADATA_SIZE", default_value_t = 1 << 20)]
+    pub max_apk_metadata_size: u64,
     /// Seconds within which a request body must have arrived.
     #[arg(long, env = "INDELIBLE_BODY_TIMEOUT", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -269,8 +277,12 @@ impl Settings {
     /// What evidence must satisfy.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let mut policy =
-            Policy { max_attestation_size: self.max_attestation_bytes, ..Policy::default() };
+        let mut policy = Policy {
+            max_attestation_size: self.max_attestation_bytes,
+            max_jar_metadata_size: self.max_jar_metadata_size,
+            max_apk_metadata_size: self.max_apk_metadata_size,
+            ..Policy::default()
+        };
         if let Some(kinds) = &self.enabled_entry_types {
             policy.enabled_kinds = kinds.iter().copied().collect::<BTreeSet<_>>();
         }

@@ -195,13 +195,13 @@ async fn operators_switch_kinds_algorithms_and_operations_off(db: TestDb) {
         entry::Policy { enabled_kinds: [entry::Kind::Dsse].into(), ..entry::Policy::default() };
     let served = Served::with(&db, Setup { policy, ..Setup::default() }).await;
     let refused = served.add(&hashedrekord(1)).await;
-    let expected = "error processing entry: entry kind 'hashedrekord' is not enabled for submission on this server";
+    let expected = "error processing entry: entry kind 'hashedrekord' is not enabled for submission on this server: its setting enabled-entry-types leaves it out";
     assert_eq!((refused.status, refused.json()["message"].as_str()), (400, Some(expected)));
     let algorithms = [entry::SigningAlgorithm::Ed25519ph].into();
     let policy = entry::Policy { algorithms, ..entry::Policy::default() };
     let served = Served::with(&db, Setup { policy, ..Setup::default() }).await;
     let refused = served.add(&hashedrekord(1)).await;
-    let expected = "error processing entry: entry algorithms are not allowed";
+    let expected = "error processing entry: entry algorithms are not allowed: the server's setting client-signing-algorithms has none that pairs P-256 with SHA-256";
     assert_eq!((refused.status, refused.json()["message"].as_str()), (400, Some(expected)));
     let endpoints = EnabledEndpoints::from_names(["getPublicKey"]).unwrap();
     let served = Served::with(&db, Setup { endpoints, ..Setup::default() }).await;

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use crate::Kind;
 use crate::base64::Base64Error;
-use crate::keys::KeyError;
+use crate::keys::x509::KeyAlgorithm;
+use crate::keys::{DigestAlgorithm, KeyError};
 
 /// Bytes that are no proposed entry.
 #[derive(Debug, thiserror::Error)]
@@ -66,14 +67,25 @@ pub enum EntryError {
         source: Base64Error,
     },
     /// The operator does not take this kind.
-    #[error("entry kind '{0}' is not enabled for submission on this server")]
+    #[error(
+        "entry kind '{0}' is not enabled for submission on this server: its setting \
+         enabled-entry-types leaves it out"
+    )]
     KindDisabled(Kind),
     /// The stored form of an entry, or part of a proposal, where a whole proposal is needed.
     #[error("entry not insertable into log: {0}")]
     NotInsertable(Cow<'static, str>),
     /// A key and digest pair that the operator does not take.
-    #[error("entry algorithms are not allowed")]
-    AlgorithmNotAllowed,
+    #[error(
+        "entry algorithms are not allowed: the server's setting client-signing-algorithms has \
+         none that pairs {key} with {digest}"
+    )]
+    AlgorithmNotAllowed {
+        /// The signer's key.
+        key: KeyAlgorithm,
+        /// The digest that it signed.
+        digest: DigestAlgorithm,
+    },
     /// A signature that does not verify.
     #[error("verifying signature: {0}")]
     Signature(#[source] KeyError),

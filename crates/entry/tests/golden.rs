@@ -12,7 +12,6 @@ use indelible_entry as entry;
 
 use entry::{EntryError, Inputs, KeyFormat, Kind, Payload, Policy, ProposedEntry, propose};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A case, as `make-fixtures/` describes it; paths are relative to `fixtures/`.
 #[derive(Clone, Debug, Deserialize)]

@@ -65,10 +65,11 @@ impl Evidence for HashedRekord {
     }
 
     fn allowed(&self, policy: &Policy) -> Result<(), EntryError> {
-        if policy.allows(self.verifier.key().algorithm(), self.algorithm) {
+        let (key, digest) = (self.verifier.key().algorithm(), self.algorithm);
+        if policy.allows(key, digest) {
             return Ok(());
         }
-        Err(EntryError::AlgorithmNotAllowed)
+        Err(EntryError::AlgorithmNotAllowed { key, digest })
     }
 
     fn canonicalize(&self) -> Result<Canonical, EntryError> {

@@ -3,6 +3,8 @@
 //! Border: which algorithms are keys at all, the DER that is stored, and the
 //! choice of primitive for a signature.
 
+use std::fmt;
+
 use der::asn1::{AnyRef, ObjectIdentifier, UintRef};
 use der::{Decode as _, Encode as _, Sequence};
 use sha2::{Digest as _, Sha256};
@@ -34,6 +36,19 @@ pub enum KeyAlgorithm {
     P521,
     /// Ed25519.
     Ed25519,
+}
+
+/// As people write it, for example `P-256` or `RSA 2048`.
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { modulus_bytes } => write!(f, "RSA {}", 8 * modulus_bytes),
+            Self::P256 => f.write_str("P-256"),
+            Self::P384 => f.write_str("P-384"),
+            Self::P521 => f.write_str("P-521"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+        }
+    }
 }
 
 /// A public key, parsed once and ready to verify.
