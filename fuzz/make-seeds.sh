@@ -76,3 +76,24 @@ printf '%s' "$(b64 payload)" >payload.b64
 hash=$(openssl dgst -sha256 -r envelope.json | cut -d' ' -f1)
 printf '{"content":{"envelope":{"payloadType":"%s","payload":"%s","signatures":[{"sig":"%s","publicKey":"%s"}]},"hash":{"algorithm":"sha256","value":"%s"}}}' \
     "$type" "$(b64 payload.b64)" "$(b64 sig.b64)" "$(b64 ec.pub)" "$hash" | entry intoto 0.0.2 intoto-002
+
+# --- the other formats: what the golden tests are made of ---
+fixtures="$fuzz/../crates/entry/tests/fixtures"
+# copy TARGET FILE...: fixtures become seeds; the first is the key of the target.
+copy() {
+    target=$1
+    key=$2
+    shift 2
+    [ -z "$key" ] || seed "$target" key.pub <"$fixtures/$key"
+    for file in "$@"; do
+        seed "$target" "$(basename "$file")" <"$fixtures/$file"
+    done
+}
+copy alpine alpine/prime256v1.pub alpine/prime256v1.apk alpine/changed.apk
+copy cose cose/prime256v1.pub cose/es256.cbor cose/statement.cbor
+copy jar '' jar/ec.jar
+copy minisign minisign/minisign.pub minisign/hashed.minisig minisign/signify.pub minisign/signify.sig
+copy rfc3161 '' rfc3161/prime256v1.tsr
+copy ssh ssh/ed25519-256.pub ssh/ed25519-256.sig ssh/certificate.pub ssh/rsa-3072.pub
+copy tuf '' tuf/ed25519/root.json
+unzip -p "$fixtures/jar/ec.jar" META-INF/K.EC | seed pkcs7 block

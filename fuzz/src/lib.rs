@@ -15,17 +15,33 @@
 
 use indelible_entry as entry;
 
-use entry::keys::EvidenceKey;
+use entry::keys::pkcs7::Pkcs7;
 use entry::keys::x509::X509Verifier;
-use entry::{Policy, ProposedEntry, StoredBody, base64, pem as pem_blocks};
+use entry::keys::{EvidenceKey as _, parse_key};
+use entry::{KeyFormat, Policy, ProposedEntry, StoredBody, base64, pem as pem_blocks};
 use serde_json::json;
 
 /// A target's name, which is that of its corpus folder, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, in alphabetical order.
-pub const TARGETS: &[Target] =
-    &[("dsse", dsse), ("pem", pem), ("proposed_entry", proposed_entry), ("x509", x509)];
+pub const TARGETS: &[Target] = &[
+    ("alpine", alpine),
+    ("cose", cose),
+    ("dsse", dsse),
+    ("helm", helm),
+    ("jar", jar),
+    ("minisign", minisign),
+    ("pem", pem),
+    ("pgp", pgp),
+    ("pkcs7", pkcs7),
+    ("proposed_entry", proposed_entry),
+    ("rfc3161", rfc3161),
+    ("rpm", rpm),
+    ("ssh", ssh),
+    ("tuf", tuf),
+    ("x509", x509),
+];
 
 /// The key that the seeds of [`dsse`] are signed with.
 const ECDSA_TEST_KEY: &[u8] = include_bytes!("../keys/ecdsa-test-key.pub.pem");
@@ -51,6 +67,102 @@ pub fn dsse(data: &[u8]) {
         "verifiers": [base64::encode(ECDSA_TEST_KEY)],
     }});
     proposal("dsse", "0.0.1", &spec);
+}
+
+/// Any bytes as an Alpine package, under a fixed key.
+pub fn alpine(data: &[u8]) {
+    let key = include_bytes!("../corpus/alpine/key.pub");
+    proposal("alpine", "0.0.1", &package(data, key));
+}
+
+/// Any bytes as an RPM package, under a fixed key.
+pub fn rpm(data: &[u8]) {
+    let key = include_bytes!("../corpus/rpm/key.pub");
+    proposal("rpm", "0.0.1", &package(data, key));
+}
+
+fn package(content: &[u8], key: &[u8]) -> serde_json::Value {
+    json!({
+        "package": { "content": base64::encode(content) },
+        "publicKey": { "content": base64::encode(key) },
+    })
+}
+
+/// Any bytes as a signed JAR.
+pub fn jar(data: &[u8]) {
+    proposal("jar", "0.0.1", &json!({ "archive": { "content": base64::encode(data) } }));
+}
+
+/// Any bytes as a provenance file, under a fixed key.
+pub fn helm(data: &[u8]) {
+    let key = include_bytes!("../corpus/helm/key.pub");
+    let spec = json!({
+        "chart": { "provenance": { "content": base64::encode(data) } },
+        "publicKey": { "content": base64::encode(key) },
+    });
+    proposal("helm", "0.0.1", &spec);
+}
+
+/// Any bytes as a COSE_Sign1 message, under a fixed key.
+pub fn cose(data: &[u8]) {
+    let key = include_bytes!("../corpus/cose/key.pub");
+    let spec = json!({
+        "data": {},
+        "message": base64::encode(data),
+        "publicKey": base64::encode(key),
+    });
+    proposal("cose", "0.0.1", &spec);
+}
+
+/// Any bytes as a timestamp response.
+pub fn rfc3161(data: &[u8]) {
+    proposal("rfc3161", "0.0.1", &json!({ "tsr": { "content": base64::encode(data) } }));
+}
+
+/// Any bytes as a minisign key, and as a signature of it.
+pub fn minisign(data: &[u8]) {
+    let fixed = include_bytes!("../corpus/minisign/key.pub");
+    key_and_signature(KeyFormat::Minisign, data, fixed);
+}
+
+/// Any bytes as an SSH key, and as a signature of a fixed one.
+pub fn ssh(data: &[u8]) {
+    key_and_signature(KeyFormat::Ssh, data, include_bytes!("../corpus/ssh/key.pub"));
+}
+
+/// Any bytes as an OpenPGP key, and as a signature of a fixed one.
+pub fn pgp(data: &[u8]) {
+    key_and_signature(KeyFormat::Pgp, data, include_bytes!("../corpus/pgp/key.pub"));
+}
+
+/// Any bytes as signed data: the stored form, without its content, is a fixed point.
+pub fn pkcs7(data: &[u8]) {
+    let Ok(block) = Pkcs7::parse(data) else { return };
+    let stored = block.detached().expect("what was read can be written").0;
+    let again = Pkcs7::parse(&stored).expect("the stored form is signed data");
+    assert_eq!(again.detached().expect("stored once, stored again").0, stored);
+    assert_eq!(again.canonical(), block.canonical());
+    let _ = (block.verify(b"artifact"), block.subjects(), block.fingerprints());
+}
+
+/// Any bytes as a TUF root: the stored form is a fixed point.
+pub fn tuf(data: &[u8]) {
+    let Ok(root) = parse_key(KeyFormat::Tuf, data) else { return };
+    let again = parse_key(KeyFormat::Tuf, root.canonical()).expect("the stored form is a root");
+    assert_eq!(again.canonical(), root.canonical());
+}
+
+/// Any bytes as a key: the stored form is a fixed point. And as a signature of the fixed
+/// key: accepted or not, it must not panic.
+fn key_and_signature(format: KeyFormat, data: &[u8], fixed: &[u8]) {
+    let key = parse_key(format, fixed).expect("the fixed key is one");
+    let _ = key.verify_artifact(b"artifact", data);
+    let Ok(key) = parse_key(format, data) else { return };
+    let again = parse_key(format, key.canonical()).expect("the stored form is a key");
+    assert_eq!(again.canonical(), key.canonical());
+    assert_eq!(again.subjects(), key.subjects());
+    assert_eq!(again.fingerprints(), key.fingerprints());
+    let _ = key.verify_artifact(b"artifact", data);
 }
 
 /// Any bytes as PEM: what is found is found again in the form that is stored.
