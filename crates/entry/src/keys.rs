@@ -7,6 +7,9 @@
 
 pub mod ecdsa;
 pub mod ed25519;
+mod email;
+mod modular;
+pub mod pgp;
 pub mod rsa;
 mod ssh_wire;
 pub mod x509;
@@ -163,11 +166,10 @@ pub trait EvidenceKey: Send + Sync + fmt::Debug {
 pub fn parse_key(format: KeyFormat, content: &[u8]) -> Result<Box<dyn EvidenceKey>, KeyError> {
     match format {
         KeyFormat::X509 => Ok(Box::new(x509::X509Verifier::parse(content)?)),
-        KeyFormat::Pgp
-        | KeyFormat::Minisign
-        | KeyFormat::Ssh
-        | KeyFormat::Pkcs7
-        | KeyFormat::Tuf => Err(KeyError::UnsupportedFormat(format)),
+        KeyFormat::Pgp => Ok(Box::new(pgp::PgpKeyring::parse(content)?)),
+        KeyFormat::Minisign | KeyFormat::Ssh | KeyFormat::Pkcs7 | KeyFormat::Tuf => {
+            Err(KeyError::UnsupportedFormat(format))
+        }
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod dsse;
 mod hashedrekord;
+mod helm;
 mod intoto_v001;
 mod intoto_v002;
 mod rekord;
+mod rpm;
 
 use serde_json::{Value, json};
 
@@ -64,9 +66,11 @@ macro_rules! version {
 const REGISTRY: &[Version] = &[
     version!(Dsse, "0.0.1", dsse),
     version!(Hashedrekord, "0.0.1", hashedrekord),
+    version!(Helm, "0.0.1", helm),
     version!(Intoto, "0.0.1", intoto_v001),
     version!(Intoto, "0.0.2", intoto_v002),
     version!(Rekord, "0.0.1", rekord),
+    version!(Rpm, "0.0.1", rpm),
 ];
 
 fn find(kind: Kind, version: &str) -> Option<&'static Version> {

@@ -27,6 +27,7 @@ pub mod pem;
 mod policy;
 mod proposal;
 mod proposed;
+mod rpm;
 mod statement;
 mod stored;
 mod verified;

@@ -26,7 +26,7 @@ fn served(vector: &Value) -> bool {
                 | entry::Kind::Dsse
                 | entry::Kind::Intoto,
             "x509"
-        )
+        ) | (entry::Kind::Rekord | entry::Kind::Helm | entry::Kind::Rpm, "pgp")
     )
 }
 

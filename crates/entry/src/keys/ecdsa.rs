@@ -119,6 +119,11 @@ impl EcdsaKey {
         if self.verify_der(digest, &der) { Ok(()) } else { Err(KeyError::EcdsaFixed) }
     }
 
+    /// Verifies a signature whose numbers are big-endian, without a sign and of any length.
+    pub(crate) fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
+        der_signature(r, s).is_ok_and(|signature| self.verify_der(digest, &signature))
+    }
+
     /// Verifies a strictly DER-encoded signature.
     pub(crate) fn verify_der(&self, digest: &[u8], signature: &[u8]) -> bool {
         let algorithm = self.curve.aws_lc().1;
@@ -131,7 +136,7 @@ impl EcdsaKey {
 
 /// Brings a digest to `length` bytes without changing the number that ECDSA makes of it (FIPS 186-5 section 6.4): longer
 /// digests are cut on the right as the standard says, shorter ones get zeros on the left.
-fn fit(digest: &[u8], length: usize) -> Vec<u8> {
+pub(super) fn fit(digest: &[u8], length: usize) -> Vec<u8> {
     let mut out = vec![0; length.saturating_sub(digest.len())];
     out.extend_from_slice(&digest[..digest.len().min(length)]);
     out

@@ -71,6 +71,9 @@ pub enum KeyError {
     /// An Ed25519ph signature of the wrong length.
     #[error("failed to verify signature: ed25519: bad signature length: {0}")]
     Ed25519PrehashLength(usize),
+    /// An OpenPGP key or signature.
+    #[error(transparent)]
+    Pgp(#[from] super::pgp::PgpError),
     /// A digest was offered where the algorithm signs messages.
     #[error("message cannot be nil")]
     MessageNeeded,
