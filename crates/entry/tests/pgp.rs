@@ -20,6 +20,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("k256", &["k256.SHA384", "k256.SHA512"]),
     ("bp256", &[]),
     ("bp384", &[]),
+    ("bp512", &[]),
     ("ed25519", &["ed25519.SHA384", "ed25519.SHA512", "ed25519.text"]),
 ];
 
@@ -192,10 +193,12 @@ fn rings_of_several_keys_are_stored_in_order() {
         rekord("two.pub.asc", signature).unwrap();
     }
     // One good key is enough, and text between blocks is no matter.
-    let broken = file("bp512.pub.asc");
-    let ring = [file("bp512.pub.gpg"), file("rsa.pub.gpg")].concat();
-    assert_eq!(canonical(&ring), canonical(&file("rsa.pub.gpg")));
+    let mut broken = file("p256.pub.gpg");
+    let at = broken.windows(4).position(|window| window == b"Test").expect("a user ID");
+    broken[at] = b't';
     assert!(PgpKeyring::parse(&broken).is_err());
+    let ring = [broken, file("rsa.pub.gpg")].concat();
+    assert_eq!(canonical(&ring), canonical(&file("rsa.pub.gpg")));
     let apart =
         [file("rsa.pub.asc").as_slice(), b"Another key:\n", &file("ed25519.pub.asc")].concat();
     assert_eq!(canonical(&apart), two);
@@ -216,7 +219,7 @@ fn entries_are_found_by_key_address_and_artifact() {
     assert_eq!(entry.index_keys(), expected);
     for form in ["many.pub.asc", "many.pub.gpg"] {
         let found = search_key_for_public_key(KeyFormat::Pgp, &file(form)).unwrap();
-        assert_eq!(found, [key.clone()]);
+        assert_eq!(found.as_slice(), std::slice::from_ref(&key));
     }
     assert!(search_key_for_public_key(KeyFormat::Pgp, b"").is_err());
 }
@@ -329,4 +332,67 @@ fn what_is_no_signature_is_named() {
     let text =
         "error reading PGP signature: openpgp: unsupported feature: signature packet version 3";
     assert_eq!(refused(&both), text);
+}
+
+/// RFC 9580 appendix A.3.
+const VERSION_6: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+xioGY4d/4xsAAAAg+U2nu0jWCmHlZ3BqZYfQMxmZu52JGggkLq2EVD34laPCsQYf
+GwoAAABCBYJjh3/jAwsJBwUVCg4IDAIWAAKbAwIeCSIhBssYbE8GCaaX5NUt+mxy
+KwwfHifBilZwj2Ul7Ce62azJBScJAgcCAAAAAK0oIBA+LX0ifsDm185Ecds2v8lw
+gyU2kCcUmKfvBXbAf6rhRYWzuQOwEn7E/aLwIwRaLsdry0+VcallHhSu4RN6HWaE
+QsiPlR4zxP/TP7mhfVEe7XWPxtnMUMtf15OyA51YBM4qBmOHf+MZAAAAIIaTJINn
++eUBXbki+PSAld2nhJh/LVmFsS+60WyvXkQ1wpsGGBsKAAAALAWCY4d/4wKbDCIh
+BssYbE8GCaaX5NUt+mxyKwwfHifBilZwj2Ul7Ce62azJAAAAAAQBIKbpGG2dWTX8
+j+VjFM21J0hqWlEg+bdiojWnKfA5AQpWUWtnNwDEM0g12vYxoWM8Y81W+bHBw805
+I8kWVkXU6vFOi+HWvv/ira7ofJu16NnoUkhclkUrk0mXubZvyl4GBg==
+-----END PGP PUBLIC KEY BLOCK-----
+";
+
+/// The signature of RFC 9580 appendix A.6, of type 0x01.
+const VERSION_6_SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----
+
+wpgGARsKAAAAKQWCY5ijYyIhBssYbE8GCaaX5NUt+mxyKwwfHifBilZwj2Ul7Ce6
+2azJAAAAAGk2IHZJX1AhiJD39eLuPBgiUU9wUA9VHYblySHkBONKU/usJ9BvuAqo
+/FvLFuGWMbKAdA+epq7V4HOtAPlBWmU8QOd6aud+aSunHQaaEJ+iTFjP2OMW0KBr
+NK2ay45cX1IVAQ==
+-----END PGP SIGNATURE-----
+";
+
+#[test]
+fn version_6_keys_and_signatures_are_read() {
+    let key = PgpKeyring::parse(VERSION_6.as_bytes()).unwrap();
+    let fingerprint = "cb186c4f0609a697e4d52dfa6c722b0c1f1e27c18a56708f6525ec27bad9acc9";
+    assert_eq!(key.fingerprints()[0], fingerprint);
+    assert!(key.subjects().is_empty());
+    // The packets are already in their stored form.
+    let body = VERSION_6.lines().filter(|line| !line.is_empty() && !line.starts_with('-'));
+    let body: String = body.collect();
+    let packets = indelible_entry::base64::decode(body.as_bytes()).unwrap();
+    assert_eq!(dearmored(key.canonical()), packets);
+    let text = "What we need from the grocery store:\n\n- tofu\n- vegetables\n- noodles\n";
+    key.verify_artifact(text.as_bytes(), VERSION_6_SIGNATURE.as_bytes()).unwrap();
+    let changed = text.replace("tofu", "fish");
+    let error =
+        key.verify_artifact(changed.as_bytes(), VERSION_6_SIGNATURE.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "openpgp: invalid signature: hash tag doesn't match");
+}
+
+#[test]
+fn a_changed_key_that_still_reads_has_a_stored_form_that_reads_back() {
+    let version6 = dearmored(&canonical(VERSION_6.as_bytes()));
+    let keys = ["ed25519.pub.gpg", "revokedsub.pub.gpg", "dsa1024.pub.gpg"].map(file);
+    for whole in keys.into_iter().chain([version6]) {
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x80] {
+                let mut changed = whole.clone();
+                changed[at] ^= flip;
+                if let Ok(key) = PgpKeyring::parse(&changed) {
+                    let again =
+                        PgpKeyring::parse(key.canonical()).map(|key| key.canonical().to_vec());
+                    assert_eq!(again.as_deref(), Ok(key.canonical()), "{at}");
+                }
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! nothing to others disappear; that of a signature is the submitted armor, or the binary signature armored.
 
 mod armor;
+mod brainpool512;
 pub(crate) mod cleartext;
 mod entity;
 mod error;
@@ -15,6 +16,7 @@ mod material;
 mod octets;
 mod packets;
 mod public_key;
+mod ring;
 mod signature;
 mod subpackets;
 mod user_id;
@@ -23,7 +25,8 @@ mod verification;
 pub use error::{Fault, PgpError};
 pub(crate) use verification::PackageSignature;
 
-use self::entity::{Budget, Entity, read_all};
+use self::entity::Entity;
+use self::ring::{Budget, read_all};
 use self::subpackets::MAY_ENCRYPT;
 use super::{CanonicalSignature, EvidenceKey, KeyError};
 

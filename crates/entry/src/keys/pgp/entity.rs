@@ -7,19 +7,18 @@ use super::error::Fault;
 use super::octets::write_packet;
 use super::packets::{Packet, Packets, tag};
 use super::public_key::PublicKey;
+use super::ring::Budget;
 use super::signature::{
     CERTIFICATION_REVOCATION, DIRECT_KEY, KEY_REVOCATION, SUBKEY_BINDING, SUBKEY_REVOCATION,
     Signature,
 };
 use super::subpackets::MAY_SIGN;
 
-/// Most signatures that are verified while one input is read: a bound on work. Certifications by others are not verified.
-const MAX_VERIFICATIONS: usize = 1_024;
-
 /// A primary key with everything that it vouches for.
 #[derive(Debug)]
 pub(super) struct Entity {
     pub(super) primary: PublicKey,
+    primary_tag: u8,
     /// Revocations of the primary key, verified.
     pub(super) revocations: Vec<Signature>,
     /// User IDs with a valid signature of the primary key.
@@ -54,65 +53,17 @@ pub(super) struct Subkey {
     pub(super) revocations: Vec<Signature>,
 }
 
-/// How many signatures may still be verified.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(MAX_VERIFICATIONS)
-    }
-}
-
-impl Budget {
-    fn spend(&mut self) -> Result<(), Fault> {
-        let limit = MAX_VERIFICATIONS;
-        self.0 = self.0.checked_sub(1).ok_or(Fault::TooMuch { what: "signatures", limit })?;
-        Ok(())
-    }
-}
-
-/// Reads every key of an input. Keys that cannot be read are passed over, as long as one can.
-pub(super) fn read_all(input: &[u8], budget: &mut Budget) -> Result<Vec<Entity>, Fault> {
-    let mut packets = Packets::new(input);
-    let mut entities = Vec::new();
-    let mut passed_over = None;
-    loop {
-        match Entity::read(&mut packets, budget) {
-            Ok(Some(entity)) => entities.push(entity),
-            Ok(None) => break,
-            Err(fault @ (Fault::Unsupported(_) | Fault::Structural(_))) => {
-                passed_over = Some(fault);
-                if !skip_to_next_key(&mut packets)? {
-                    break;
-                }
-            }
-            Err(fault) => return Err(fault),
-        }
-    }
-    match passed_over {
-        Some(fault) if entities.is_empty() => Err(fault),
-        _ => Ok(entities),
-    }
-}
-
-/// Whether there is another public key.
-fn skip_to_next_key(packets: &mut Packets<'_>) -> Result<bool, Fault> {
-    while let Some(packet) = packets.next()? {
-        if matches!(&packet, Packet::Key(key) if !key.subkey && !key.secret) {
-            packets.unread(packet);
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl Entity {
-    fn read(packets: &mut Packets<'_>, budget: &mut Budget) -> Result<Option<Self>, Fault> {
+    /// Reads the next key; `None` at the end.
+    pub(super) fn read(
+        packets: &mut Packets<'_>,
+        budget: &mut Budget,
+    ) -> Result<Option<Self>, Fault> {
         let Some(first) = packets.next()? else { return Ok(None) };
-        // A subkey in this place is taken as a primary key, as the reference does.
-        let primary = match first {
-            Packet::Key(key) => key.key,
+        // A subkey in this place is taken as a primary key, but stays a subkey's packet, as the reference has it.
+        let (primary, primary_tag) = match first {
+            Packet::Key(key) if key.subkey => (key.key, tag::PUBLIC_SUBKEY),
+            Packet::Key(key) => (key.key, tag::PUBLIC_KEY),
             other => {
                 packets.unread(other);
                 return Err(Fault::structural("first packet was not a public/private key"));
@@ -123,6 +74,7 @@ impl Entity {
         }
         let mut entity = Self {
             primary,
+            primary_tag,
             revocations: Vec::new(),
             identities: Vec::new(),
             subkeys: Vec::new(),
@@ -316,7 +268,7 @@ impl Entity {
     ///
     /// User IDs keep their order. (The reference writes them in a random one.)
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        write_packet(out, tag::PUBLIC_KEY, &self.primary.body);
+        write_packet(out, self.primary_tag, &self.primary.body);
         for signature in self.revocations.iter().chain(&self.direct) {
             write_packet(out, tag::SIGNATURE, &signature.body);
         }

@@ -11,12 +11,13 @@ use ecdsa::{EcdsaCurve, Signature, SignatureSize, VerifyingKey};
 use ed25519_dalek::{PUBLIC_KEY_LENGTH, SIGNATURE_LENGTH};
 use k256::Secp256k1;
 
+use super::brainpool512::BrainpoolP512Key;
 use super::error::Fault;
 use super::hash::Hash;
 use super::octets::Octets;
 use crate::keys::ecdsa::{Curve, EcdsaKey, fit};
 use crate::keys::ed25519::Ed25519Key;
-use crate::keys::modular::{Modulus, trim};
+use crate::keys::modular::{Modulus, Order, trim};
 use crate::keys::rsa::RsaKey;
 
 /// Numbers of the public-key algorithms (RFC 9580 section 9.1).
@@ -54,8 +55,9 @@ pub(super) enum Material {
     Secp256k1(Box<VerifyingKey<Secp256k1>>),
     BrainpoolP256(Box<VerifyingKey<BrainpoolP256r1>>),
     BrainpoolP384(Box<VerifyingKey<BrainpoolP384r1>>),
+    BrainpoolP512(Box<BrainpoolP512Key>),
     Ed25519(Ed25519Key),
-    /// Keys that encrypt, and those of algorithms that verify nothing here: Ed448, brainpoolP512r1, oversized DSA.
+    /// Keys that encrypt, and those of algorithms that verify nothing here: Ed448, oversized DSA.
     Mute,
 }
 
@@ -80,7 +82,9 @@ impl Material {
             oid::BRAINPOOL_P384 => VerifyingKey::from_sec1_bytes(point)
                 .map(|key| Self::BrainpoolP384(Box::new(key)))
                 .ok(),
-            _ => Some(Self::Mute),
+            oid::BRAINPOOL_P512 => BrainpoolP512Key::from_uncompressed(point)
+                .map(|key| Self::BrainpoolP512(Box::new(key))),
+            _ => None,
         };
         material.ok_or(broken)
     }
@@ -118,6 +122,9 @@ impl Material {
             }
             Self::BrainpoolP384(key) => {
                 ("ECDSA", verify_ecdsa(key, digest, numbers.mpi()?, numbers.mpi()?))
+            }
+            Self::BrainpoolP512(key) => {
+                ("ECDSA", key.verify(digest, numbers.mpi()?, numbers.mpi()?))
             }
             Self::Ed25519(key) if algorithm == algorithm::ED25519 => {
                 ("Ed25519", key.verify(digest, numbers.take(SIGNATURE_LENGTH)?).is_ok())
@@ -195,54 +202,27 @@ fn pad<const N: usize>(number: &[u8]) -> Option<[u8; N]> {
 #[derive(Debug)]
 pub(super) struct Dsa {
     p: Modulus,
-    q: Modulus,
-    order: Vec<u8>,
-    /// q - 2: a number to this power is its inverse modulo q, which is prime (or nothing verifies).
-    inverting: Vec<u8>,
+    q: Order,
     g: Vec<u8>,
     y: Vec<u8>,
 }
 
 impl Dsa {
     fn new(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Option<Self> {
-        let (p, order) = (trim(p), trim(q));
-        let whole_bytes = order.first().is_some_and(|top| top & 0x80 != 0);
-        if p.len() > DSA_MAX.0 || order.len() > DSA_MAX.1 || !whole_bytes {
+        let (p, q) = (trim(p), trim(q));
+        let whole_bytes = q.first().is_some_and(|top| top & 0x80 != 0);
+        if p.len() > DSA_MAX.0 || q.len() > DSA_MAX.1 || !whole_bytes {
             return None;
         }
-        let (p, q) = (Modulus::new(p)?, Modulus::new(order)?);
-        let [g, y] = [g, y].map(|number| trim(number).to_vec());
-        Some(Self { p, q, order: order.to_vec(), inverting: minus_two(order), g, y })
+        Some(Self { p: Modulus::new(p)?, q: Order::new(q)?, g: g.to_vec(), y: y.to_vec() })
     }
 
     /// FIPS 186-4 section 4.7.
     fn verify(&self, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
-        let (r, s) = (trim(r), trim(s));
-        let in_range = |number: &[u8]| {
-            !number.is_empty() && (number.len(), number) < (self.order.len(), self.order.as_slice())
-        };
-        if !in_range(r) || !in_range(s) {
-            return false;
-        }
-        let w = self.q.residue(s).power(&self.inverting);
-        let z = &digest[..digest.len().min(self.order.len())];
-        let u1 = self.q.residue(z).times(&w).to_bytes();
-        let u2 = self.q.residue(r).times(&w).to_bytes();
+        let Some([u1, u2]) = self.q.multipliers(digest, r, s) else { return false };
         let v = self.p.residue(&self.g).power(&u1).times(&self.p.residue(&self.y).power(&u2));
-        self.q.residue(&v.to_bytes()).to_bytes() == r
+        self.q.reduce(&v.to_bytes()) == trim(r)
     }
-}
-
-/// A big-endian number above 1, less 2.
-fn minus_two(number: &[u8]) -> Vec<u8> {
-    let mut out = number.to_vec();
-    let mut borrow = 2;
-    for byte in out.iter_mut().rev() {
-        let (low, below) = byte.overflowing_sub(borrow);
-        *byte = low;
-        borrow = u8::from(below);
-    }
-    out
 }
 
 /// Object identifiers of curves (RFC 9580 section 9.2), DER content.
