@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes the seed corpora and the test key that some targets check signatures with.
 #
-# Needs openssl. Keys are new at each run, so every seed changes with it; commit them together.
+# Needs openssl, and the files that crates/entry/tests/make-fixtures/pgp.sh makes. Keys are new at each run, so every seed changes with it; commit them together.
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
@@ -76,3 +76,16 @@ printf '%s' "$(b64 payload)" >payload.b64
 hash=$(openssl dgst -sha256 -r envelope.json | cut -d' ' -f1)
 printf '{"content":{"envelope":{"payloadType":"%s","payload":"%s","signatures":[{"sig":"%s","publicKey":"%s"}]},"hash":{"algorithm":"sha256","value":"%s"}}}' \
     "$type" "$(b64 payload.b64)" "$(b64 sig.b64)" "$(b64 ec.pub)" "$hash" | entry intoto 0.0.2 intoto-002
+
+# --- OpenPGP, charts and packages ---
+pgp=$fuzz/../crates/entry/tests/fixtures/pgp
+for file in ed25519.pub.gpg dsa1024.pub.gpg subkey.pub.asc revoked.pub.gpg k256.secret.asc; do
+    seed pgp "$file" <"$pgp/$file"
+done
+printf '{"data":{"content":"%s"},"signature":{"format":"pgp","content":"%s","publicKey":{"content":"%s"}}}' \
+    "$(b64 "$pgp/artifact.txt")" "$(b64 "$pgp/ed25519.sig")" "$(b64 "$pgp/ed25519.pub.gpg")" |
+    entry rekord 0.0.1 rekord-pgp
+printf '{"chart":{"provenance":{"content":"%s"}},"publicKey":{"content":"%s"}}' \
+    "$(b64 "$pgp/ed25519.prov")" "$(b64 "$pgp/ed25519.pub.gpg")" | entry helm 0.0.1 helm
+printf '{"package":{"content":"%s"},"publicKey":{"content":"%s"}}' \
+    "$(b64 "$pgp/header-ed25519.rpm")" "$(b64 "$pgp/ed25519.pub.gpg")" | entry rpm 0.0.1 rpm

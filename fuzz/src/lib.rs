@@ -16,6 +16,7 @@
 use indelible_entry as entry;
 
 use entry::keys::EvidenceKey;
+use entry::keys::pgp::PgpKeyring;
 use entry::keys::x509::X509Verifier;
 use entry::{Policy, ProposedEntry, StoredBody, base64, pem as pem_blocks};
 use serde_json::json;
@@ -24,8 +25,13 @@ use serde_json::json;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, in alphabetical order.
-pub const TARGETS: &[Target] =
-    &[("dsse", dsse), ("pem", pem), ("proposed_entry", proposed_entry), ("x509", x509)];
+pub const TARGETS: &[Target] = &[
+    ("dsse", dsse),
+    ("pem", pem),
+    ("pgp", pgp),
+    ("proposed_entry", proposed_entry),
+    ("x509", x509),
+];
 
 /// The key that the seeds of [`dsse`] are signed with.
 const ECDSA_TEST_KEY: &[u8] = include_bytes!("../keys/ecdsa-test-key.pub.pem");
@@ -62,6 +68,17 @@ pub fn pem(data: &[u8]) {
         assert_eq!(pem_blocks::decode(stored.as_bytes()), Some((block, &b""[..])));
         rest = after;
     }
+}
+
+/// Any bytes as an OpenPGP key file: the stored form is a fixed point.
+pub fn pgp(data: &[u8]) {
+    let Ok(keys) = PgpKeyring::parse(data) else { return };
+    let again = PgpKeyring::parse(keys.canonical()).expect("the stored form is a key");
+    assert_eq!(again.canonical(), keys.canonical());
+    assert_eq!(again.subjects(), keys.subjects());
+    assert_eq!(again.fingerprints(), keys.fingerprints());
+    // Accepted or not, it must not panic.
+    let _ = keys.verify_artifact(b"artifact", data);
 }
 
 /// Any bytes as a key, certificate or chain: the stored form is a fixed point.

@@ -314,9 +314,6 @@ fn what_is_no_key_is_named() {
     assert_eq!(refused(text), "invalid PGP public key provided: EOF");
     assert!(refused(&file("rsa.sig")).contains("first packet was not a public/private key"));
     assert!(refused(&[b' '; 20]).contains("tag byte does not have MSB set"));
-    // Certifications of one byte each: bounded, not looked at for ever.
-    let many = [0xcd, 0].repeat(100_000);
-    assert!(refused(&[file("rsa.pub.gpg"), many].concat()).contains("more than"));
 }
 
 #[test]
@@ -394,5 +391,35 @@ fn a_changed_key_that_still_reads_has_a_stored_form_that_reads_back() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn floods_are_refused() {
+    let key = file("ed25519.pub.gpg");
+    let found = packets(&key);
+    let [primary, user_id, certification, ..] = found.as_slice() else { panic!() };
+    let certified = unpacked(&[user_id.clone(), certification.clone()], &[]);
+    let start = unpacked(&[primary.clone(), user_id.clone(), certification.clone()], &[]);
+    let empty_user_ids = [0xcd, 0].repeat(100_000);
+    let long_user_id = [&[0xcd, 0xff, 0, 2, 0, 0][..], &[b'a'; 0x2_0000]].concat();
+    for (what, flood) in [
+        ("packets", [start.clone(), empty_user_ids].concat()),
+        ("signatures", [start.clone(), certified.repeat(3_000)].concat()),
+        ("keys", key.repeat(2_100)),
+        ("bytes in a user ID", [start, long_user_id].concat()),
+    ] {
+        let error = PgpKeyring::parse(&flood).unwrap_err().to_string();
+        assert!(
+            error.starts_with("error reading binary PGP public key: openpgp: more than "),
+            "{error}"
+        );
+        assert!(error.ends_with(what) || what == "keys", "{error}");
+    }
+    let error = PgpKeyring::parse(&vec![0; 9 << 20]).unwrap_err().to_string();
+    assert_eq!(error, "PGP data of 9437184 bytes is larger than 4194304");
+    // Nothing is allocated by a claimed length.
+    for claim in [[0xc6, 0xff, 0xff, 0xff, 0xff, 0xff], [0x9a, 0xff, 0xff, 0xff, 0xff, 4]] {
+        assert!(PgpKeyring::parse(&[&claim[..], &[4; 20]].concat()).is_err());
     }
 }

@@ -30,8 +30,11 @@ use self::ring::{Budget, read_all};
 use self::subpackets::MAY_ENCRYPT;
 use super::{CanonicalSignature, EvidenceKey, KeyError};
 
-/// Bytes of the largest key file that is looked at: a key with thousands of certifications, or a ring of many keys.
-const MAX_KEY_FILE: usize = 8 * 1024 * 1024;
+/// Bytes of the largest key file that is looked at, as packets: a key with thousands of certifications, or a ring of many
+/// keys.
+const MAX_PACKETS: usize = 4 * 1024 * 1024;
+/// Bytes of the largest armored key file. Whatever is stored of a binary one is below it.
+const MAX_ARMORED: usize = 2 * MAX_PACKETS;
 /// Bytes of the largest signature that is looked at, armor and text around it included.
 const MAX_SIGNATURE: usize = 1024 * 1024;
 
@@ -53,12 +56,14 @@ impl PgpKeyring {
     /// # Errors
     /// [`PgpError`].
     pub fn parse(content: &[u8]) -> Result<Self, PgpError> {
-        if content.len() > MAX_KEY_FILE {
-            return Err(PgpError::TooLarge { size: content.len(), limit: MAX_KEY_FILE });
-        }
         let start = content.get(..14).ok_or(PgpError::ShortKey)?;
+        let armored = start == b"-----BEGIN PGP";
+        let limit = if armored { MAX_ARMORED } else { MAX_PACKETS };
+        if content.len() > limit {
+            return Err(PgpError::TooLarge { size: content.len(), limit });
+        }
         let mut budget = Budget::default();
-        let entities = if start == b"-----BEGIN PGP" {
+        let entities = if armored {
             read_armored(content, &mut budget)?
         } else {
             read_all(content, &mut budget).map_err(PgpError::BinaryKey)?

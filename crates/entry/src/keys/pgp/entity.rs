@@ -18,7 +18,6 @@ use super::subpackets::MAY_SIGN;
 #[derive(Debug)]
 pub(super) struct Entity {
     pub(super) primary: PublicKey,
-    primary_tag: u8,
     /// Revocations of the primary key, verified.
     pub(super) revocations: Vec<Signature>,
     /// User IDs with a valid signature of the primary key.
@@ -60,10 +59,9 @@ impl Entity {
         budget: &mut Budget,
     ) -> Result<Option<Self>, Fault> {
         let Some(first) = packets.next()? else { return Ok(None) };
-        // A subkey in this place is taken as a primary key, but stays a subkey's packet, as the reference has it.
-        let (primary, primary_tag) = match first {
-            Packet::Key(key) if key.subkey => (key.key, tag::PUBLIC_SUBKEY),
-            Packet::Key(key) => (key.key, tag::PUBLIC_KEY),
+        let primary = match first {
+            // (The reference takes a subkey in this place too, and then stores what it cannot read itself.)
+            Packet::Key(key) if !key.subkey => key.key,
             other => {
                 packets.unread(other);
                 return Err(Fault::structural("first packet was not a public/private key"));
@@ -74,7 +72,6 @@ impl Entity {
         }
         let mut entity = Self {
             primary,
-            primary_tag,
             revocations: Vec::new(),
             identities: Vec::new(),
             subkeys: Vec::new(),
@@ -127,7 +124,7 @@ impl Entity {
             if !signature.is_from(&self.primary) {
                 continue;
             }
-            budget.spend()?;
+            budget.spend(&self.primary)?;
             let key = self.primary.hashed_form();
             let prefix = user_id_prefix(&identity.user_id);
             let message = [key.as_slice(), prefix.as_slice(), identity.user_id.as_slice()];
@@ -188,7 +185,7 @@ impl Entity {
         signature: &Signature,
         budget: &mut Budget,
     ) -> Result<(), Fault> {
-        budget.spend()?;
+        budget.spend(&self.primary)?;
         let (key, subkey_form) = (self.primary.hashed_form(), subkey.hashed_form());
         let message = [key.as_slice(), subkey_form.as_slice()];
         self.primary.verify_salted(&message, signature)?;
@@ -197,7 +194,7 @@ impl Entity {
         }
         let missing = || Fault::structural("signing subkey is missing cross-signature");
         let embedded = signature.says.embedded.as_ref().ok_or_else(missing)?;
-        budget.spend()?;
+        budget.spend(subkey)?;
         subkey.verify_salted(&message, embedded).map_err(|fault| {
             Fault::structural(format!("error while verifying cross-signature: {fault}"))
         })
@@ -214,7 +211,7 @@ impl Entity {
         }
         let key = self.primary.hashed_form();
         for revocation in &revocations {
-            budget.spend()?;
+            budget.spend(&self.primary)?;
             self.primary
                 .verify_salted(&[&key], revocation)
                 .map_err(|_| Fault::structural("revocation signature signed by alternate key"))?;
@@ -238,7 +235,7 @@ impl Entity {
         let (at, signature) = main.ok_or_else(|| {
             Fault::structural("no valid direct-key self-signature for v6 primary key found")
         })?;
-        budget.spend()?;
+        budget.spend(&self.primary)?;
         self.primary.verify_salted(&[&self.primary.hashed_form()], signature).map_err(|_| {
             Fault::structural("invalid direct-key self-signature for v6 primary key")
         })?;
@@ -268,7 +265,7 @@ impl Entity {
     ///
     /// User IDs keep their order. (The reference writes them in a random one.)
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        write_packet(out, self.primary_tag, &self.primary.body);
+        write_packet(out, tag::PUBLIC_KEY, &self.primary.body);
         for signature in self.revocations.iter().chain(&self.direct) {
             write_packet(out, tag::SIGNATURE, &signature.body);
         }

@@ -12,6 +12,8 @@ use super::signature::Signature;
 const MAX_PACKETS: usize = 32_768;
 /// Most keys and subkeys: each point is checked to be on its curve while reading.
 const MAX_KEYS: usize = 2_048;
+/// Bytes of the longest user ID: each of its certifications hashes it. GnuPG takes 2048.
+const MAX_USER_ID: usize = 65_536;
 
 /// Packet type IDs (section 5).
 pub(super) mod tag {
@@ -227,6 +229,9 @@ fn read_body(tag: u8, body: &[u8], contents: &Contents<'_>) -> Result<(Packet, u
             Ok((Packet::Key(Box::new(KeyPacket { key, subkey, secret })), size))
         }
         tag::USER_ID if cut => Err(Fault::TRUNCATED),
+        tag::USER_ID if body.len() > MAX_USER_ID => {
+            Err(Fault::TooMuch { what: "bytes in a user ID", limit: MAX_USER_ID })
+        }
         tag::USER_ID => Ok((Packet::UserId(body.to_vec()), body.len())),
         tag::USER_ATTRIBUTE if cut => Err(Fault::TRUNCATED),
         tag::USER_ATTRIBUTE => Ok((Packet::UserAttribute, body.len())),

@@ -71,6 +71,11 @@ impl PublicKey {
         algorithm::can_sign(self.algorithm)
     }
 
+    /// Whether verifying with the key takes well below a millisecond.
+    pub(super) fn is_fast(&self) -> bool {
+        self.material.is_fast()
+    }
+
     /// What signatures over the key hash (section 5.2.4).
     pub(super) fn hashed_form(&self) -> Vec<u8> {
         hashed_form(self.version, &self.body)

@@ -5,25 +5,28 @@
 use super::entity::Entity;
 use super::error::Fault;
 use super::packets::{Packet, Packets};
+use super::public_key::PublicKey;
 
-/// Most signatures that are verified while one input is read: a bound on work. Certifications by others are not verified.
-const MAX_VERIFICATIONS: usize = 1_024;
+/// What the signatures that are verified while one input is read may cost: a bound on work. Certifications by others are
+/// not verified.
+const MAX_COST: usize = 2_048;
 
-/// How many signatures may still be verified.
+/// What may still be spent on verifying signatures.
 #[derive(Debug)]
 pub(super) struct Budget(usize);
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(MAX_VERIFICATIONS)
+        Self(MAX_COST)
     }
 }
 
 impl Budget {
-    /// Takes one away.
-    pub(super) fn spend(&mut self) -> Result<(), Fault> {
-        let limit = MAX_VERIFICATIONS;
-        self.0 = self.0.checked_sub(1).ok_or(Fault::TooMuch { what: "signatures", limit })?;
+    /// Pays for verifying one signature of a key: 1 for the algorithms of aws-lc and for Ed25519, 4 for the others.
+    pub(super) fn spend(&mut self, key: &PublicKey) -> Result<(), Fault> {
+        let cost = if key.is_fast() { 1 } else { 4 };
+        let too_much = Fault::TooMuch { what: "signatures", limit: MAX_COST / cost };
+        self.0 = self.0.checked_sub(cost).ok_or(too_much)?;
         Ok(())
     }
 }
