@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes the seed corpora and the test key that some targets check signatures with.
 #
-# Needs openssl. Keys are new at each run, so every seed changes with it; commit them together.
+# Needs openssl, and the files that crates/entry/tests/make-fixtures/pgp.sh makes. Keys are new at each run, so every seed changes with it; commit them together.
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
@@ -97,3 +97,23 @@ copy rfc3161 '' rfc3161/prime256v1.tsr
 copy ssh ssh/ed25519-256.pub ssh/ed25519-256.sig ssh/certificate.pub ssh/rsa-3072.pub
 copy tuf '' tuf/ed25519/root.json
 unzip -p "$fixtures/jar/ec.jar" META-INF/K.EC | seed pkcs7 block
+copy pgp pgp/ed25519.pub.gpg pgp/dsa1024.pub.gpg pgp/subkey.pub.asc pgp/revoked.pub.gpg pgp/k256.secret.asc pgp/ed25519.sig
+copy helm pgp/ed25519.pub.gpg pgp/ed25519.prov
+copy rpm pgp/ed25519.pub.gpg pgp/header-ed25519.rpm
+printf '{"data":{"content":"%s"},"signature":{"format":"pgp","content":"%s","publicKey":{"content":"%s"}}}' \
+    "$(b64 "$fixtures/pgp/artifact.txt")" "$(b64 "$fixtures/pgp/ed25519.sig")" "$(b64 "$fixtures/pgp/ed25519.pub.gpg")" |
+    entry rekord 0.0.1 rekord-pgp
+# A proposal of every other kind.
+printf '{"chart":{"provenance":{"content":"%s"}},"publicKey":{"content":"%s"}}' \
+    "$(b64 "$fixtures/pgp/ed25519.prov")" "$(b64 "$fixtures/pgp/ed25519.pub.gpg")" | entry helm 0.0.1 helm
+for kind in rpm:pgp/header-ed25519.rpm:pgp/ed25519.pub.gpg alpine:alpine/prime256v1.apk:alpine/prime256v1.pub; do
+    file=${kind#*:}
+    printf '{"package":{"content":"%s"},"publicKey":{"content":"%s"}}' \
+        "$(b64 "$fixtures/${file%:*}")" "$(b64 "$fixtures/${file#*:}")" | entry "${kind%%:*}" 0.0.1 "${kind%%:*}"
+done
+printf '{"data":{},"message":"%s","publicKey":"%s"}' \
+    "$(b64 "$fixtures/cose/statement.cbor")" "$(b64 "$fixtures/cose/prime256v1.pub")" | entry cose 0.0.1 cose
+printf '{"archive":{"content":"%s"}}' "$(b64 "$fixtures/jar/ec.jar")" | entry jar 0.0.1 jar
+printf '{"tsr":{"content":"%s"}}' "$(b64 "$fixtures/rfc3161/prime256v1.tsr")" | entry rfc3161 0.0.1 rfc3161
+printf '{"metadata":{"content":%s},"root":{"content":%s}}' \
+    "$(cat "$fixtures/tuf/ed25519/timestamp.json")" "$(cat "$fixtures/tuf/ed25519/root.json")" | entry tuf 0.0.1 tuf

@@ -8,7 +8,7 @@
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use entry::{KeyError, KeyFormat};
+use entry::KeyFormat;
 use http::{HeaderName, HeaderValue};
 use wire::{ErrorBody, SearchIndex, SearchOperator};
 
@@ -179,14 +179,8 @@ impl KeyCriterion {
 }
 
 fn search_key(format: KeyFormat, content: &[u8]) -> Result<Vec<String>, ApiError> {
-    entry::search_key_for_public_key(format, content).map_err(|error| {
-        ApiError::bad_request(match error {
-            KeyError::UnsupportedFormat(_) => {
-                "the PKI format requested is not supported by this server"
-            }
-            _ => "public key provided could not be parsed",
-        })
-    })
+    entry::search_key_for_public_key(format, content)
+        .map_err(|_| ApiError::bad_request("public key provided could not be parsed"))
 }
 
 #[cfg(test)]

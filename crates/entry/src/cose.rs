@@ -86,7 +86,7 @@ impl Sign1 {
         let signature = self.message.signature.as_slice();
         let verified = if let Some(ecdsa) = key.as_ecdsa() {
             let halves = signature.split_at_checked(32).filter(|(_, s)| s.len() == 32);
-            halves.is_some_and(|(r, s)| ecdsa.verify_numbers(&digest, r, s).is_ok())
+            halves.is_some_and(|(r, s)| ecdsa.verify_numbers(&digest, r, s))
         } else {
             let sha256 = crate::DigestAlgorithm::Sha256;
             key.as_rsa().is_some_and(|rsa| rsa.verify_pss(sha256, &digest, signature).is_ok())

@@ -7,11 +7,13 @@ mod alpine;
 mod cose;
 mod dsse;
 mod hashedrekord;
+mod helm;
 mod intoto_v001;
 mod intoto_v002;
 mod jar;
 mod rekord;
 mod rfc3161;
+mod rpm;
 mod tuf;
 
 use serde_json::{Value, json};
@@ -82,11 +84,13 @@ const REGISTRY: &[Version] = &[
     version!(Cose, "0.0.1", cose),
     version!(Dsse, "0.0.1", dsse),
     version!(Hashedrekord, "0.0.1", hashedrekord),
+    version!(Helm, "0.0.1", helm),
     version!(Intoto, "0.0.1", intoto_v001),
     version!(Intoto, "0.0.2", intoto_v002),
     version!(Jar, "0.0.1", jar),
     version!(Rekord, "0.0.1", rekord),
     version!(Rfc3161, "0.0.1", rfc3161),
+    version!(Rpm, "0.0.1", rpm),
     version!(Tuf, "0.0.1", tuf),
 ];
 

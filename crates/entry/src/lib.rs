@@ -30,6 +30,7 @@ pub mod pem;
 mod policy;
 mod proposal;
 mod proposed;
+mod rpm;
 mod statement;
 mod stored;
 mod utf8;

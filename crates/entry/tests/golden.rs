@@ -139,16 +139,20 @@ impl Case {
             change("the artifact was cut", &|i| i.artifact.as_mut().unwrap().truncate(middle));
             change("the artifact is empty", &|i| i.artifact = Some(Vec::new()));
             // A JAR has bytes that nobody signs; its own tests change those that are.
-            // So has a timestamp, in the middle: its certificates.
-            let at = if self.kind() == Kind::Rfc3161 { artifact.len() - 1 } else { middle };
+            // So have others in the middle: certificates, reserved space.
+            let last = artifact.len() - 1;
+            let at = if matches!(self.kind(), Kind::Rfc3161 | Kind::Rpm) { last } else { middle };
             if self.kind() != Kind::Jar {
                 change("the artifact was changed", &|i| i.artifact.as_mut().unwrap()[at] ^= 1);
             }
         }
         if let Some(signature) = &inputs.signature {
             let middle = signature.len() / 2;
+            // The middle of an OpenPGP packet may be what nobody signs.
+            let is_packet = inputs.key_format == KeyFormat::Pgp && !signature.starts_with(b"-");
+            let at = if is_packet { signature.len() - 1 } else { middle };
             change("the signature was changed", &|i| {
-                let byte = &mut i.signature.as_mut().unwrap()[middle];
+                let byte = &mut i.signature.as_mut().unwrap()[at];
                 *byte = if *byte == b'A' { b'B' } else { b'A' };
             });
             change("the signature was cut", &|i| i.signature.as_mut().unwrap().truncate(middle));
@@ -175,10 +179,13 @@ impl Case {
         // One signer's key in another wrapping still verifies.
         let wrapped =
             ["minisign/bare.pub", "x509/leaf.crt", "x509/chain.crt", "ssh/certificate.pub"];
+        let format = self.inputs().key_format;
+        let stored = |key: &str| entry::search_key_for_public_key(format, &fixture(key)).unwrap();
         let other = all.iter().filter(|c| c.format == self.format).find_map(|case| {
             let key = case.keys.first()?;
             let same = wrapped.contains(&own.as_str()) || wrapped.contains(&key.as_str());
-            (key != own && !same && case.kind() == self.kind()).then_some(key)
+            let is_other = !same && case.kind() == self.kind() && stored(own) != stored(key);
+            is_other.then_some(key)
         });
         other.map(|key| fixture(key))
     }

@@ -5,7 +5,7 @@
 //! The log checked every signature when it took the entry; not every kind keeps
 //! what is needed to do it again.
 
-use entry::{EntryError, KeyError, Kind, Policy, ProposedEntry, StoredBody};
+use entry::{EntryError, Kind, Policy, ProposedEntry, StoredBody};
 use serde_json::{Value, json};
 
 /// The payload type of in-toto statements, which `dsse` bodies do not keep.
@@ -61,9 +61,7 @@ fn verify(proposal: Value, now: i64) -> SignatureCheck {
     match entry.canonicalize(&Policy::default(), now) {
         Ok(_) => SignatureCheck::Verified,
         // What this client cannot read is not thereby false.
-        Err(
-            error @ (EntryError::Version { .. } | EntryError::Key(KeyError::UnsupportedFormat(_))),
-        ) => SignatureCheck::NotChecked(error.to_string()),
+        Err(error @ EntryError::Version { .. }) => SignatureCheck::NotChecked(error.to_string()),
         Err(error) => SignatureCheck::False(error.to_string()),
     }
 }

@@ -115,13 +115,12 @@ impl EcdsaKey {
             return Err(KeyError::EcdsaLength);
         }
         let (r, s) = signature.split_at(length / 2);
-        self.verify_numbers(digest, r, s)
+        if self.verify_numbers(digest, r, s) { Ok(()) } else { Err(KeyError::EcdsaFixed) }
     }
 
-    /// Verifies a signature given as two big-endian numbers.
-    pub(crate) fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> Result<(), KeyError> {
-        let der = der_signature(r, s).map_err(|_| KeyError::EcdsaFixed)?;
-        if self.verify_der(digest, &der) { Ok(()) } else { Err(KeyError::EcdsaFixed) }
+    /// Verifies a signature whose numbers are big-endian, without a sign and of any length.
+    pub(crate) fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
+        der_signature(r, s).is_ok_and(|signature| self.verify_der(digest, &signature))
     }
 
     /// Verifies a strictly DER-encoded signature.
@@ -136,7 +135,7 @@ impl EcdsaKey {
 
 /// Brings a digest to `length` bytes without changing the number that ECDSA makes of it (FIPS 186-5 section 6.4): longer
 /// digests are cut on the right as the standard says, shorter ones get zeros on the left.
-fn fit(digest: &[u8], length: usize) -> Vec<u8> {
+pub(super) fn fit(digest: &[u8], length: usize) -> Vec<u8> {
     let mut out = vec![0; length.saturating_sub(digest.len())];
     out.extend_from_slice(&digest[..digest.len().min(length)]);
     out

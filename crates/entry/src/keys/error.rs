@@ -1,16 +1,12 @@
 //! What can be wrong with a key or a signature. The texts are the reference server's where clients may have seen them.
 
-use super::{DigestAlgorithm, KeyFormat};
+use super::DigestAlgorithm;
 use std::borrow::Cow;
 
 /// A key or signature that is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// No parser for this format.
-    #[error("key format {0} is not supported")]
-    UnsupportedFormat(KeyFormat),
-
     /// No PEM block in the key.
     #[error("invalid public key: failure decoding PEM")]
     NoPem,
@@ -71,6 +67,9 @@ pub enum KeyError {
     /// An Ed25519ph signature of the wrong length.
     #[error("failed to verify signature: ed25519: bad signature length: {0}")]
     Ed25519PrehashLength(usize),
+    /// An OpenPGP key or signature.
+    #[error(transparent)]
+    Pgp(#[from] super::pgp::PgpError),
     /// A digest was offered where the algorithm signs messages.
     #[error("message cannot be nil")]
     MessageNeeded,

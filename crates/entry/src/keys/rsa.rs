@@ -4,6 +4,7 @@
 //!
 //! aws-lc verifies moduli of 1024 to 8192 bits (SHA-384 from 2048 bits on); the reference also takes larger ones.
 
+use super::modular::Modulus;
 use super::{DigestAlgorithm, KeyError};
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature as aws;
@@ -102,6 +103,25 @@ impl RsaKey {
             .map_err(|_| KeyError::RsaVerification)
     }
 
+    /// Verifies a PKCS #1 v1.5 signature over a DER DigestInfo that the caller wrote: for digests that aws-lc does not
+    /// take. The message must be the whole block, so nothing about its padding is left to a parser.
+    ///
+    /// # Errors
+    /// [`KeyError::RsaKey`] when the key is refused, [`KeyError::RsaVerification`].
+    pub(crate) fn verify_pkcs1_digest_info(
+        &self,
+        digest_info: &[u8],
+        signature: &[u8],
+    ) -> Result<(), KeyError> {
+        self.check_key(signature)?;
+        let padding = self.modulus.len().checked_sub(digest_info.len() + 3);
+        let padding = padding.filter(|count| *count >= 8).ok_or(KeyError::RsaVerification)?;
+        let block = [&[1], vec![0xff; padding].as_slice(), &[0], digest_info].concat();
+        let modulus = Modulus::new(&self.modulus).ok_or(KeyError::RsaVerification)?;
+        let signed = modulus.residue(signature).power(&self.exponent.to_be_bytes());
+        if signed.to_bytes() == block { Ok(()) } else { Err(KeyError::RsaVerification) }
+    }
+
     /// The checks before any arithmetic.
     fn check(
         &self,
@@ -112,6 +132,11 @@ impl RsaKey {
         if digest.len() != algorithm.size() {
             return Err(KeyError::DigestLength);
         }
+        self.check_key(signature)
+    }
+
+    /// The reference's limits on keys, and the signature's length.
+    fn check_key(&self, signature: &[u8]) -> Result<(), KeyError> {
         let bits = self
             .modulus
             .first()

@@ -122,7 +122,8 @@ impl SshPublicKey {
                     Curve::P384 => DigestAlgorithm::Sha384,
                     Curve::P521 => DigestAlgorithm::Sha512,
                 };
-                key.verify_numbers(&digest.digest(message), r, s)
+                let holds = key.verify_numbers(&digest.digest(message), r, s);
+                if holds { Ok(()) } else { Err(KeyError::EcdsaFixed) }
             }
             Material::Ed25519(key) => key.verify(message, signature.blob),
         }

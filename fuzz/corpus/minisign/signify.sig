@@ -1,0 +1,2 @@
+untrusted comment: verify with signify.pub
+RWRLyjF3j86xD1x69jBbuND4G35NGE9zm0sbuE7ODbJ3p+pUUVSP5qKsYQWV1gZFKVtdegXNBQ6x2SkeSw0aHJveHpOwyyzilAM=
