@@ -11,7 +11,7 @@ mod rekord;
 
 use serde_json::{Value, json};
 
-use crate::fields::Fields;
+use crate::fields::{Digest, Fields};
 use crate::{EntryError, Inputs, Kind, Policy, ProposeError};
 
 /// The spec of one entry, read and checked as far as its kind does before the
@@ -27,6 +27,22 @@ pub(crate) trait Evidence {
 
     /// Verifies what is not verified yet and gives what the log keeps.
     fn canonicalize(&self) -> Result<Canonical, EntryError>;
+
+    /// The search strings that follow from the stored form, without those of the
+    /// payload; in any case, with duplicates.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        Ok(self.canonicalize()?.index_keys)
+    }
+
+    /// The payload's digest, if the stored form records it.
+    fn payload_hash(&self) -> Option<&Digest> {
+        None
+    }
+
+    /// The payload's DSSE type, if the stored form records it.
+    fn payload_type(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What the log keeps of an entry.

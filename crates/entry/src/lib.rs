@@ -29,6 +29,7 @@ mod proposal;
 mod proposed;
 mod statement;
 mod stored;
+mod stored_keys;
 mod verified;
 
 pub use error::{EntryError, ParseError, VERSION_PATTERN};
@@ -39,4 +40,5 @@ pub use policy::{Policy, SigningAlgorithm, UnknownAlgorithm};
 pub use proposal::{Inputs, ProposeError, propose};
 pub use proposed::ProposedEntry;
 pub use stored::{StoredBody, StoredBodyError};
+pub use stored_keys::{StoredKeys, StoredKeysError};
 pub use verified::{Attestation, Payload, VerifiedEntry};

@@ -93,6 +93,10 @@ impl ProposedEntry {
         kinds::body(self.kind, &self.version, &canonical.spec)
     }
 
+    pub(crate) fn spec(&self) -> &Value {
+        &self.spec
+    }
+
     fn read(&self, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
         kinds::read(self.kind, &self.version, &self.spec, now)
     }

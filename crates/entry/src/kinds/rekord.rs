@@ -92,6 +92,13 @@ impl Evidence for Rekord {
         });
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+
+    /// The artifact is not kept, but its digest is, and it was checked.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let mut keys = index_keys::of_key(&*self.key);
+        keys.extend(self.claimed.as_ref().map(Digest::index_key));
+        Ok(keys)
+    }
 }
 
 /// Builds the spec of a proposal.
