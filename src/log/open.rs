@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
+use super::guard::{GuardError, Keeper, Sealed, Seen};
 use super::snapshot::Snapshot;
-use super::tree::{check_head, restore_edge};
-use super::{Clock, Log, Options};
+use super::tree::{Tree, check_head, restore_edge};
+use super::{Clock, Guard, Log, Options, ReadError};
+use crate::last_checkpoint::LastCheckpoint;
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, Store, StoreError};
 
@@ -53,12 +55,34 @@ pub enum OpenError {
     /// A host name that cannot stand in a checkpoint.
     #[error("`{0}` cannot be a checkpoint origin: 1 to 253 characters without spaces or `+`")]
     Hostname(String),
+    /// The checkpoint outside the database cannot be used, or speaks of a log
+    /// that is not there.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The database could not be read, or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tiles do not lead to the head; `fsck` names the first that is wrong.
+    #[error("comparing the database with the last checkpoint: {0}; run `indelible fsck`")]
+    Tree(#[source] ReadError),
 }
 
-/// Opens the log in `store`, creating it under `hostname` if there is none.
+/// How a log is opened.
+pub struct Opening<'a> {
+    /// What the operator asked for; `None` takes the stored one.
+    pub hostname: Option<&'a str>,
+    /// For a new log when `hostname` is `None`.
+    pub default_hostname: &'a str,
+    /// Bounds of the write path.
+    pub options: Options,
+    /// Unix seconds now.
+    pub clock: Clock,
+    /// Where the last signed checkpoint is kept; `None` runs without that guard.
+    pub last_checkpoint: Option<LastCheckpoint>,
+}
+
+/// Opens the log in `store` without a restore guard, creating it under `hostname`
+/// if there is none.
 ///
 /// `hostname` is what the operator asked for; `None` takes the stored one, or
 /// `default_hostname` for a new log.
@@ -73,14 +97,48 @@ pub async fn open(
     options: Options,
     clock: Clock,
 ) -> Result<Log, OpenError> {
+    let last_checkpoint = None;
+    let opening = Opening { hostname, default_hostname, options, clock, last_checkpoint };
+    open_guarded(store, key, opening).await
+}
+
+/// Opens the log in `store`, creating it if there is none, and compares it with
+/// the last checkpoint that was kept outside of it.
+///
+/// A database that went back gives a log that can be read but is
+/// [sealed](Log::sealed). A missing file is written anew.
+///
+/// # Errors
+/// [`OpenError`]; nothing was written unless the log was created.
+pub async fn open_guarded(
+    store: Arc<dyn Store>,
+    key: LogKey,
+    opening: Opening<'_>,
+) -> Result<Log, OpenError> {
+    let Opening { hostname, default_hostname, options, clock, last_checkpoint } = opening;
     let key = Arc::new(key);
+    // Before the head: another server on the same file may write it at any moment.
+    let note = read_note(last_checkpoint.as_ref())?;
     let (identity, head) = match store.load().await? {
         Some(found) => found,
-        None => create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?,
+        None => {
+            refuse_lost(note.as_ref(), &key)?;
+            create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?
+        }
     };
     check_identity(&identity, &key, hostname)?;
-    let edge = restore_edge(&*store, head.size).await?;
-    check_head(&key, &head, edge.root())?;
+    let tree = restore(&store, &key, head).await?;
+    let guard = match &last_checkpoint {
+        None => Guard::Off,
+        Some(file) => match went_back(note.as_ref(), &key, &identity, &tree).await? {
+            Some(sealed) => Guard::Sealed(sealed),
+            None => {
+                let keeper = Keeper::start(Arc::clone(&tree), Arc::clone(&key), file.clone());
+                Guard::Keeps(keeper.map_err(GuardError::File)?)
+            }
+        },
+    };
+    let head = &tree.snapshot().head;
     tracing::info!(
         tree_id = identity.tree_id,
         hostname = identity.hostname,
@@ -89,8 +147,108 @@ pub async fn open(
         root = %head.root,
         "log opened"
     );
+    Ok(Log::start(store, key, identity, tree, options, clock, guard))
+}
+
+/// The tree of the stored head, rebuilt and checked.
+async fn restore(
+    store: &Arc<dyn Store>,
+    key: &Arc<LogKey>,
+    head: Head,
+) -> Result<Arc<Tree>, StoreError> {
+    let edge = restore_edge(&**store, head.size).await?;
+    check_head(key, &head, edge.root())?;
     let first = Snapshot::new(head, edge, &[]);
-    Ok(Log::start(store, key, identity, first, options, clock))
+    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first)))
+}
+
+/// A note with the file that it is from.
+type FiledNote<'a> = (&'a LastCheckpoint, String);
+
+fn read_note(file: Option<&LastCheckpoint>) -> Result<Option<FiledNote<'_>>, GuardError> {
+    let Some(file) = file else { return Ok(None) };
+    Ok(file.read()?.map(|note| (file, note)))
+}
+
+/// An empty database is only the beginning of a log that has signed nothing yet.
+fn refuse_lost(note: Option<&FiledNote<'_>>, key: &LogKey) -> Result<(), GuardError> {
+    let Some((file, note)) = note else { return Ok(()) };
+    match Seen::parse(note, file, key, None)? {
+        Seen { size: 0, .. } => Ok(()),
+        Seen { size, .. } => Err(GuardError::Lost { path: file.path().to_owned(), size }),
+    }
+}
+
+/// Why the log must not be continued, if the note knows more than the database.
+async fn went_back(
+    note: Option<&FiledNote<'_>>,
+    key: &LogKey,
+    identity: &Identity,
+    tree: &Tree,
+) -> Result<Option<Sealed>, OpenError> {
+    let Some((file, note)) = note else { return Ok(None) };
+    let seen = Seen::parse(note, file, key, Some(identity))?;
+    let Err(reason) = seen.check_tree(tree).await.map_err(OpenError::Tree)? else {
+        return Ok(None);
+    };
+    let (file, size) = (file.path().display().to_string(), tree.snapshot().head.size);
+    Ok(Some(Sealed { reason, seen, file, size }))
+}
+
+/// What became of a deliberate acceptance.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The database continues the last checkpoint: there was nothing to accept.
+    Nothing,
+    /// The log continues from the database; the former note was moved here.
+    SetAside(std::path::PathBuf),
+    /// The database has another size than the operator named: nothing was done.
+    OtherSize(u64),
+}
+
+/// Gives up what the last checkpoint remembers and the database has lost: sets
+/// the note aside and, unless the database is empty, writes its head instead.
+///
+/// `size` is the number of leaves in the database, named by the operator so that
+/// nobody accepts another database than the one that was looked at; 0 for one
+/// without a log. `now` is in Unix seconds.
+///
+/// # Errors
+/// [`OpenError`] when the database is not whole in itself.
+pub async fn accept_restore(
+    store: Arc<dyn Store>,
+    key: LogKey,
+    file: &LastCheckpoint,
+    size: u64,
+    now: i64,
+) -> Result<Accepted, OpenError> {
+    let key = Arc::new(key);
+    let note = read_note(Some(file));
+    let set_aside = || file.set_aside(now).map_err(GuardError::File);
+    let accepted = |aside: Option<_>| aside.map_or(Accepted::Nothing, Accepted::SetAside);
+    let Some((identity, head)) = store.load().await? else {
+        return match size {
+            0 => Ok(accepted(set_aside()?)),
+            _ => Ok(Accepted::OtherSize(0)),
+        };
+    };
+    check_identity(&identity, &key, None)?;
+    let tree = restore(&store, &key, head).await?;
+    let head = &tree.snapshot().head;
+    if head.size != size {
+        return Ok(Accepted::OtherSize(head.size));
+    }
+    // A note that cannot be read can be given up, too.
+    if let Ok(note) = note {
+        match went_back(note.as_ref(), &key, &identity, &tree).await {
+            Ok(None) => return Ok(Accepted::Nothing),
+            Ok(Some(_)) | Err(OpenError::Guard(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let aside = set_aside()?;
+    file.write(&head.checkpoint).map_err(GuardError::File)?;
+    Ok(accepted(aside))
 }
 
 async fn create(
