@@ -5,7 +5,9 @@
 //! bounded queue to the one [`sequencer`]; reads are answered from a committed
 //! [`snapshot`] and the store.
 
+mod accept;
 mod guard;
+mod keeper;
 mod leaf;
 mod open;
 mod receipt;
@@ -23,13 +25,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
 
+pub use accept::{Accepted, accept_restore};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
-pub use open::{Accepted, OpenError, Opening, accept_restore, open, open_guarded};
+pub use open::{OpenError, Opening, open, open_guarded};
 
 use crate::signer::{KeyError, LogKey};
 use crate::store::{EntryKey, Identity, Store, StoreError, StoredEntry};
-use guard::Keeper;
+use keeper::Keeper;
 use receipt::{Subject, receipt};
 use sequencer::{Placed, Sequencer, Waiting};
 use tree::Tree;

@@ -105,6 +105,7 @@ mod tests {
         let above = "entries 768 to 1023: tiles.hashes: expected a as hash 3 of tile 1/0, found b";
         assert_eq!(tile(1, 0, Some(3)), above);
         assert_eq!(tile(0, 1, None), "entries 256 to 511: tiles.hashes: expected a, found b");
-        assert!(tile(7, u64::MAX, Some(255)).starts_with("entries "));
+        // Coordinates that no tree has do not overflow.
+        assert!(tile(7, u64::MAX, Some(255)).contains("tiles.hashes"));
     }
 }

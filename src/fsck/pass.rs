@@ -183,9 +183,12 @@ impl<'a> Pass<'a> {
     async fn missing(&mut self, index: u64) -> Result<Option<Hash>, StoreError> {
         let last = self.findings.last_mut().filter(|finding| finding.column == MISSING);
         match last.map(|finding| &mut finding.subject) {
-            Some(Subject::Entries(_, last)) if *last + 1 == index => *last = index,
-            Some(subject @ Subject::Entry(_)) if *subject == Subject::Entry(index - 1) => {
-                *subject = Subject::Entries(index - 1, index);
+            Some(Subject::Entries(_, last)) if last.saturating_add(1) == index => *last = index,
+            Some(Subject::Entry(one)) if one.saturating_add(1) == index => {
+                let first = *one;
+                if let Some(finding) = self.findings.last_mut() {
+                    finding.subject = Subject::Entries(first, index);
+                }
             }
             _ => self.findings.push(Finding::entry(index, MISSING, "a row", "none")),
         }

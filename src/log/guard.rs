@@ -1,31 +1,23 @@
 //! The restore guard: what this log has signed is never signed differently.
 //!
 //! Border: compares the database's head with a head that is known to have been
-//! signed before, and keeps the file that remembers one across restarts. It
-//! signs nothing, and it repairs nothing: a database that went back closes the
-//! log to writes until a person decides.
+//! signed before. It signs nothing, and it repairs nothing: a database that went
+//! back closes the log to writes until a person decides.
 //!
 //! The memory is twofold. While the process runs it is the published snapshot
 //! ([`super::tree::Tree::advance`]); across restarts it is the note in
-//! [`LastCheckpoint`], which a task writes behind the commits, at most once a
-//! second and always at a graceful stop.
+//! [`LastCheckpoint`], which [`super::keeper`] writes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use tlog::{Hash, ProofPlan, verify_consistency};
-use tokio::sync::oneshot;
 
 use super::ReadError;
+use super::open::OpenError;
 use super::tree::Tree;
 use crate::last_checkpoint::{FileError, LastCheckpoint};
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, StoreError};
-
-/// Shortest time between two writes of the file. What was answered in the last
-/// such span before a crash may be missing from the file.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A tree head that this log has signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,64 +187,37 @@ impl Seen {
     }
 }
 
-/// Writes the file behind the commits.
-pub(crate) struct Keeper {
-    tree: Arc<Tree>,
-    key: Arc<LogKey>,
-    file: LastCheckpoint,
-    /// What this process wrote last.
-    written: Option<Arc<str>>,
+/// A note with the file that it is from.
+pub(super) type FiledNote<'a> = (&'a LastCheckpoint, String);
+
+pub(super) fn read_note(
+    file: Option<&LastCheckpoint>,
+) -> Result<Option<FiledNote<'_>>, GuardError> {
+    let Some(file) = file else { return Ok(None) };
+    Ok(file.read()?.map(|note| (file, note)))
 }
 
-impl Keeper {
-    /// Writes the present head, so that a file that cannot be written is noticed
-    /// before the first answer.
-    pub(crate) fn start(
-        tree: Arc<Tree>,
-        key: Arc<LogKey>,
-        file: LastCheckpoint,
-    ) -> Result<Self, FileError> {
-        let head = tree.snapshot().head.clone();
-        keep(&file, &key, &head)?;
-        Ok(Self { tree, key, file, written: Some(head.checkpoint) })
-    }
-
-    /// Keeps the file until `stop` is sent or dropped, and writes it once more.
-    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
-        loop {
-            tokio::select! {
-                () = self.tree.published() => self.write().await,
-                _ = &mut stop => break,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                _ = &mut stop => break,
-            }
-        }
-        self.write().await;
-    }
-
-    async fn write(&mut self) {
-        let head = self.tree.snapshot().head.clone();
-        if self.written.as_ref() == Some(&head.checkpoint) {
-            return;
-        }
-        let (file, key, note) = (self.file.clone(), Arc::clone(&self.key), head.checkpoint.clone());
-        let written = tokio::task::spawn_blocking(move || keep(&file, &key, &head)).await;
-        match written {
-            Ok(Ok(())) => self.written = Some(note),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the restore guard falls behind");
-                metrics::counter!("indelible_failed_guard_writes").increment(1);
-            }
-            // The panic hook has reported it.
-            Err(_) => {}
-        }
+/// An empty database is only the beginning of a log that has signed nothing yet.
+pub(super) fn refuse_lost(note: Option<&FiledNote<'_>>, key: &LogKey) -> Result<(), GuardError> {
+    let Some((file, note)) = note else { return Ok(()) };
+    match Seen::parse(note, file, key, None)? {
+        Seen { size: 0, .. } => Ok(()),
+        Seen { size, .. } => Err(GuardError::Lost { path: file.path().to_owned(), size }),
     }
 }
 
-/// Writes the head, unless another server on the same file was further.
-fn keep(file: &LastCheckpoint, key: &LogKey, head: &Head) -> Result<(), FileError> {
-    let further = Seen::read(file, key).is_ok_and(|seen| seen.is_some_and(|s| s.size > head.size));
-    if further { Ok(()) } else { file.write(&head.checkpoint) }
+/// Why the log must not be continued, if the note knows more than the database.
+pub(super) async fn went_back(
+    note: Option<&FiledNote<'_>>,
+    key: &LogKey,
+    identity: &Identity,
+    tree: &Tree,
+) -> Result<Option<Sealed>, OpenError> {
+    let Some((file, note)) = note else { return Ok(None) };
+    let seen = Seen::parse(note, file, key, Some(identity))?;
+    let Err(reason) = seen.check_tree(tree).await.map_err(OpenError::Tree)? else {
+        return Ok(None);
+    };
+    let (file, size) = (file.path().display().to_string(), tree.snapshot().head.size);
+    Ok(Some(Sealed { reason, seen, file, size }))
 }

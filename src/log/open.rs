@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::guard::{GuardError, Keeper, Sealed, Seen};
+use super::guard::{GuardError, read_note, refuse_lost, went_back};
+use super::keeper::Keeper;
 use super::snapshot::Snapshot;
 use super::tree::{Tree, check_head, restore_edge};
 use super::{Clock, Guard, Log, Options, ReadError};
@@ -151,7 +152,7 @@ pub async fn open_guarded(
 }
 
 /// The tree of the stored head, rebuilt and checked.
-async fn restore(
+pub(super) async fn restore(
     store: &Arc<dyn Store>,
     key: &Arc<LogKey>,
     head: Head,
@@ -160,95 +161,6 @@ async fn restore(
     check_head(key, &head, edge.root())?;
     let first = Snapshot::new(head, edge, &[]);
     Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first)))
-}
-
-/// A note with the file that it is from.
-type FiledNote<'a> = (&'a LastCheckpoint, String);
-
-fn read_note(file: Option<&LastCheckpoint>) -> Result<Option<FiledNote<'_>>, GuardError> {
-    let Some(file) = file else { return Ok(None) };
-    Ok(file.read()?.map(|note| (file, note)))
-}
-
-/// An empty database is only the beginning of a log that has signed nothing yet.
-fn refuse_lost(note: Option<&FiledNote<'_>>, key: &LogKey) -> Result<(), GuardError> {
-    let Some((file, note)) = note else { return Ok(()) };
-    match Seen::parse(note, file, key, None)? {
-        Seen { size: 0, .. } => Ok(()),
-        Seen { size, .. } => Err(GuardError::Lost { path: file.path().to_owned(), size }),
-    }
-}
-
-/// Why the log must not be continued, if the note knows more than the database.
-async fn went_back(
-    note: Option<&FiledNote<'_>>,
-    key: &LogKey,
-    identity: &Identity,
-    tree: &Tree,
-) -> Result<Option<Sealed>, OpenError> {
-    let Some((file, note)) = note else { return Ok(None) };
-    let seen = Seen::parse(note, file, key, Some(identity))?;
-    let Err(reason) = seen.check_tree(tree).await.map_err(OpenError::Tree)? else {
-        return Ok(None);
-    };
-    let (file, size) = (file.path().display().to_string(), tree.snapshot().head.size);
-    Ok(Some(Sealed { reason, seen, file, size }))
-}
-
-/// What became of a deliberate acceptance.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Accepted {
-    /// The database continues the last checkpoint: there was nothing to accept.
-    Nothing,
-    /// The log continues from the database; the former note was moved here.
-    SetAside(std::path::PathBuf),
-    /// The database has another size than the operator named: nothing was done.
-    OtherSize(u64),
-}
-
-/// Gives up what the last checkpoint remembers and the database has lost: sets
-/// the note aside and, unless the database is empty, writes its head instead.
-///
-/// `size` is the number of leaves in the database, named by the operator so that
-/// nobody accepts another database than the one that was looked at; 0 for one
-/// without a log. `now` is in Unix seconds.
-///
-/// # Errors
-/// [`OpenError`] when the database is not whole in itself.
-pub async fn accept_restore(
-    store: Arc<dyn Store>,
-    key: LogKey,
-    file: &LastCheckpoint,
-    size: u64,
-    now: i64,
-) -> Result<Accepted, OpenError> {
-    let key = Arc::new(key);
-    let note = read_note(Some(file));
-    let set_aside = || file.set_aside(now).map_err(GuardError::File);
-    let accepted = |aside: Option<_>| aside.map_or(Accepted::Nothing, Accepted::SetAside);
-    let Some((identity, head)) = store.load().await? else {
-        return match size {
-            0 => Ok(accepted(set_aside()?)),
-            _ => Ok(Accepted::OtherSize(0)),
-        };
-    };
-    check_identity(&identity, &key, None)?;
-    let tree = restore(&store, &key, head).await?;
-    let head = &tree.snapshot().head;
-    if head.size != size {
-        return Ok(Accepted::OtherSize(head.size));
-    }
-    // A note that cannot be read can be given up, too.
-    if let Ok(note) = note {
-        match went_back(note.as_ref(), &key, &identity, &tree).await {
-            Ok(None) => return Ok(Accepted::Nothing),
-            Ok(Some(_)) | Err(OpenError::Guard(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let aside = set_aside()?;
-    file.write(&head.checkpoint).map_err(GuardError::File)?;
-    Ok(accepted(aside))
 }
 
 async fn create(
@@ -285,7 +197,7 @@ async fn create(
     }
 }
 
-fn check_identity(
+pub(super) fn check_identity(
     identity: &Identity,
     key: &LogKey,
     hostname: Option<&str>,

@@ -21,6 +21,7 @@ use crate::harness::served::KEY;
 
 both! {
     a_flipped_byte_in_any_column_is_named,
+    an_empty_log_is_whole,
     a_change_that_covers_its_tracks_is_named,
     lost_rows_are_named,
     an_audit_resumes_before_its_first_finding,
@@ -243,6 +244,13 @@ async fn numbers_and_texts(db: &TestDb) {
         db.tamper(&format!("UPDATE {back}")).await;
     }
     assert_whole(db).await;
+}
+
+async fn an_empty_log_is_whole(db: TestDb) {
+    open(&db).await.close().await;
+    assert_eq!(audit(&db).await, Report::default());
+    db.tamper("UPDATE head SET time = time + 1").await;
+    assert_found(&db, &["the log: head.time or log.created_at:"]).await;
 }
 
 async fn a_change_that_covers_its_tracks_is_named(db: TestDb) {
