@@ -15,7 +15,8 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Meter {
     terminal: bool,
     started: Instant,
-    shown: Option<Instant>,
+    /// When something was shown last, and what.
+    shown: Option<(Instant, Progress)>,
 }
 
 impl Meter {
@@ -27,11 +28,15 @@ impl Meter {
 
     /// Shows it, unless less than a second has passed since the last time.
     pub fn show(&mut self, progress: Progress) {
-        let due = self.shown.is_none_or(|shown| shown.elapsed() >= EVERY);
-        if !due && progress.done < progress.size {
+        let due = match self.shown {
+            Some((_, last)) if last == progress => false,
+            Some((when, _)) => when.elapsed() >= EVERY || progress.done == progress.size,
+            None => true,
+        };
+        if !due {
             return;
         }
-        self.shown = Some(Instant::now());
+        self.shown = Some((Instant::now(), progress));
         let text = line(progress, self.started.elapsed());
         // Nothing is left to do when stderr is closed.
         let _ = if self.terminal {

@@ -16,6 +16,7 @@ both! {
     every_earlier_head_of_the_same_log_is_continued,
     another_root_at_any_size_closes_the_log,
     a_larger_head_closes_the_log,
+    a_database_that_goes_back_under_a_running_server_is_not_written,
     the_file_follows_the_commits,
     a_file_that_is_no_checkpoint_of_this_log_is_refused,
     a_log_that_is_gone_is_not_begun_anew,
@@ -130,6 +131,31 @@ async fn a_larger_head_closes_the_log(db: TestDb) {
     let log = memory.open(&db).await.expect("it opens for reading");
     let reason = log.sealed().map(|sealed| sealed.reason.clone());
     assert_eq!(reason, Some(WentBack::Behind { seen: 4, found: 3 }));
+}
+
+async fn a_database_that_goes_back_under_a_running_server_is_not_written(db: TestDb) {
+    let memory = Memory::new();
+    let log = memory.open(&db).await.expect("a new log");
+    fill(&log, 0, 3).await;
+    let (size, old) = root(&log).await;
+    let checkpoint = log.log_info().await.expect("the head").signed_tree_head;
+    fill(&log, 3, 5).await;
+    let signed = root(&log).await;
+    let root = db.bytes(old.as_bytes());
+    db.tamper(&format!(
+        "DELETE FROM entries WHERE idx >= 3; DELETE FROM index_keys WHERE idx >= 3;
+         UPDATE head SET size = {size}, root = {root}, checkpoint = '{checkpoint}'"
+    ))
+    .await;
+    assert!(matches!(log.submit(leaf(9)).await, Err(SubmitError::NotCommitted)));
+    let sentence = log.ready().await.expect_err("it is not ready").to_string();
+    assert!(sentence.contains("3 leaves") && sentence.contains("tree of 5"), "{sentence}");
+    assert_eq!(db.rows().await.entries, 3, "nothing was added");
+    log.close().await;
+    assert_eq!(memory.seen(), Some(signed));
+    let log = memory.open(&db).await.expect("it opens for reading");
+    let reason = log.sealed().map(|sealed| sealed.reason.clone());
+    assert_eq!(reason, Some(WentBack::Behind { seen: 5, found: 3 }));
 }
 
 async fn the_file_follows_the_commits(db: TestDb) {
