@@ -5,13 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use entry::{Kind, Policy, SigningAlgorithm};
 
+use crate::fsck;
 use crate::http::{EnabledEndpoints, HttpLimits, OnDuplicate};
+use crate::last_checkpoint::LastCheckpoint;
 use crate::log::Options;
 use crate::server::ConnectionLimits;
 use crate::telemetry::LogFormat;
@@ -45,9 +48,28 @@ pub enum Command {
         #[command(flatten)]
         key: KeyArgs,
     },
-    /// Recompute the whole tree from the stored bodies and compare it with the
-    /// stored tiles, head and signature, then exit.
-    Check(Box<Settings>),
+    /// Recompute everything from the stored bodies and name what differs, then exit.
+    ///
+    /// Compared are leaf hashes, tiles, index rows, kept payloads, times, the head's root and
+    /// signature, and the last checkpoint outside the database. Each finding is one sentence on
+    /// standard output; the exit code is 0 only without any. It never writes to the log, and a server
+    /// may go on meanwhile: what is checked ends at the head at the start.
+    #[command(visible_alias = "check")]
+    Fsck(Box<FsckArgs>),
+    /// Continue from a database that lacks what the log has signed, then exit.
+    ///
+    /// A server that finds its database behind the last checkpoint only reads. If what is missing
+    /// cannot be restored, this command sets that checkpoint aside and the next start writes again.
+    /// Who holds a checkpoint, proof or receipt of the lost entries will see that the log forked;
+    /// tell them, or begin a new log instead.
+    AcceptRestore {
+        /// Entries in the database, to be sure that this is the one that you have looked at.
+        #[arg(long)]
+        size: u64,
+        /// Settings of `serve`.
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
     /// Print the OpenAPI 3.1 document.
     Openapi,
     /// Ask a running server whether it is ready; exit 0 if so (container probe).
@@ -72,6 +94,21 @@ pub struct DatabaseArgs {
     #[arg(long, env = "INDELIBLE_DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
+}
+
+/// How `fsck` goes about it.
+#[derive(Clone, Debug, Args)]
+pub struct FsckArgs {
+    /// Go on where the last run was interrupted, or before its first finding. The
+    /// place is kept in DATA_DIR/fsck-state.json.
+    #[arg(long)]
+    pub resume: bool,
+    /// Entries that are checked per second, at most, to spare the disk.
+    #[arg(long, value_name = "ENTRIES_PER_SECOND")]
+    pub rate: Option<NonZeroU32>,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 /// Where the log key is.
@@ -107,6 +144,12 @@ pub struct Settings {
     /// Where the key is.
     #[command(flatten)]
     pub key: KeyArgs,
+    /// File outside the database that remembers the last signed checkpoint
+    /// [default: DATA_DIR/last-checkpoint]; `off` for none. A database that is behind
+    /// it, or has another history, is read but not written. Best on another disk
+    /// than the database, and never part of the database's backup.
+    #[arg(long, env = "INDELIBLE_LAST_CHECKPOINT", value_name = "FILE")]
+    pub last_checkpoint: Option<PathBuf>,
     /// Host name in the checkpoint's origin, fixed when the log is created
     /// [default for a new log: this machine's name].
     #[arg(long, env = "INDELIBLE_HOSTNAME")]
@@ -252,6 +295,15 @@ impl DatabaseArgs {
     }
 }
 
+impl FsckArgs {
+    /// What the audit is asked to do.
+    #[must_use]
+    pub fn options(&self) -> fsck::Options {
+        let state = self.settings.database.data_dir.join("fsck-state.json");
+        fsck::Options { state, resume: self.resume, rate: self.rate }
+    }
+}
+
 impl KeyArgs {
     /// The key file.
     #[must_use]
@@ -274,6 +326,16 @@ impl KeyArgs {
 }
 
 impl Settings {
+    /// Where the last signed checkpoint is kept, unless that is switched off.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> Option<LastCheckpoint> {
+        match &self.last_checkpoint {
+            None => Some(LastCheckpoint::at(self.database.data_dir.join("last-checkpoint"))),
+            Some(path) if path.as_os_str() == "off" => None,
+            Some(path) => Some(LastCheckpoint::at(path)),
+        }
+    }
+
     /// What evidence must satisfy.
     #[must_use]
     pub fn policy(&self) -> Policy {
@@ -380,6 +442,18 @@ mod tests {
         let named = Cli::parse_from(["indelible", "serve", "--hostname", "log.example"]);
         let Some(Command::Serve(settings)) = named.command else { panic!("not serve") };
         assert_eq!(settings.hostname.as_deref(), Some("log.example"));
+    }
+
+    #[test]
+    fn the_last_checkpoint_is_in_the_data_directory_unless_said_otherwise() {
+        let file = |arguments: &[&str]| {
+            let all = ["indelible", "--data-dir", "/data"].iter().chain(arguments);
+            let kept = Cli::parse_from(all).serve.last_checkpoint();
+            kept.map(|kept| kept.path().to_owned())
+        };
+        assert_eq!(file(&[]), Some("/data/last-checkpoint".into()));
+        assert_eq!(file(&["--last-checkpoint", "/mnt/x"]), Some("/mnt/x".into()));
+        assert_eq!(file(&["--last-checkpoint", "off"]), None);
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::store::StoreError;
 /// Seconds after which a client may try again when the server is busy.
 const BUSY_RETRY: u64 = 1;
 
+/// The same when a person has to act first.
+const SEALED_RETRY: u64 = 300;
+
 /// An answer that is not a success.
 #[derive(Debug)]
 pub struct ApiError(Box<Answer>);
@@ -222,6 +225,15 @@ impl From<SubmitError> for ApiError {
             }
             SubmitError::ShuttingDown => {
                 Self::busy("the server is shutting down; nothing was added")
+            }
+            SubmitError::Sealed(_) => {
+                // Why was logged at the start; what the operator can do is no client's affair.
+                let mut sealed = Self::busy(
+                    "the log can be read, but takes no entries: its database is behind a \
+                     checkpoint that the log has signed; nothing was added",
+                );
+                sealed.0.retry_after = Some(SEALED_RETRY);
+                sealed
             }
             // The sequencer logged why; submitting again is safe in every case.
             SubmitError::NotCommitted => Self::busy("unexpected result from transparency log"),

@@ -5,6 +5,9 @@
 //! bounded queue to the one [`sequencer`]; reads are answered from a committed
 //! [`snapshot`] and the store.
 
+mod accept;
+mod guard;
+mod keeper;
 mod leaf;
 mod open;
 mod receipt;
@@ -22,14 +25,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
 
+pub use accept::{Accepted, accept_restore};
+pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
-pub use open::{OpenError, open};
+pub use open::{OpenError, Opening, open, open_guarded};
 
 use crate::signer::{KeyError, LogKey};
 use crate::store::{EntryKey, Identity, Store, StoreError, StoredEntry};
+use keeper::Keeper;
 use receipt::{Subject, receipt};
 use sequencer::{Placed, Sequencer, Waiting};
-use snapshot::Snapshot;
 use tree::Tree;
 
 /// Unix seconds now; handed in by `main`, so that tests own the time.
@@ -72,6 +77,20 @@ struct Inner {
     queued_bytes: Arc<AtomicUsize>,
     options: Options,
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Why nothing may be added, if so; then there is no sequencer.
+    sealed: Option<Arc<Sealed>>,
+    /// Stops and awaits the task that keeps the last checkpoint, if there is one.
+    keeper: tokio::sync::Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+/// What the restore guard does while the log is open.
+enum Guard {
+    /// The operator switched it off.
+    Off,
+    /// It follows the head.
+    Keeps(Keeper),
+    /// It found that the database went back.
+    Sealed(Sealed),
 }
 
 /// What became of a submission.
@@ -100,6 +119,9 @@ pub enum SubmitError {
     /// The server finishes what is under way and takes nothing new.
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// The restore guard closed the log to writes.
+    #[error(transparent)]
+    Sealed(Arc<Sealed>),
     /// The round failed or its outcome is unknown; submitting again is safe.
     #[error("the round could not be committed")]
     NotCommitted,
@@ -120,6 +142,17 @@ pub enum ReadError {
     /// The log key could not sign.
     #[error(transparent)]
     Signing(#[from] KeyError),
+}
+
+/// Why the log is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// Database, key or head are not in order.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It can be read, but the restore guard closed it to writes.
+    #[error(transparent)]
+    Sealed(Arc<Sealed>),
 }
 
 /// Why there is no consistency proof.
@@ -152,12 +185,12 @@ impl Log {
         store: Arc<dyn Store>,
         key: Arc<LogKey>,
         identity: Identity,
-        first: Snapshot,
+        tree: Arc<Tree>,
         options: Options,
         clock: Clock,
+        guard: Guard,
     ) -> Self {
         let identity = Arc::new(identity);
-        let tree = Arc::new(Tree::new(Arc::clone(&store), Arc::clone(&key), first));
         let (queue, waiting) = mpsc::channel(options.max_queue);
         let sequencer = Sequencer {
             store: Arc::clone(&store),
@@ -168,16 +201,27 @@ impl Log {
             clock,
             unsure: false,
         };
-        let running = tokio::spawn(sequencer.run(waiting));
+        let (sealed, keeper) = match guard {
+            Guard::Off => (None, None),
+            Guard::Keeps(keeper) => {
+                let (stop, stopped) = oneshot::channel();
+                (None, Some((stop, tokio::spawn(keeper.run(stopped)))))
+            }
+            Guard::Sealed(sealed) => (Some(Arc::new(sealed)), None),
+        };
+        // A sealed log has nobody who could sign.
+        let running = sealed.is_none().then(|| tokio::spawn(sequencer.run(waiting)));
         Self(Arc::new(Inner {
             store,
             key,
             identity,
             tree,
-            queue: std::sync::RwLock::new(Some(queue)),
+            queue: std::sync::RwLock::new(sealed.is_none().then_some(queue)),
             queued_bytes: Arc::new(AtomicUsize::new(0)),
             options,
-            sequencer: tokio::sync::Mutex::new(Some(running)),
+            sequencer: tokio::sync::Mutex::new(running),
+            sealed,
+            keeper: tokio::sync::Mutex::new(keeper),
         }))
     }
 
@@ -212,6 +256,9 @@ impl Log {
 
     async fn enqueue(&self, leaf: Leaf) -> Result<Placed, SubmitError> {
         let inner = &*self.0;
+        if let Some(sealed) = &inner.sealed {
+            return Err(SubmitError::Sealed(Arc::clone(sealed)));
+        }
         let full = || SubmitError::Full {
             max_leaves: inner.options.max_queue,
             max_bytes: inner.options.max_queue_bytes,
@@ -370,19 +417,34 @@ impl Log {
     /// Whether database, key and head are in order: follows and verifies the head.
     ///
     /// # Errors
-    /// [`ReadError`] naming what is not.
-    pub async fn ready(&self) -> Result<(), ReadError> {
-        self.0.store.ping().await?;
-        let snapshot = self.0.tree.advance().await?;
-        Ok(tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())?)
+    /// [`NotReady`] naming what is not.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let read = async {
+            self.0.store.ping().await?;
+            let snapshot = self.0.tree.advance().await?;
+            tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())
+        };
+        read.await.map_err(ReadError::from)?;
+        self.0.sealed.clone().map_or(Ok(()), |sealed| Err(NotReady::Sealed(sealed)))
     }
 
-    /// Takes no new leaves, finishes the queue, and closes the store.
+    /// Why the log takes no entries, if the restore guard closed it.
+    #[must_use]
+    pub fn sealed(&self) -> Option<&Sealed> {
+        self.0.sealed.as_deref()
+    }
+
+    /// Takes no new leaves, finishes the queue, keeps the last checkpoint, and
+    /// closes the store.
     pub async fn close(&self) {
         self.0.queue.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(running) = self.0.sequencer.lock().await.take() {
             // A panic of the sequencer was reported by the panic hook.
             let _ = running.await;
+        }
+        if let Some((stop, keeping)) = self.0.keeper.lock().await.take() {
+            drop(stop);
+            let _ = keeping.await;
         }
         self.0.store.close().await;
     }

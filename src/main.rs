@@ -8,14 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use indelible::config::{Cli, Command, Database, DatabaseArgs, KeyArgs, Listener, Settings};
+use indelible::config::{
+    Cli, Command, Database, DatabaseArgs, FsckArgs, KeyArgs, Listener, Settings,
+};
+use indelible::fsck::{self, Meter};
 use indelible::http::{self, App};
-use indelible::log::{self, Clock, Log};
+use indelible::log::{self, Accepted, Log, Opening};
 use indelible::server;
 use indelible::signer::LogKey;
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
-use indelible::store::{Store, StoreError};
+use indelible::store::{Audit, StoreError};
 use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
@@ -28,7 +31,8 @@ async fn main() -> ExitCode {
         Some(Command::Serve(settings)) => serve(&settings).await,
         Some(Command::Migrate(database)) => open_store(&database).await.map(|_| ()),
         Some(Command::Keygen { data_dir, key }) => keygen(&data_dir, &key),
-        Some(Command::Check(settings)) => check(&settings).await,
+        Some(Command::Fsck(args)) => fsck(&args).await,
+        Some(Command::AcceptRestore { size, settings }) => accept_restore(&settings, size).await,
         Some(Command::Openapi) => print_openapi(),
         Some(Command::Probe { address }) => probe(address).await,
     };
@@ -48,6 +52,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     // Taken first, so that a second start on the same port changes nothing.
     let listener = listen(settings.listen).await?;
     let log = open_log(settings).await?;
+    metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
     let stop = shutdown();
     if let Listener::At(address) = settings.metrics_listen {
         let listener = listen(address).await?;
@@ -70,13 +75,73 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(settings: &Settings) -> anyhow::Result<()> {
+async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let settings = &args.settings;
     telemetry::init(settings.log_format, &settings.log_filter)?;
-    let log = open_log(settings).await?;
-    let size = log.check().await?;
-    log.close().await;
-    tracing::info!(size, "every body, tile, the head and its signature are as they must be");
+    let (store, key) = open_existing(settings).await?;
+    let mut meter = Meter::start();
+    let file = settings.last_checkpoint();
+    let mut show = |progress| meter.show(progress);
+    let report = fsck::run(&*store, &key, file.as_ref(), &args.options(), &mut show).await;
+    meter.finish();
+    store.close().await;
+    let report = report?;
+    for finding in &report.findings {
+        writeln!(std::io::stdout(), "{finding}")?;
+    }
+    let fsck::Report { size, findings, unread, untold } = report;
+    match findings.len() {
+        0 => {}
+        fsck::MAX_FINDINGS => anyhow::bail!("stopped at {} findings", fsck::MAX_FINDINGS),
+        count => anyhow::bail!("findings in a log of {size} entries: {count}"),
+    }
+    tracing::info!(
+        size,
+        unread,
+        untold,
+        "every body, tile, index row and payload, the head and its signature are as they must be"
+    );
     Ok(())
+}
+
+async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
+    telemetry::init(settings.log_format, &settings.log_filter)?;
+    let Some(file) = settings.last_checkpoint() else {
+        anyhow::bail!("there is nothing to accept: the last checkpoint is switched off");
+    };
+    let store = open_store(&settings.database).await?;
+    let key = LogKey::load(
+        &settings.key.path(&settings.database.data_dir),
+        settings.key.passphrase()?.as_deref(),
+    )?;
+    let accepted = log::accept_restore(store.clone(), key, &file, size, unix_now()).await;
+    store.close().await;
+    match accepted? {
+        Accepted::Nothing => {
+            tracing::info!("nothing to accept: the database continues the last checkpoint");
+        }
+        Accepted::SetAside(path) => tracing::warn!(
+            size,
+            former = %path.display(),
+            "accepted: the log continues from this database; the former checkpoint is kept"
+        ),
+        Accepted::OtherSize(there) => anyhow::bail!(
+            "the database holds {there} entries, not {size}: nothing was done; give --size {there} \
+             if this is the database that you mean"
+        ),
+    }
+    Ok(())
+}
+
+/// The store and the key of a log that is there; makes neither.
+async fn open_existing(settings: &Settings) -> anyhow::Result<(Arc<dyn Audit>, LogKey)> {
+    if let Database::Sqlite(path) = settings.database.database()? {
+        anyhow::ensure!(path.exists(), "there is no database {}", path.display());
+    }
+    let path = settings.key.path(&settings.database.data_dir);
+    let key = LogKey::load(&path, settings.key.passphrase()?.as_deref())?;
+    Ok((open_store(&settings.database).await?, key))
 }
 
 async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
@@ -85,13 +150,21 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
     let passphrase = settings.key.passphrase()?;
     let is_new = store.load().await?.is_none();
     let key = load_or_make_key(&path, passphrase.as_deref(), is_new)?;
-    let clock: Clock = Arc::new(unix_now);
-    let default = indelible::config::machine_name();
-    let hostname = settings.hostname.as_deref();
-    Ok(log::open(store, key, hostname, &default, settings.log_options(), clock).await?)
+    let opening = Opening {
+        hostname: settings.hostname.as_deref(),
+        default_hostname: &indelible::config::machine_name(),
+        options: settings.log_options(),
+        clock: Arc::new(unix_now),
+        last_checkpoint: settings.last_checkpoint(),
+    };
+    let log = log::open_guarded(store, key, opening).await?;
+    if let Some(sealed) = log.sealed() {
+        tracing::error!(reason = %sealed, "the log is open for reading only");
+    }
+    Ok(log)
 }
 
-async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
     std::fs::create_dir_all(&args.data_dir)
         .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
     let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");

@@ -199,8 +199,16 @@ impl LogKey {
     /// Whether `note` carries this key's signature and says this size and root.
     #[must_use]
     pub fn verify_checkpoint(&self, note: &str, size: u64, root: Hash) -> bool {
-        let Ok(note) = Note::parse(note) else { return false };
-        let Ok(checkpoint) = Checkpoint::parse(&note.text) else { return false };
+        self.open_checkpoint(note).is_ok_and(|said| said.size == size && said.root == root)
+    }
+
+    /// Reads a note that must carry this key's signature.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn open_checkpoint(&self, note: &str) -> Result<Checkpoint, &'static str> {
+        let note = Note::parse(note).map_err(|_| "it is no signed note")?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|_| "it is no checkpoint")?;
         let verifying: &VerifyingKey = self.signing.verifying_key();
         let signed = note.signatures.iter().any(|line| {
             line.key_hash == self.key_hash()
@@ -208,7 +216,7 @@ impl LogKey {
                     verifying.verify(note.text.as_bytes(), &signature).is_ok()
                 })
         });
-        signed && checkpoint.size == size && checkpoint.root == root
+        if signed { Ok(checkpoint) } else { Err("this log's key did not sign it") }
     }
 
     /// The signed entry timestamp: ECDSA over SHA-256 of `payload`, ASN.1 DER.

@@ -24,6 +24,7 @@
 //!    nothing about whether the batch applied. The caller must read the head
 //!    before it does anything else.
 
+mod audit;
 mod failure;
 pub mod postgres;
 mod rows;
@@ -32,6 +33,7 @@ pub mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use audit::{Audit, IndexRow, RawEntry};
 use tlog::{Hash, TileId};
 
 /// What can go wrong, one case per reaction of the caller.

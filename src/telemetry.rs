@@ -76,6 +76,11 @@ fn describe() {
     metrics::describe_histogram!("indelible_round_leaves", "Submissions in a sequencer round");
     metrics::describe_counter!("indelible_failed_rounds", "Rounds that were not committed");
     metrics::describe_gauge!("indelible_tree_size", "Leaves in the published tree");
+    metrics::describe_gauge!("indelible_sealed", "1 while the restore guard refuses writes");
+    metrics::describe_counter!(
+        "indelible_failed_guard_writes",
+        "Times that the last checkpoint could not be kept outside the database"
+    );
     metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
     let version = env!("CARGO_PKG_VERSION");
     metrics::gauge!("rekor_build_info", "version" => version).set(1.0);

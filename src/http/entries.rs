@@ -66,7 +66,8 @@ pub enum OnDuplicate {
         (status = 500, description = "Malformed JSON (as Rekor answers it), or an internal failure",
             body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "Busy or shutting down; try again after `Retry-After` seconds",
+        (status = 503, description = "Busy, shutting down, or closed to writes after a restore; try \
+            again after `Retry-After` seconds",
             body = ErrorBody,
             headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn create(

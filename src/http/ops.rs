@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
 use super::Shared;
+use crate::log::NotReady;
 
 /// Rekor's liveness probe: one dot.
 #[utoipa::path(get, path = "/ping", tag = "operations",
@@ -23,18 +24,26 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Whether entries can be served: the database answers, the key is there, and the stored head
-/// carries its signature over the root that its leaves hash to.
+/// carries its signature over the root that its leaves hash to. A log that the restore guard closed
+/// to writes is not ready, though it can be read.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses(
         (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
-        (status = 503, description = "Not ready; the reason is in the server's log",
-            body = String, content_type = "text/plain")))]
+        (status = 503, description = "Not ready, or ready for reading only; the reason is in the \
+            server's log", body = String, content_type = "text/plain")))]
 pub(super) async fn readyz(State(serving): Shared) -> Response {
     match serving.log.ready().await {
         Ok(()) => "ok\n".into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+            let text = match error {
+                NotReady::Read(_) => "not ready\n",
+                NotReady::Sealed(_) => {
+                    "not ready: entries can be read, but none is added, because the database is \
+                     behind a checkpoint that this log has signed\n"
+                }
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
         }
     }
 }

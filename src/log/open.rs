@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
+use super::guard::{GuardError, read_note, refuse_lost, went_back};
+use super::keeper::Keeper;
 use super::snapshot::Snapshot;
-use super::tree::{check_head, restore_edge};
-use super::{Clock, Log, Options};
+use super::tree::{Tree, check_head, restore_edge};
+use super::{Clock, Guard, Log, Options, ReadError};
+use crate::last_checkpoint::LastCheckpoint;
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, Store, StoreError};
 
@@ -53,12 +56,34 @@ pub enum OpenError {
     /// A host name that cannot stand in a checkpoint.
     #[error("`{0}` cannot be a checkpoint origin: 1 to 253 characters without spaces or `+`")]
     Hostname(String),
+    /// The checkpoint outside the database cannot be used, or speaks of a log
+    /// that is not there.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The database could not be read, or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tiles do not lead to the head; `fsck` names the first that is wrong.
+    #[error("comparing the database with the last checkpoint: {0}; run `indelible fsck`")]
+    Tree(#[source] ReadError),
 }
 
-/// Opens the log in `store`, creating it under `hostname` if there is none.
+/// How a log is opened.
+pub struct Opening<'a> {
+    /// What the operator asked for; `None` takes the stored one.
+    pub hostname: Option<&'a str>,
+    /// For a new log when `hostname` is `None`.
+    pub default_hostname: &'a str,
+    /// Bounds of the write path.
+    pub options: Options,
+    /// Unix seconds now.
+    pub clock: Clock,
+    /// Where the last signed checkpoint is kept; `None` runs without that guard.
+    pub last_checkpoint: Option<LastCheckpoint>,
+}
+
+/// Opens the log in `store` without a restore guard, creating it under `hostname`
+/// if there is none.
 ///
 /// `hostname` is what the operator asked for; `None` takes the stored one, or
 /// `default_hostname` for a new log.
@@ -73,14 +98,48 @@ pub async fn open(
     options: Options,
     clock: Clock,
 ) -> Result<Log, OpenError> {
+    let last_checkpoint = None;
+    let opening = Opening { hostname, default_hostname, options, clock, last_checkpoint };
+    open_guarded(store, key, opening).await
+}
+
+/// Opens the log in `store`, creating it if there is none, and compares it with
+/// the last checkpoint that was kept outside of it.
+///
+/// A database that went back gives a log that can be read but is
+/// [sealed](Log::sealed). A missing file is written anew.
+///
+/// # Errors
+/// [`OpenError`]; nothing was written unless the log was created.
+pub async fn open_guarded(
+    store: Arc<dyn Store>,
+    key: LogKey,
+    opening: Opening<'_>,
+) -> Result<Log, OpenError> {
+    let Opening { hostname, default_hostname, options, clock, last_checkpoint } = opening;
     let key = Arc::new(key);
+    // Before the head: another server on the same file may write it at any moment.
+    let note = read_note(last_checkpoint.as_ref())?;
     let (identity, head) = match store.load().await? {
         Some(found) => found,
-        None => create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?,
+        None => {
+            refuse_lost(note.as_ref(), &key)?;
+            create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?
+        }
     };
     check_identity(&identity, &key, hostname)?;
-    let edge = restore_edge(&*store, head.size).await?;
-    check_head(&key, &head, edge.root())?;
+    let tree = restore(&store, &key, head).await?;
+    let guard = match &last_checkpoint {
+        None => Guard::Off,
+        Some(file) => match went_back(note.as_ref(), &key, &identity, &tree).await? {
+            Some(sealed) => Guard::Sealed(sealed),
+            None => {
+                let keeper = Keeper::start(Arc::clone(&tree), Arc::clone(&key), file.clone());
+                Guard::Keeps(keeper.map_err(GuardError::File)?)
+            }
+        },
+    };
+    let head = &tree.snapshot().head;
     tracing::info!(
         tree_id = identity.tree_id,
         hostname = identity.hostname,
@@ -89,8 +148,19 @@ pub async fn open(
         root = %head.root,
         "log opened"
     );
+    Ok(Log::start(store, key, identity, tree, options, clock, guard))
+}
+
+/// The tree of the stored head, rebuilt and checked.
+pub(super) async fn restore(
+    store: &Arc<dyn Store>,
+    key: &Arc<LogKey>,
+    head: Head,
+) -> Result<Arc<Tree>, StoreError> {
+    let edge = restore_edge(&**store, head.size).await?;
+    check_head(key, &head, edge.root())?;
     let first = Snapshot::new(head, edge, &[]);
-    Ok(Log::start(store, key, identity, first, options, clock))
+    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first)))
 }
 
 async fn create(
@@ -127,7 +197,7 @@ async fn create(
     }
 }
 
-fn check_identity(
+pub(super) fn check_identity(
     identity: &Identity,
     key: &LogKey,
     hostname: Option<&str>,

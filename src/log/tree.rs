@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId};
 
 use super::ReadError;
+use super::guard::Seen;
 use super::snapshot::Snapshot;
 use crate::signer::LogKey;
 use crate::store::{Head, Store, StoreError};
@@ -31,6 +32,8 @@ pub(crate) struct Tree {
     cache: Cache<TileId, Arc<Tile>>,
     /// One reader follows the database at a time; the others wait for its result.
     following: tokio::sync::Mutex<()>,
+    /// Tells the one who waits in [`Tree::published`].
+    published: tokio::sync::Notify,
 }
 
 impl Tree {
@@ -41,6 +44,7 @@ impl Tree {
             snapshot: ArcSwap::from_pointee(first),
             cache: Cache::new(CACHED_TILES),
             following: tokio::sync::Mutex::new(()),
+            published: tokio::sync::Notify::new(),
         }
     }
 
@@ -57,7 +61,13 @@ impl Tree {
         self.snapshot.rcu(|now| {
             if next.head.size > now.head.size { Arc::clone(&next) } else { Arc::clone(now) }
         });
+        self.published.notify_one();
         next
+    }
+
+    /// Waits until something was published since the last call, for one waiter.
+    pub(crate) async fn published(&self) {
+        self.published.notified().await;
     }
 
     /// Follows the committed head, if it is ahead of what is published.
@@ -69,30 +79,17 @@ impl Tree {
         let _alone = self.following.lock().await;
         let before = self.snapshot();
         let head = self.store.head().await?;
-        if head.size < before.head.size {
-            return Err(StoreError::Corrupt(format!(
-                "the database holds {} leaves, but this server has already seen {} committed; \
-                 was it restored from a backup?",
-                head.size, before.head.size
-            )));
-        }
+        Seen::from(&before.head).check(&head)?;
         // The sequencer may have committed and published more since the head was read.
         let now = self.snapshot();
         match now.head.size.cmp(&head.size) {
             Ordering::Greater => Ok(now),
-            Ordering::Equal => self.same(now, &head),
+            Ordering::Equal => {
+                Seen::from(&now.head).check(&head)?;
+                Ok(now)
+            }
             Ordering::Less => self.follow(&now, head).await,
         }
-    }
-
-    fn same(&self, now: Arc<Snapshot>, head: &Head) -> Result<Arc<Snapshot>, StoreError> {
-        if head.root == now.head.root {
-            return Ok(now);
-        }
-        Err(StoreError::Corrupt(format!(
-            "two roots for {} leaves: {} in the database, {} seen before",
-            head.size, head.root, now.head.root
-        )))
     }
 
     async fn follow(&self, now: &Snapshot, head: Head) -> Result<Arc<Snapshot>, StoreError> {

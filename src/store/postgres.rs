@@ -5,6 +5,7 @@
 //! row lock of the head: the second of two writers waits for the first, finds
 //! another size, and writes nothing.
 
+mod audit;
 mod round;
 mod session;
 

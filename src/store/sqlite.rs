@@ -4,6 +4,7 @@
 //! is written, so there are two pools: one connection that writes, and readers.
 //! Nothing here stops a second process; the fence in the round does.
 
+mod audit;
 mod round;
 mod session;
 

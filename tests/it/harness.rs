@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a harness offers more than each story takes")]
 
+pub(crate) mod copies;
 #[macro_use]
 pub(crate) mod databases;
 pub(crate) mod evidence;

@@ -6,6 +6,9 @@
 #[macro_use]
 mod harness;
 
+mod fsck;
+mod guard;
+mod guard_process;
 mod http_create;
 mod http_hostile;
 mod http_negotiation;

@@ -202,6 +202,11 @@ impl Artifact {
         }
     }
 
+    /// The search string of the digest that the stored form names.
+    pub(crate) fn stored_key(&self) -> Option<String> {
+        self.claimed.as_ref().map(Digest::index_key)
+    }
+
     /// The member of a proposal.
     pub(crate) fn propose(content: &[u8]) -> Value {
         serde_json::json!({ "content": base64::encode(content), "hash": Digest::sha256(content) })

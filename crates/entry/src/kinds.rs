@@ -18,8 +18,8 @@ mod tuf;
 
 use serde_json::{Value, json};
 
-use crate::fields::Fields;
-use crate::{EntryError, Inputs, Kind, Policy, ProposeError};
+use crate::fields::{Digest, Fields};
+use crate::{EntryError, Inputs, Kind, Policy, ProposeError, statement};
 
 /// The spec of one entry, read and checked as far as its kind does before the
 /// policy is asked. Kinds that verify the signature while reading have done so.
@@ -34,6 +34,31 @@ pub(crate) trait Evidence {
 
     /// Verifies what is not verified yet and gives what the log keeps.
     fn canonicalize(&self) -> Result<Canonical, EntryError>;
+
+    /// The search strings that follow from the stored form, without those of the
+    /// payload; in any case, with duplicates.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        Ok(self.canonicalize()?.index_keys)
+    }
+
+    /// The payload's digest, if the stored form records it.
+    fn payload_hash(&self) -> Option<&Digest> {
+        None
+    }
+
+    /// The search strings that follow from the kept payload.
+    fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
+        PayloadKeys::AllOrNone(statement::index_keys(statement::PAYLOAD_TYPE, payload))
+    }
+}
+
+/// What a kept payload adds to the search strings, in any case, with duplicates.
+pub(crate) enum PayloadKeys {
+    /// All of them.
+    Certain(Vec<String>),
+    /// All or none: the stored form does not say whether the payload was declared to be
+    /// a statement.
+    AllOrNone(Vec<String>),
 }
 
 /// What the log keeps of an entry.
@@ -55,6 +80,18 @@ pub(crate) struct Context {
     pub(crate) max_jar_metadata: u64,
     /// Largest signature and metadata file of an Alpine package, in bytes.
     pub(crate) max_apk_metadata: u64,
+}
+
+impl Context {
+    /// What a policy and a time allow; a limit of 0 is none.
+    pub(crate) fn new(policy: &Policy, now: i64) -> Self {
+        let unlimited_if_zero = |limit| if limit == 0 { u64::MAX } else { limit };
+        Self {
+            now,
+            max_jar_metadata: unlimited_if_zero(policy.max_jar_metadata_size),
+            max_apk_metadata: unlimited_if_zero(policy.max_apk_metadata_size),
+        }
+    }
 }
 
 /// One version of a kind.

@@ -33,6 +33,7 @@ mod proposed;
 mod rpm;
 mod statement;
 mod stored;
+mod stored_keys;
 mod utf8;
 mod verified;
 
@@ -44,4 +45,5 @@ pub use policy::{Policy, SigningAlgorithm, UnknownAlgorithm};
 pub use proposal::{Inputs, ProposeError, propose};
 pub use proposed::ProposedEntry;
 pub use stored::{StoredBody, StoredBodyError};
+pub use stored_keys::{StoredKeys, StoredKeysError};
 pub use verified::{Attestation, Payload, VerifiedEntry};

@@ -95,17 +95,12 @@ impl ProposedEntry {
     }
 
     fn read(&self, policy: &Policy, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
-        let context = Context {
-            now,
-            max_jar_metadata: unlimited_if_zero(policy.max_jar_metadata_size),
-            max_apk_metadata: unlimited_if_zero(policy.max_apk_metadata_size),
-        };
-        kinds::read(self.kind, &self.version, &self.spec, context)
+        kinds::read(self.kind, &self.version, &self.spec, Context::new(policy, now))
     }
-}
 
-fn unlimited_if_zero(limit: u64) -> u64 {
-    if limit == 0 { u64::MAX } else { limit }
+    pub(crate) fn spec(&self) -> &Value {
+        &self.spec
+    }
 }
 
 /// The outer object; absent and null members alike are `None`.

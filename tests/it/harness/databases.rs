@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
-use indelible::store::{Store, StoreError};
+use indelible::store::{Audit, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
@@ -114,6 +114,18 @@ impl TestDb {
     /// A new handle, as another process would have it.
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         self.try_open().await.expect("the database opens")
+    }
+
+    /// The same, with what an audit reads.
+    pub(crate) async fn open_for_audit(&self) -> Arc<dyn Audit> {
+        match self.place() {
+            Place::Postgres { url, .. } => {
+                Arc::new(PostgresStore::connect(url, CONNECTIONS).await.expect("it opens"))
+            }
+            Place::Sqlite { path, .. } => {
+                Arc::new(SqliteStore::open(path).await.expect("it opens"))
+            }
+        }
     }
 
     pub(crate) async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {

@@ -26,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) url: String,
     /// `http://127.0.0.1:port` of the metrics.
     pub(crate) metrics: String,
+    /// Why it said that it only reads.
+    sealed: Option<String>,
     lines: mpsc::Receiver<String>,
 }
 
@@ -67,7 +69,8 @@ impl Site {
                 let _ = sender.send(line);
             }
         });
-        let mut process = Process { child, url: String::new(), metrics: String::new(), lines };
+        let mut process =
+            Process { child, url: String::new(), metrics: String::new(), sealed: None, lines };
         process.metrics = process.address("metrics");
         process.url = process.address("listening");
         process
@@ -84,6 +87,19 @@ impl Site {
 impl Process {
     /// The next log line that says this.
     pub(crate) fn line(&self, message: &str) -> serde_json::Value {
+        self.lines_until(message, |_| {})
+    }
+
+    /// What it said at the start about reading only.
+    pub(crate) fn sealed(&self) -> &str {
+        self.sealed.as_deref().expect("it only reads")
+    }
+
+    fn lines_until(
+        &self,
+        message: &str,
+        mut other: impl FnMut(&serde_json::Value),
+    ) -> serde_json::Value {
         loop {
             let line =
                 self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {message:?}"));
@@ -92,11 +108,18 @@ impl Process {
             if line["message"] == message {
                 return line;
             }
+            other(&line);
         }
     }
 
-    fn address(&self, message: &str) -> String {
-        let line = self.line(message);
+    fn address(&mut self, message: &str) -> String {
+        let mut sealed = None;
+        let line = self.lines_until(message, |line| {
+            if line["message"] == "the log is open for reading only" {
+                sealed = line["reason"].as_str().map(str::to_owned);
+            }
+        });
+        self.sealed = sealed.or(self.sealed.take());
         format!("http://{}", line["address"].as_str().expect("an address"))
     }
 

@@ -59,6 +59,13 @@ impl Evidence for Alpine {
         keys.push(digest.index_key());
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+
+    /// The package is not kept, but its digest is, and it was checked.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let mut keys = index_keys::of_key(&self.key);
+        keys.extend(self.package.stored_key());
+        Ok(keys)
+    }
 }
 
 /// Builds the spec of a proposal.

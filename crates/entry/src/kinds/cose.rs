@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Context, Evidence};
+use super::{Canonical, Context, Evidence, PayloadKeys};
 use crate::base64;
 use crate::cose::Sign1;
 use crate::fields::{Digest, Fields, Problems};
@@ -14,6 +14,8 @@ use crate::{index_keys, statement};
 
 struct Cose {
     key: X509Verifier,
+    /// Of message and payload, as the stored form names them.
+    stored_digests: [Option<Digest>; 2],
     /// `None` in the stored form.
     message: Option<Message>,
     has_data: bool,
@@ -39,7 +41,7 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
         let path = format!("data.data.{name}.data.{name}");
         Digest::read(data.and_then(|data| data.object(name)), &path, &["sha256"], &mut problems)
     };
-    let (envelope_hash, _payload_hash) = (hash("envelopeHash"), hash("payloadHash"));
+    let stored_digests = [hash("envelopeHash"), hash("payloadHash")];
     problems.none()?;
     let key = key.ok_or_else(|| EntryError::invalid("missing public key"))?;
     let key = X509Verifier::parse(&key)?;
@@ -50,10 +52,10 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     if message.is_none() && data.is_none() {
         return Err(EntryError::invalid("cose object data cannot be nil"));
     }
-    if message.is_none() && envelope_hash.is_none() {
+    if message.is_none() && stored_digests[0].is_none() {
         return Err(EntryError::invalid("envelope hash should have been previously computed"));
     }
-    Ok(Box::new(Cose { key, message, has_data: data.is_some() }))
+    Ok(Box::new(Cose { key, stored_digests, message, has_data: data.is_some() }))
 }
 
 fn verify(bytes: Vec<u8>, key: &X509Verifier, aad: &[u8]) -> Result<Message, EntryError> {
@@ -61,12 +63,14 @@ fn verify(bytes: Vec<u8>, key: &X509Verifier, aad: &[u8]) -> Result<Message, Ent
     sign1.verify(key.key(), aad)?;
     Ok(Message {
         payload_digest: Digest::sha256(sign1.payload()),
-        statement_keys: match sign1.content_type() {
-            Some(content_type) => statement::subject_keys(content_type, sign1.payload()),
-            None => Vec::new(),
-        },
+        statement_keys: statement_keys(&sign1),
         bytes,
     })
+}
+
+fn statement_keys(sign1: &Sign1) -> Vec<String> {
+    let content_type = sign1.content_type().unwrap_or_default();
+    statement::subject_keys(content_type, sign1.payload())
 }
 
 impl Evidence for Cose {
@@ -92,6 +96,21 @@ impl Evidence for Cose {
         keys.extend([envelope_digest.index_key(), message.payload_digest.index_key()]);
         keys.extend(message.statement_keys.iter().cloned());
         Ok(Canonical { spec, index_keys: keys, payload: Some(message.bytes.clone()) })
+    }
+
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let mut keys = index_keys::of_key(&self.key);
+        keys.extend(self.stored_digests.iter().flatten().map(Digest::index_key));
+        Ok(keys)
+    }
+
+    fn payload_hash(&self) -> Option<&Digest> {
+        self.stored_digests[0].as_ref()
+    }
+
+    fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
+        let message = Sign1::parse(payload);
+        PayloadKeys::Certain(message.map_or_else(|_| Vec::new(), |sign1| statement_keys(&sign1)))
     }
 }
 

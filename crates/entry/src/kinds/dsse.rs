@@ -184,6 +184,19 @@ impl Evidence for Stored {
         });
         Ok(Canonical { spec, index_keys: Vec::new(), payload: None })
     }
+
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let digests = [&self.payload, &self.envelope].into_iter().flatten();
+        let mut keys: Vec<String> = digests.map(Digest::index_key).collect();
+        for (_, verifier) in &self.signatures {
+            keys.extend(index_keys::of_envelope_key(&X509Verifier::parse(verifier)?));
+        }
+        Ok(keys)
+    }
+
+    fn payload_hash(&self) -> Option<&Digest> {
+        self.payload.as_ref()
+    }
 }
 
 /// Builds the spec of a proposal.

@@ -20,6 +20,8 @@ struct Helm {
     key: Vec<u8>,
     /// Absent in the stored form.
     provenance: Option<Vec<u8>>,
+    /// As the stored form names it; a proposal's comes from the file.
+    digest: Option<Digest>,
 }
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
@@ -41,7 +43,7 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     problems.require("chart", chart.is_some());
     // The digest comes from the file; a claimed one is only looked at.
     let hash = chart.and_then(|chart| chart.object("hash"));
-    Digest::read(hash, "chart.chart.hash.chart.hash", &["sha256"], &mut problems);
+    let digest = Digest::read(hash, "chart.chart.hash.chart.hash", &["sha256"], &mut problems);
     problems.require("chart.chart.provenance", chart.is_none() || provenance.is_some());
     problems.require("publicKey", key.is_some());
     let at = "publicKey.publicKey.content";
@@ -52,7 +54,7 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     if content.is_none() && signature.is_none() {
         return Err(missing("'content' must be specified for provenance"));
     }
-    Ok(Box::new(Helm { key, provenance: content }))
+    Ok(Box::new(Helm { key, provenance: content, digest }))
 }
 
 impl Evidence for Helm {
@@ -79,6 +81,14 @@ impl Evidence for Helm {
             "publicKey": { "content": base64::encode(key.canonical()) },
         });
         Ok(Canonical { spec, index_keys, payload: None })
+    }
+
+    /// The file is not kept, but the chart's digest is, and it was signed.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let keyring = PgpKeyring::parse(&self.key).map_err(KeyError::from)?;
+        let mut keys = index_keys::of_key(&keyring);
+        keys.extend(self.digest.as_ref().map(Digest::index_key));
+        Ok(keys)
     }
 }
 

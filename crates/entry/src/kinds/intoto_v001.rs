@@ -118,6 +118,10 @@ impl Evidence for Intoto {
         keys.extend(statement::index_keys(&envelope.payload_type, payload));
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
+
+    fn payload_hash(&self) -> Option<&Digest> {
+        self.payload_hash.as_ref()
+    }
 }
 
 /// Builds the spec of a proposal.

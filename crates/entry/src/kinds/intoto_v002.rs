@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canonical, Context, Evidence};
+use super::{Canonical, Context, Evidence, PayloadKeys};
 use crate::base64;
 use crate::dsse::{Envelope, Key, Rule, Signature};
 use crate::fields::{self, Digest, Fields, Problems};
@@ -155,11 +155,7 @@ impl Evidence for Intoto {
             "hash": hash,
             "payloadHash": payload_hash,
         }});
-        let mut keys = vec![payload_hash.index_key()];
-        // Not indexed by Rekor, so that a search by the envelope's digest finds nothing there.
-        if hash.value.len() == 64 && hex::decode(&hash.value).is_ok() {
-            keys.push(hash.index_key());
-        }
+        let mut keys = digest_keys(payload_hash, hash);
         let Some((payload, verifiers)) = &self.proposed else {
             return Ok(Canonical { spec, index_keys: keys, payload: None });
         };
@@ -167,6 +163,32 @@ impl Evidence for Intoto {
         keys.extend(statement::index_keys(&self.payload_type, payload));
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
+
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let digests = self.payload_hash.as_ref().zip(self.envelope_hash.as_ref());
+        let mut keys = digests.map_or_else(Vec::new, |(payload, hash)| digest_keys(payload, hash));
+        for signed in &self.signatures {
+            keys.extend(index_keys::of_envelope_key(&X509Verifier::parse(&signed.public_key)?));
+        }
+        Ok(keys)
+    }
+
+    fn payload_hash(&self) -> Option<&Digest> {
+        self.payload_hash.as_ref()
+    }
+
+    fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
+        PayloadKeys::Certain(statement::index_keys(&self.payload_type, payload))
+    }
+}
+
+fn digest_keys(payload: &Digest, envelope: &Digest) -> Vec<String> {
+    let mut keys = vec![payload.index_key()];
+    // Not indexed by Rekor, so that a search by the envelope's digest finds nothing there.
+    if envelope.value.len() == 64 && hex::decode(&envelope.value).is_ok() {
+        keys.push(envelope.index_key());
+    }
+    keys
 }
 
 /// Builds the spec of a proposal.

@@ -11,10 +11,13 @@ use crate::fields::{Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::jar::SignedJar;
 use crate::keys::EvidenceKey as _;
+use crate::keys::pkcs7::Pkcs7;
 use crate::{EntryError, Inputs, ProposeError};
 
 struct Jar {
     archive: Artifact,
+    /// The signature block of the stored form.
+    stored_block: Option<Vec<u8>>,
     max_metadata: u64,
 }
 
@@ -22,16 +25,17 @@ pub(super) fn read(spec: Fields<'_>, context: Context) -> Result<Box<dyn Evidenc
     let archive = spec.object("archive");
     let mut problems = Problems::default();
     problems.require("archive", archive.is_some());
+    let mut stored_block = None;
     if let Some(signature) = spec.object("signature") {
-        let content = signature.bytes("content", "signature content")?;
+        stored_block = signature.bytes("content", "signature content")?;
         let key = signature.object("publicKey");
-        problems.require("signature.signature.content", content.is_some());
+        problems.require("signature.signature.content", stored_block.is_some());
         problems.require("signature.signature.publicKey", key.is_some());
     }
     let archive = Artifact::read(archive, "archive", &mut problems)?;
     problems.none()?;
     let archive = archive.checked("package")?;
-    Ok(Box::new(Jar { archive, max_metadata: context.max_jar_metadata }))
+    Ok(Box::new(Jar { archive, stored_block, max_metadata: context.max_jar_metadata }))
 }
 
 impl Evidence for Jar {
@@ -49,11 +53,26 @@ impl Evidence for Jar {
                 "publicKey": { "content": base64::encode(signed.block.canonical()) },
             },
         });
-        let mut keys = vec![index_keys::bare_digest(&signed.signature.0), digest.index_key()];
-        // Rekor stops here, and a search by certificate or name finds no archive.
-        keys.extend(index_keys::of_key(&signed.block));
+        let mut keys = block_keys(&signed.signature.0, &signed.block);
+        keys.push(digest.index_key());
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+
+    /// The archive is not kept, but its digest and its signature block are.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let block = self.stored_block.as_deref().unwrap_or_default();
+        let mut keys = block_keys(block, &Pkcs7::parse(block)?);
+        keys.extend(self.archive.stored_key());
+        Ok(keys)
+    }
+}
+
+/// Rekor has the digest of the block only; a search by certificate or name finds no
+/// archive there.
+fn block_keys(stored: &[u8], block: &Pkcs7) -> Vec<String> {
+    let mut keys = vec![index_keys::bare_digest(stored)];
+    keys.extend(index_keys::of_key(block));
+    keys
 }
 
 /// Builds the spec of a proposal.

@@ -75,6 +75,13 @@ impl Evidence for Rekord {
         });
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
+
+    /// The artifact is not kept, but its digest is, and it was checked.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let mut keys = index_keys::of_key(&*self.key);
+        keys.extend(self.artifact.stored_key());
+        Ok(keys)
+    }
 }
 
 /// Builds the spec of a proposal.

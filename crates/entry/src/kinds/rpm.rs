@@ -58,6 +58,14 @@ impl Evidence for Rpm {
         });
         Ok(Canonical { spec, index_keys, payload: None })
     }
+
+    /// The package is not kept, but its digest is, and it was checked.
+    fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
+        let keyring = PgpKeyring::parse(&self.key).map_err(KeyError::from)?;
+        let mut keys = index_keys::of_key(&keyring);
+        keys.extend(self.package.stored_key());
+        Ok(keys)
+    }
 }
 
 /// The package's names, and its MD5 if it has one. Other digests are deliberately not among them.

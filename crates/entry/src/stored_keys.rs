@@ -1,0 +1,71 @@
+//! The search strings that follow from a stored body, for audits.
+//!
+//! Border: what can be computed anew from what the log keeps, and what cannot.
+//! The strings are those of [`VerifiedEntry::index_keys`](crate::VerifiedEntry::index_keys)
+//! but for two sorts: the digest of a `hashedrekord` key as it was submitted, when
+//! that was not its canonical form (the body keeps only the canonical one), and
+//! the digests that an in-toto statement names, when its payload was not kept.
+
+use crate::kinds::{self, Context, PayloadKeys};
+use crate::{EntryError, ParseError, Policy, ProposedEntry};
+
+/// The strings under which a stored entry must be found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredKeys {
+    /// Each of them must be in the index: lower case, sorted, distinct.
+    pub certain: Vec<String>,
+    /// All of them must be, or none: the digests that a statement names, where the
+    /// body does not say whether the payload was declared to be one. Lower case,
+    /// sorted, distinct, none of them in `certain`.
+    pub together: Vec<String>,
+    /// The lower-case hex SHA-256 of the payload, if the body records it.
+    pub payload_hash: Option<String>,
+}
+
+/// A stored body from which no search strings can be computed. Its leaf hash may
+/// be right all the same: another version of this program took it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredKeysError {
+    /// No kind, version or spec.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A spec that this version does not read.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+}
+
+impl StoredKeys {
+    /// Reads canonical leaf bytes and the payload that is kept with them.
+    ///
+    /// Where the body holds all of the evidence (`hashedrekord`), its signature is
+    /// verified again.
+    ///
+    /// # Errors
+    /// [`StoredKeysError`].
+    pub fn of(body: &[u8], payload: Option<&[u8]>) -> Result<Self, StoredKeysError> {
+        let stored = ProposedEntry::parse(body)?;
+        let context = Context::new(&Policy::default(), 0);
+        let evidence = kinds::read(stored.kind(), stored.version(), stored.spec(), context)?;
+        let mut certain = evidence.stored_keys()?;
+        let mut together = Vec::new();
+        match payload.map(|payload| evidence.payload_keys(payload)) {
+            None => {}
+            Some(PayloadKeys::Certain(keys)) => certain.extend(keys),
+            Some(PayloadKeys::AllOrNone(keys)) => together = keys,
+        }
+        let certain = lower_case(certain);
+        let mut together = lower_case(together);
+        together.retain(|key| certain.binary_search(key).is_err());
+        let payload_hash = evidence.payload_hash().map(|hash| hash.value.to_lowercase());
+        Ok(Self { certain, together, payload_hash })
+    }
+}
+
+fn lower_case(mut keys: Vec<String>) -> Vec<String> {
+    for key in &mut keys {
+        *key = key.to_lowercase();
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

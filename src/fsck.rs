@@ -1,0 +1,199 @@
+//! The audit of everything that is stored.
+//!
+//! Border: recomputes the log from its bodies and compares; it reads the store,
+//! writes nothing but its own state file, and repairs nothing. It does not know
+//! the sequencer: what it expects is written out anew from RFC 6962 tiles
+//! (`tlog`) and canonical bodies (`entry`).
+//!
+//! What is recomputed for each entry: the leaf hash from the body, every full tile
+//! above it, the index rows that follow from body and kept payload, the payload's
+//! digest, the order of times; then root, size, signature, origin and tree ID, and
+//! the checkpoint that is kept outside the database.
+//!
+//! What cannot be: a search string that the body does not hold
+//! ([`entry::StoredKeys`]), index rows and payloads that no entry asks for, whether
+//! a payload should have been kept, and an integrated time that was changed within
+//! the bounds of its neighbours (clients see that: it is in their signed entry
+//! timestamp).
+
+mod finding;
+mod head;
+mod index;
+mod meter;
+mod pass;
+mod state;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tlog::Edge;
+use tokio::time::Instant;
+
+pub use finding::{Finding, Subject};
+pub use meter::Meter;
+pub use state::StateError;
+
+use crate::last_checkpoint::LastCheckpoint;
+use crate::log::{GuardError, Seen};
+use crate::signer::LogKey;
+use crate::store::{Audit, StoreError};
+use pass::{Pass, Step};
+use state::State;
+
+/// Findings after which an audit ends: more of them tell nothing new.
+pub const MAX_FINDINGS: usize = 20;
+
+/// Shortest time between two writes of the state file.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How an audit is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it keeps how far it has come; removed when it ends without finding.
+    pub state: PathBuf,
+    /// Go on from there.
+    pub resume: bool,
+    /// Entries per second at most.
+    pub rate: Option<NonZeroU32>,
+}
+
+/// How far an audit has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries that this run began behind.
+    pub began: u64,
+    /// Entries that are done, with those of former runs.
+    pub done: u64,
+    /// Entries in the log when this run began.
+    pub size: u64,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries in the log when the audit began.
+    pub size: u64,
+    /// What is not as it must be, in the order of the entries; at most [`MAX_FINDINGS`].
+    pub findings: Vec<Finding>,
+    /// Entries whose body this version cannot read, so that only hash and payload
+    /// were checked.
+    pub unread: u64,
+    /// Entries with a statement none of whose digests is in the index, which is
+    /// right when the payload was declared to be something else.
+    pub untold: u64,
+}
+
+/// Why an audit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FsckError {
+    /// The database holds no log.
+    #[error("the database holds no log")]
+    NoLog,
+    /// The database cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Audits the log up to the head that it has now. A live server may append
+/// meanwhile: what was committed is never changed. Memory is bounded by 8 MiB of
+/// bodies, or the largest body, and the largest payload.
+///
+/// # Errors
+/// [`FsckError`]; a finding is no error.
+pub async fn run(
+    store: &dyn Audit,
+    key: &LogKey,
+    last_checkpoint: Option<&LastCheckpoint>,
+    options: &Options,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Report, FsckError> {
+    // Before the head: a live server writes the file behind its commits.
+    let seen = last_checkpoint.map(|file| Seen::read(file, key));
+    let (identity, head) = store.load().await?.ok_or(FsckError::NoLog)?;
+    let mut findings = Vec::new();
+    let target = head::check(&identity, &head, key, &mut findings);
+    let seen = seen.and_then(|seen| believable(seen, target, &mut findings));
+    let state = match options.resume {
+        true => State::load(&options.state, identity.tree_id)?,
+        false => None,
+    };
+    let state = state.unwrap_or(State { edge: Edge::new(), times: [identity.created_at; 2] });
+    if state.edge.size() > target.size {
+        let (done, size) = (state.edge.size(), target.size);
+        let what = format!("it has checked {done} entries of a log that now has {size}");
+        return Err(StateError::Unfit { path: options.state.clone(), what }.into());
+    }
+    let mut pass = Pass::new(store, target, seen, state, findings);
+    let whole = walk(&mut pass, identity.tree_id, options, progress).await?;
+    if whole {
+        pass.end(&identity, &head);
+    }
+    let report = pass.report();
+    if report.findings.is_empty() {
+        State::remove(&options.state)?;
+    }
+    Ok(report)
+}
+
+/// Goes through the entries; whether all of them could be visited.
+async fn walk(
+    pass: &mut Pass<'_>,
+    tree_id: u64,
+    options: &Options,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<bool, FsckError> {
+    let (started, began) = (Instant::now(), pass.done());
+    let mut saved = started;
+    // A tenth of a second's worth, so that the disk is not hit in bursts.
+    let at_once = options.rate.map_or(u64::MAX, |rate| u64::from(rate.get().div_ceil(10)));
+    let mut show = |pass: &Pass<'_>| {
+        progress(Progress { began, done: pass.done(), size: pass.size() });
+    };
+    show(pass);
+    loop {
+        let good = pass.state();
+        let known = pass.found();
+        let step = pass.step(at_once).await?;
+        show(pass);
+        if pass.found() > known && known == 0 || pass.found() == 0 && saved.elapsed() > SAVE_EVERY {
+            // Never behind a finding: the next run must meet it again.
+            good.save(&options.state, tree_id)?;
+            saved = Instant::now();
+        }
+        match step {
+            Step::On if pass.found() < MAX_FINDINGS => {}
+            Step::On | Step::Stuck => return Ok(false),
+            Step::End => return Ok(true),
+        }
+        if let Some(rate) = options.rate {
+            let done = (pass.done() - began) as f64;
+            let due = Duration::from_secs_f64(done / f64::from(rate.get()));
+            tokio::time::sleep_until(started + due).await;
+        }
+    }
+}
+
+/// What the checkpoint outside the database says, if it can be believed.
+fn believable(
+    seen: Result<Option<Seen>, GuardError>,
+    target: Seen,
+    findings: &mut Vec<Finding>,
+) -> Option<Seen> {
+    match seen {
+        Ok(Some(seen)) if seen.size > target.size => {
+            let expected = format!("the {} leaves of the last checkpoint at least", seen.size);
+            findings.push(Finding::log("head.size", expected, target.size.to_string()));
+            None
+        }
+        Ok(seen) => seen,
+        Err(error) => {
+            let expected = "a checkpoint that this log signed";
+            findings.push(Finding::log("the last-checkpoint file", expected, error.to_string()));
+            None
+        }
+    }
+}

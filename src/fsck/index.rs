@@ -1,0 +1,128 @@
+//! Index rows and payloads of entries whose body is in order.
+//!
+//! Border: what follows from one body and its payload. Rows are collected and
+//! looked up many at a time; at most some thousands are held.
+
+use std::collections::HashSet;
+
+use entry::StoredKeys;
+use sha2::{Digest as _, Sha256};
+use tlog::Hash;
+
+use super::finding::Finding;
+use crate::log::index_key;
+use crate::store::{Audit, IndexRow, RawEntry, StoreError};
+
+/// Rows that are looked up at once; those of one entry are never split.
+const MAX_ROWS: usize = 4_096;
+
+#[derive(Default)]
+pub(super) struct IndexRows {
+    pending: Vec<Expected>,
+    /// Entries whose body cannot be read.
+    pub(super) unread: u64,
+    /// Entries with a statement that is not indexed at all.
+    pub(super) untold: u64,
+}
+
+/// The rows of one entry.
+struct Expected {
+    index: u64,
+    certain: Vec<String>,
+    together: Vec<String>,
+}
+
+impl IndexRows {
+    /// Checks the payload of an entry and notes the rows that it must have.
+    pub(super) async fn entry(
+        &mut self,
+        store: &dyn Audit,
+        row: &RawEntry,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        let payload = match &row.attestation {
+            Some(digest) => store.payload(digest).await?,
+            None => None,
+        };
+        // Without the payload first: a wrong one must not hide what the body says.
+        let alone = StoredKeys::of(&row.body, None);
+        let recorded = alone.as_ref().ok().and_then(|keys| keys.payload_hash.as_deref());
+        let wrong = check_payload(row, payload.as_deref(), recorded);
+        let keys = match (payload, &wrong) {
+            (Some(payload), None) => StoredKeys::of(&row.body, Some(&payload)),
+            _ => alone,
+        };
+        findings.extend(wrong);
+        match keys {
+            Ok(StoredKeys { certain, together, .. }) => {
+                self.pending.push(Expected { index: row.index, certain, together });
+            }
+            // Its hash is right, so it is what was logged; another version read it.
+            Err(_) => self.unread += 1,
+        }
+        let rows: usize = self.pending.iter().map(Expected::len).sum();
+        if rows >= MAX_ROWS { self.check(store, findings).await } else { Ok(()) }
+    }
+
+    /// Looks up the rows that were noted.
+    pub(super) async fn check(
+        &mut self,
+        store: &dyn Audit,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        let pending = std::mem::take(&mut self.pending);
+        let rows: Vec<IndexRow> = pending.iter().flat_map(Expected::rows).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let missing: HashSet<IndexRow> = store.missing_keys(&rows).await?.into_iter().collect();
+        for Expected { index, certain, together } in pending {
+            let is_missing = |key: &&String| missing.contains(&(index_key(key), index));
+            let lost = together.iter().filter(is_missing).count();
+            let untold = lost > 0 && lost == together.len();
+            self.untold += u64::from(untold);
+            let together = together.iter().filter(|_| !untold);
+            findings.extend(certain.iter().chain(together).filter(is_missing).map(|key| {
+                Finding::entry(index, "index_keys.key", format!("a row for {key:?}"), "none")
+            }));
+        }
+        Ok(())
+    }
+}
+
+impl Expected {
+    fn len(&self) -> usize {
+        self.certain.len() + self.together.len()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = IndexRow> {
+        self.certain.iter().chain(&self.together).map(|key| (index_key(key), self.index))
+    }
+}
+
+/// What is wrong with the payload that an entry names. `recorded` is the digest in
+/// its body, in hex, which the tree vouches for.
+fn check_payload(
+    row: &RawEntry,
+    payload: Option<&[u8]>,
+    recorded: Option<&str>,
+) -> Option<Finding> {
+    let named = row.attestation.as_deref()?;
+    let named = match Hash::from_slice(named) {
+        Ok(hash) => hash.to_string(),
+        Err(_) => format!("{} bytes", named.len()),
+    };
+    if let Some(recorded) = recorded.filter(|recorded| *recorded != named) {
+        let expected = format!("{recorded}, the payload's digest in the body");
+        return Some(Finding::entry(row.index, "entries.attestation", expected, named));
+    }
+    let Some(payload) = payload else {
+        let expected = format!("a payload with the digest {named}");
+        return Some(Finding::entry(row.index, "attestations.digest", expected, "none"));
+    };
+    let computed = Hash::from(<[u8; 32]>::from(Sha256::digest(payload))).to_string();
+    (computed != named).then(|| {
+        let (expected, found) = (format!("bytes with the digest {named}"), computed);
+        Finding::entry(row.index, "attestations.data", expected, found)
+    })
+}

@@ -1,0 +1,82 @@
+//! Showing how far an audit has come.
+//!
+//! Border: text on standard error, a line per second, or one line that is written
+//! over when it is a terminal.
+
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::time::{Duration, Instant};
+
+use super::Progress;
+
+/// Time between two lines.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Writes progress to standard error.
+pub struct Meter {
+    terminal: bool,
+    started: Instant,
+    /// When something was shown last, and what.
+    shown: Option<(Instant, Progress)>,
+}
+
+impl Meter {
+    /// Starts the clock.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { terminal: stderr().is_terminal(), started: Instant::now(), shown: None }
+    }
+
+    /// Shows it, unless less than a second has passed since the last time.
+    pub fn show(&mut self, progress: Progress) {
+        let due = match self.shown {
+            Some((_, last)) if last == progress => false,
+            Some((when, _)) => when.elapsed() >= EVERY || progress.done == progress.size,
+            None => true,
+        };
+        if !due {
+            return;
+        }
+        self.shown = Some((Instant::now(), progress));
+        let text = line(progress, self.started.elapsed());
+        // Nothing is left to do when stderr is closed.
+        let _ = if self.terminal {
+            write!(stderr(), "\r\x1b[K{text}")
+        } else {
+            writeln!(stderr(), "{text}")
+        };
+    }
+
+    /// Leaves the line for what comes next.
+    pub fn finish(&self) {
+        if self.terminal {
+            let _ = writeln!(stderr());
+        }
+    }
+}
+
+/// `12544 of 1000000 entries, 9800 per second, 1 min 41 s left`
+fn line(progress: Progress, elapsed: Duration) -> String {
+    let Progress { began, done, size } = progress;
+    let mut text = format!("{done} of {size} entries");
+    let rate = (done - began) as f64 / elapsed.as_secs_f64().max(0.001);
+    if done < size && rate >= 1.0 {
+        let left = ((size - done) as f64 / rate) as u64;
+        text.push_str(&format!(", {rate:.0} per second, {} min {} s left", left / 60, left % 60));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_rate_and_rest() {
+        let progress = |began, done| Progress { began, done, size: 1_000 };
+        let second = Duration::from_secs(1);
+        assert_eq!(line(progress(0, 0), Duration::ZERO), "0 of 1000 entries");
+        let on = "110 of 1000 entries, 10 per second, 1 min 29 s left";
+        assert_eq!(line(progress(100, 110), second), on);
+        assert_eq!(line(progress(0, 1_000), second), "1000 of 1000 entries");
+    }
+}

@@ -1,0 +1,61 @@
+//! What an audit reads beyond the daily contract: rows as they are.
+//!
+//! Border: reads without judgement. The daily reads refuse what cannot be; an
+//! audit must be able to see it and say where it is.
+
+use async_trait::async_trait;
+
+use super::{Store, StoreError};
+
+/// One row of `entries`, whatever it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawEntry {
+    /// `idx`, the position in the tree.
+    pub index: u64,
+    /// `integrated_time`, Unix seconds.
+    pub integrated_time: i64,
+    /// `leaf_hash`, which should be 32 bytes.
+    pub leaf: Vec<u8>,
+    /// `body`, canonical leaf bytes.
+    pub body: Vec<u8>,
+    /// `attestation`, the digest of the kept payload.
+    pub attestation: Option<Vec<u8>>,
+}
+
+/// One row of `index_keys`: SHA-256 of the lower-cased search string, and the index.
+pub type IndexRow = ([u8; 32], u64);
+
+/// idx, integrated_time, leaf_hash, body, attestation
+pub(super) type RawRow = (i64, i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+/// A store that can be audited. No method asks for rows that are in order.
+#[async_trait]
+pub trait Audit: Store {
+    /// Index and bytes of the body of each entry of `start..start + count` that is
+    /// there, in index order; so that a caller can bound what it asks for.
+    async fn body_sizes(&self, start: u64, count: u64) -> Result<Vec<(u64, u64)>, StoreError>;
+
+    /// The entries of `start..start + count` that are there, in index order.
+    async fn raw_entries(&self, start: u64, count: u64) -> Result<Vec<RawEntry>, StoreError>;
+
+    /// The payload under this digest, if there is one.
+    async fn payload(&self, digest: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Which of these rows are not in the index; any order.
+    async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError>;
+}
+
+pub(super) fn raw((idx, integrated_time, leaf, body, attestation): RawRow) -> RawEntry {
+    // The span that was asked for has no negative numbers.
+    RawEntry { index: idx.cast_unsigned(), integrated_time, leaf, body, attestation }
+}
+
+/// The number columns of a query for index rows; one beyond 63 bits is not there.
+pub(super) fn columns(rows: &[IndexRow]) -> Vec<(&[u8], i64)> {
+    rows.iter().map(|(key, idx)| (&key[..], i64::try_from(*idx).unwrap_or(i64::MAX))).collect()
+}
+
+/// The digest of an index row that the database gave back.
+pub(super) fn index_row((key, idx): (Vec<u8>, i64)) -> Option<IndexRow> {
+    Some((key.try_into().ok()?, idx.cast_unsigned()))
+}

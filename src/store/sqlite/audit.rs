@@ -1,0 +1,61 @@
+//! Audit reads.
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+
+use super::SqliteStore;
+use super::round::pieces;
+use crate::store::audit::{self, Audit, IndexRow, RawEntry};
+use crate::store::{StoreError, rows};
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn body_sizes(&self, start: u64, count: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT idx, length(body) FROM entries
+              WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        let found = self.read(query).await?;
+        Ok(found.into_iter().map(|(idx, n)| (idx.cast_unsigned(), n.cast_unsigned())).collect())
+    }
+
+    async fn raw_entries(&self, start: u64, count: u64) -> Result<Vec<RawEntry>, StoreError> {
+        let (start, end) = rows::span(start, count);
+        let query = sqlx::query_as(
+            "SELECT idx, integrated_time, leaf_hash, body, attestation FROM entries
+              WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+        )
+        .bind(start)
+        .bind(end);
+        Ok(self.read(query).await?.into_iter().map(audit::raw).collect())
+    }
+
+    async fn payload(&self, digest: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let query =
+            sqlx::query_as::<_, (Vec<u8>,)>("SELECT data FROM attestations WHERE digest = $1")
+                .bind(digest.to_vec());
+        Ok(self.read(query).await?.into_iter().next().map(|(data,)| data))
+    }
+
+    async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError> {
+        let mut missing = Vec::new();
+        let columns = audit::columns(rows);
+        for piece in pieces(&columns) {
+            let mut query = QueryBuilder::new("WITH n (key, idx) AS (");
+            query.push_values(piece, |mut row, (key, idx)| {
+                row.push_bind(*key).push_bind(*idx);
+            });
+            query.push(
+                ") SELECT n.key, n.idx FROM n
+                    WHERE NOT EXISTS (SELECT 1 FROM index_keys AS k
+                                       WHERE k.key = n.key AND k.idx = n.idx)",
+            );
+            let rows: Vec<(Vec<u8>, i64)> = self.read(query.build_query_as()).await?;
+            missing.extend(rows.into_iter().filter_map(audit::index_row));
+        }
+        Ok(missing)
+    }
+}

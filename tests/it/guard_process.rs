@@ -1,0 +1,169 @@
+//! The restore guard as an operator meets it: a backup is put back, and the server
+//! says what happened.
+
+use std::path::PathBuf;
+
+use indelible_client::verify::{LogKey, verify_entry};
+use indelible_client::{Client, Uploaded};
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::hashedrekord;
+use crate::harness::process::{Process, Site};
+
+both! {
+    an_older_copy_is_read_but_not_written,
+    another_course_of_the_log_is_noticed,
+    a_kill_leaves_a_file_that_the_next_start_accepts,
+    without_the_guard_nothing_is_compared,
+}
+
+fn client(process: &Process) -> Client {
+    Client::builder(&process.url).retries(0).build().expect("a client")
+}
+
+async fn add(process: &Process, from: u64, to: u64) {
+    for n in from..to {
+        let uploaded = client(process).upload(&hashedrekord(n)).await.expect("it is taken");
+        assert!(matches!(uploaded, Uploaded::Created(_)));
+    }
+}
+
+async fn stop(mut process: Process) {
+    process.terminate();
+    assert!(process.wait().success());
+}
+
+async fn get(url: &str) -> (u16, String) {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = http.get(url).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("text"))
+}
+
+fn note_file(site: &Site) -> PathBuf {
+    site.data.path().join("last-checkpoint")
+}
+
+fn note(site: &Site) -> String {
+    std::fs::read_to_string(note_file(site)).expect("the last checkpoint")
+}
+
+/// Runs a command to its end: whether it succeeded, and what it said.
+fn run(site: &Site, arguments: &[&str]) -> (bool, String) {
+    let output = site.command(arguments).output().expect("it runs");
+    (output.status.success(), String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
+/// Sizes 3 and 7, the database put back to 3.
+async fn restored(site: &Site, db: &TestDb) {
+    let process = site.start(&[]);
+    add(&process, 0, 3).await;
+    stop(process).await;
+    let backup = db.copy("backup").await;
+    let process = site.start(&[]);
+    add(&process, 3, 7).await;
+    stop(process).await;
+    assert!(note(site).contains("\n7\n"), "{}", note(site));
+    db.restore(&backup).await;
+}
+
+async fn an_older_copy_is_read_but_not_written(db: TestDb) {
+    let site = Site::new(&db);
+    restored(&site, &db).await;
+    let process = site.start(&[]);
+    let reason = process.sealed();
+    for part in ["holds 3 leaves", "tree of 7", "last-checkpoint", "accept-restore --size 3"] {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+    // Reading goes on, with proofs.
+    let client = client(&process);
+    let key = LogKey::from_pem(&client.public_key(None).await.expect("the key")).expect("a key");
+    let entry = client.entry_by_index(2).await.expect("it is there");
+    verify_entry(&entry, &key).expect("it verifies");
+    assert_eq!(client.log_info().await.expect("the head").tree_size, 3);
+    // Writing does not.
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let body = hashedrekord(99).to_string();
+    let request = http.post(format!("{}/api/v1/log/entries", process.url)).body(body);
+    let answer = request.header("content-type", "application/json").send().await.expect("sent");
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    let text = answer.text().await.expect("text");
+    assert!(text.contains("takes no entries") && !text.contains("accept-restore"), "{text}");
+    let (status, text) = get(&format!("{}/readyz", process.url)).await;
+    assert!(status == 503 && text.contains("can be read"), "{status} {text}");
+    assert_eq!(get(&format!("{}/healthz", process.url)).await.0, 200);
+    assert!(get(&format!("{}/metrics", process.metrics)).await.1.contains("indelible_sealed 1"));
+    stop(process).await;
+    assert!(note(&site).contains("\n7\n"), "what was signed is remembered");
+    let (found, said) = run(&site, &["fsck"]);
+    assert!(!found && said.contains("findings"), "{said}");
+    // Nobody accepts another database than the one that was looked at.
+    let (done, said) = run(&site, &["accept-restore", "--size", "7"]);
+    assert!(!done && said.contains("holds 3 entries, not 7"), "{said}");
+    let (done, said) = run(&site, &["accept-restore", "--size", "3"]);
+    assert!(done && said.contains("set-aside"), "{said}");
+    let files = std::fs::read_dir(site.data.path()).expect("the data directory");
+    let files = files.map(|file| file.expect("a file").path());
+    let aside: Vec<_> = files.filter(|f| f.to_string_lossy().contains("set-aside")).collect();
+    assert!(std::fs::read_to_string(&aside[0]).expect("the former note").contains("\n7\n"));
+    let (done, said) = run(&site, &["accept-restore", "--size", "3"]);
+    assert!(done && said.contains("nothing to accept"), "{said}");
+    let process = site.start(&[]);
+    assert_eq!(get(&format!("{}/readyz", process.url)).await.0, 200);
+    add(&process, 7, 9).await;
+    stop(process).await;
+    assert!(note(&site).contains("\n5\n"));
+}
+
+async fn another_course_of_the_log_is_noticed(db: TestDb) {
+    let site = Site::new(&db);
+    restored(&site, &db).await;
+    let signed = note(&site);
+    assert!(run(&site, &["accept-restore", "--size", "3"]).0);
+    // Seven leaves again, but others; then more than seven.
+    for (from, to) in [(10, 14), (14, 16)] {
+        let process = site.start(&["--last-checkpoint", "off"]);
+        add(&process, from, to).await;
+        stop(process).await;
+        std::fs::write(note_file(&site), &signed).expect("the note from before");
+        let process = site.start(&[]);
+        let reason = process.sealed();
+        assert!(reason.contains("two roots for the first 7 leaves"), "{reason}");
+        assert_eq!(client(&process).log_info().await.expect("the head").tree_size, to - 7);
+        stop(process).await;
+        let output = site.command(&["fsck"]).output().expect("it runs");
+        let found = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(!output.status.success() && found.contains("last-checkpoint"), "{found}");
+    }
+}
+
+async fn a_kill_leaves_a_file_that_the_next_start_accepts(db: TestDb) {
+    let site = Site::new(&db);
+    for life in 0..3 {
+        let process = site.start(&[]);
+        assert_eq!(get(&format!("{}/readyz", process.url)).await.0, 200);
+        add(&process, life * 20, life * 20 + 20).await;
+        process.kill();
+    }
+    let process = site.start(&[]);
+    assert_eq!(client(&process).log_info().await.expect("the head").tree_size, 60);
+    stop(process).await;
+    assert!(note(&site).contains("\n60\n"));
+}
+
+async fn without_the_guard_nothing_is_compared(db: TestDb) {
+    let site = Site::new(&db);
+    let file = site.data.path().join("elsewhere");
+    let process = site.start(&["--last-checkpoint", file.to_str().expect("a path")]);
+    add(&process, 0, 2).await;
+    stop(process).await;
+    assert!(std::fs::read_to_string(&file).expect("the file").contains("\n2\n"));
+    assert!(!note_file(&site).exists());
+    std::fs::write(note_file(&site), "garbage").expect("a bad note");
+    let refused = site.refusal(&[]);
+    assert!(refused.contains("holds no checkpoint that this log signed"), "{refused}");
+    let process = site.start(&["--last-checkpoint", "off"]);
+    add(&process, 2, 3).await;
+    stop(process).await;
+    assert_eq!(note(&site), "garbage", "it is not touched");
+}
