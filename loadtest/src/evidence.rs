@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::ValueEnum;
+use der::Decode as _;
+use der::asn1::UintRef;
 use pkcs8::Document;
 use sha2::{Digest as _, Sha256};
 
@@ -18,11 +20,19 @@ use sha2::{Digest as _, Sha256};
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Evidence {
     /// `hashedrekord` under a raw P-256 key: about 0.5 KB stored.
+    #[value(name = "hashedrekord")]
     Key,
     /// `hashedrekord` under a certificate of Fulcio's size: about 3.3 KB stored.
+    #[value(name = "hashedrekord-certificate")]
     Certificate,
     /// `dsse` around a statement of 20 KB, which is kept as attestation.
     Dsse,
+    /// `intoto` 0.0.2 around the same statement.
+    Intoto,
+    /// `rekord` under a raw P-256 key, with an artifact of a few bytes.
+    Rekord,
+    /// `cose` around a payload of a few bytes, kept as attestation.
+    Cose,
 }
 
 /// Bytes of the statement in a [`Evidence::Dsse`] entry.
@@ -74,6 +84,17 @@ impl Signer {
         })
     }
 
+    /// As [`sign`](Self::sign), the two numbers in 32 bytes each.
+    fn sign_fixed(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let der = self.sign(message)?;
+        let (r, s) = Numbers::from_der(&der).map(|numbers| (numbers.r, numbers.s))?;
+        let mut fixed = vec![0; 64];
+        for (number, half) in [r, s].iter().zip(fixed.chunks_exact_mut(32)) {
+            half[32 - number.as_bytes().len()..].copy_from_slice(number.as_bytes());
+        }
+        Ok(fixed)
+    }
+
     /// Signs a message: ECDSA over its SHA-256, DER.
     pub(crate) fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
         Ok(self.key.sign(&SystemRandom::new(), message)?.as_ref().to_vec())
@@ -117,8 +138,11 @@ impl Entries {
 
     fn sign_one(&self, n: usize) -> anyhow::Result<Vec<u8>> {
         match self.evidence {
-            Evidence::Key | Evidence::Certificate => self.signer(n).sign(&self.artifact(n)),
-            Evidence::Dsse => self.signer(n).sign(&pae(&self.statement(n))),
+            Evidence::Key | Evidence::Certificate | Evidence::Rekord => {
+                self.signer(n).sign(&self.artifact(n))
+            }
+            Evidence::Dsse | Evidence::Intoto => self.signer(n).sign(&pae(&self.statement(n))),
+            Evidence::Cose => self.signer(n).sign_fixed(&cose::signed_bytes(&self.artifact(n))),
         }
     }
 
@@ -163,6 +187,16 @@ impl Entries {
         let text = match self.evidence {
             Evidence::Key => self.hashedrekord(n, &signature, &signer.public_key),
             Evidence::Certificate => self.hashedrekord(n, &signature, &signer.certificate),
+            Evidence::Rekord => self.rekord(n, &signature, &signer.public_key),
+            Evidence::Cose => {
+                let message = cose::message(&self.artifact(n), self.signatures.get(n)?);
+                let (message, key) = (STANDARD.encode(message), &signer.public_key);
+                format!(
+                    "{{\"apiVersion\":\"0.0.1\",\"kind\":\"cose\",\"spec\":{{\"data\":{{}},\
+                     \"message\":\"{message}\",\"publicKey\":\"{key}\"}}}}"
+                )
+            }
+            Evidence::Intoto => self.intoto(n, &signature, &signer.public_key),
             Evidence::Dsse => {
                 let payload = STANDARD.encode(self.statement(n));
                 let verifier = &signer.public_key;
@@ -177,6 +211,27 @@ impl Entries {
         Some(Bytes::from(text))
     }
 
+    fn rekord(&self, n: usize, signature: &str, key: &str) -> String {
+        let artifact = STANDARD.encode(self.artifact(n));
+        format!(
+            "{{\"apiVersion\":\"0.0.1\",\"kind\":\"rekord\",\"spec\":{{\"data\":{{\"content\":\
+             \"{artifact}\"}},\"signature\":{{\"format\":\"x509\",\"content\":\"{signature}\",\
+             \"publicKey\":{{\"content\":\"{key}\"}}}}}}}}"
+        )
+    }
+
+    fn intoto(&self, n: usize, signature: &str, key: &str) -> String {
+        let payload = STANDARD.encode(STANDARD.encode(self.statement(n)));
+        let (signature, digest) = (STANDARD.encode(signature), self.digest(n));
+        let digest = digest.trim_start_matches("sha256:");
+        format!(
+            "{{\"apiVersion\":\"0.0.2\",\"kind\":\"intoto\",\"spec\":{{\"content\":{{\"envelope\":\
+             {{\"payload\":\"{payload}\",\"payloadType\":\"{PAYLOAD_TYPE}\",\"signatures\":\
+             [{{\"sig\":\"{signature}\",\"publicKey\":\"{key}\"}}]}},\"hash\":{{\"algorithm\":\
+             \"sha256\",\"value\":\"{digest}\"}}}}}}}}"
+        )
+    }
+
     fn hashedrekord(&self, n: usize, signature: &str, key: &str) -> String {
         let digest = hex::encode(Sha256::digest(self.artifact(n)));
         format!(
@@ -184,6 +239,38 @@ impl Entries {
              {{\"algorithm\":\"sha256\",\"value\":\"{digest}\"}}}},\"signature\":{{\"content\":\
              \"{signature}\",\"publicKey\":{{\"content\":\"{key}\"}}}}}}}}"
         )
+    }
+}
+
+/// An ECDSA signature as DER has it (RFC 3279 section 2.2.3).
+#[derive(der::Sequence)]
+struct Numbers<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
+}
+
+/// COSE_Sign1 with ES256 (RFC 9052 section 4.2).
+mod cose {
+    /// The protected header `{1: -7}`.
+    const PROTECTED: [u8; 3] = [0xa1, 0x01, 0x26];
+
+    /// What is signed: `["Signature1", protected, external data, payload]`.
+    pub(super) fn signed_bytes(payload: &[u8]) -> Vec<u8> {
+        let context = [&[0x84, 0x6a], &b"Signature1"[..]].concat();
+        [context, bytes(&PROTECTED), bytes(b""), bytes(payload)].concat()
+    }
+
+    /// The tagged message.
+    pub(super) fn message(payload: &[u8], signature: &[u8]) -> Vec<u8> {
+        let head = [&[0xd2, 0x84], bytes(&PROTECTED).as_slice(), &[0xa0]].concat();
+        [head, bytes(payload), bytes(signature)].concat()
+    }
+
+    /// A byte string of at most 255 bytes (RFC 8949 section 3.1).
+    fn bytes(bytes: &[u8]) -> Vec<u8> {
+        let length = bytes.len() as u8;
+        let head = if length < 24 { vec![0x40 | length] } else { vec![0x58, length] };
+        [head.as_slice(), bytes].concat()
     }
 }
 
@@ -200,7 +287,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_entry_is_accepted_by_the_verifier() {
-        for evidence in [Evidence::Key, Evidence::Certificate, Evidence::Dsse] {
+        for evidence in Evidence::value_variants() {
+            let evidence = *evidence;
             let entries = Entries::sign(evidence, 9).unwrap();
             let mut leaves = std::collections::HashSet::new();
             for n in 0..entries.len() {

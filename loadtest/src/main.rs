@@ -54,7 +54,7 @@ struct RunArgs {
     #[arg(long, value_enum, default_value_t = Scenario::Write)]
     scenario: Scenario,
     /// What is written.
-    #[arg(long, value_enum, default_value_t = Evidence::Certificate)]
+    #[arg(long = "kind", value_enum, default_value_t = Evidence::Certificate)]
     evidence: Evidence,
     /// Requests that are under way at a time.
     #[arg(long, default_value_t = 64)]

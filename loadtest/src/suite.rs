@@ -116,7 +116,11 @@ pub(crate) async fn one(
     written: Option<Written>,
 ) -> anyhow::Result<(Outcome, Written)> {
     let seconds = pace.duration.as_secs_f64();
-    let rate = pace.rate.unwrap_or(if evidence == Evidence::Dsse { 6_000.0 } else { 14_000.0 });
+    let rate = pace.rate.unwrap_or(if matches!(evidence, Evidence::Dsse | Evidence::Intoto) {
+        6_000.0
+    } else {
+        14_000.0
+    });
     let count = if scenario.writes() { (seconds * rate) as usize } else { 0 };
     let entries = Entries::sign(evidence, count)?;
     let written = match written {

@@ -11,6 +11,7 @@ mod guard;
 mod guard_process;
 mod http_create;
 mod http_hostile;
+mod http_kinds;
 mod http_negotiation;
 mod http_read;
 mod http_routing;

