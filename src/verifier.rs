@@ -3,14 +3,16 @@
 //!
 //! Border: scheduling only; what is verified is decided in crate `entry`.
 
+mod pool;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use entry::{EntryError, ParseError, Policy, ProposedEntry, VerifiedEntry};
 use tlog::Hash;
-use tokio::sync::Semaphore;
 
 use crate::log::Clock;
+use pool::Pool;
 
 /// Why evidence was refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +29,7 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct Verifier {
     policy: Arc<Policy>,
-    permits: Arc<Semaphore>,
+    pool: Arc<Pool>,
     clock: Clock,
 }
 
@@ -36,8 +38,7 @@ impl Verifier {
     /// tells what has expired.
     #[must_use]
     pub fn new(policy: Policy, threads: usize, clock: Clock) -> Self {
-        let permits = Arc::new(Semaphore::new(threads.max(1)));
-        Self { policy: Arc::new(policy), permits, clock }
+        Self { policy: Arc::new(policy), pool: Arc::new(Pool::start(threads.max(1))), clock }
     }
 
     /// The policy that is applied.
@@ -75,15 +76,6 @@ impl Verifier {
     /// # Panics
     /// When `work` panics, so that the request fails like any other panic.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        // The semaphore is never closed; without a permit the work would only be unbounded.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        match done.await {
-            Ok(value) => value,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        self.pool.run(work).await
     }
 }

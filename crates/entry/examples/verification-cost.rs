@@ -7,6 +7,8 @@
 //! The evidence is that of the golden tests. Each case runs for half a second after a
 //! warm-up, from the JSON of the proposal to the verified entry.
 
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
