@@ -200,6 +200,7 @@ impl Log {
             options,
             clock,
             unsure: false,
+            expects_duplicates: false,
         };
         let (sealed, keeper) = match guard {
             Guard::Off => (None, None),

@@ -17,7 +17,8 @@
 //! 3. **Dense and immutable.** Entries `0..head.size` exist, each under its
 //!    index; nothing is ever updated or deleted but the one head row. Tiles are
 //!    stored once, when they are full.
-//! 4. **One leaf, one index.** The full 32-byte leaf hash is unique.
+//! 4. **One leaf, one index.** The full 32-byte leaf hash is unique. A batch with a
+//!    leaf that is in the log is a [`StoreError::Conflict`] too, and nothing is written.
 //! 5. **Reads see committed batches only**, and a read that starts after a
 //!    `commit` returned `Ok` sees that batch (read your writes).
 //! 6. **Unknown outcome.** [`StoreError::Unavailable`] from `commit` says
@@ -39,8 +40,9 @@ use tlog::{Hash, TileId};
 /// What can go wrong, one case per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another writer advanced the log: reload the head and try again.
-    #[error("another writer advanced the log")]
+    /// Another writer advanced the log, or a leaf of the batch is in it: reload the
+    /// head, look for the leaves, and try again.
+    #[error("another writer advanced the log, or a leaf is in it already")]
     Conflict,
     /// The database cannot be reached or is busy: answer 503, try again later.
     #[error("the database is not available: {0}")]

@@ -18,7 +18,7 @@ use super::{Clock, Leaf, Options, Reserved};
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, NewEntry, Store, StoreError};
 
-/// How often a round is begun anew because another server was faster.
+/// How often a round is begun anew because another server was faster or a leaf is known.
 const CONFLICT_RETRIES: u32 = 16;
 
 /// How often, and how far apart, the head is read to learn a commit's outcome.
@@ -54,12 +54,14 @@ pub(crate) struct Sequencer {
     pub(crate) clock: Clock,
     /// The outcome of the last commit is unknown: follow the head first.
     pub(crate) unsure: bool,
+    /// The last round had leaves that were in the log before: look for them first.
+    pub(crate) expects_duplicates: bool,
 }
 
 /// What one attempt at a round led to.
 enum Attempt {
     Done(Vec<Placed>),
-    /// Another server advanced the log.
+    /// Another server advanced the log, or a leaf is known.
     Again,
 }
 
@@ -100,22 +102,29 @@ impl Sequencer {
     }
 
     async fn place(&mut self, leaves: &[Leaf]) -> Result<Vec<Placed>, StoreError> {
+        // Most rounds hold new leaves only, and the commit refuses known ones: the look-up is
+        // a round trip that they are spared.
+        let mut look = self.expects_duplicates;
         for _ in 0..CONFLICT_RETRIES {
             if self.unsure {
                 self.tree.advance().await?;
                 self.unsure = false;
             }
-            match self.attempt(leaves).await? {
+            match self.attempt(leaves, look).await? {
                 Attempt::Done(places) => return Ok(places),
-                Attempt::Again => self.unsure = true,
+                Attempt::Again => (self.unsure, look) = (true, true),
             }
         }
         Err(StoreError::Conflict)
     }
 
-    async fn attempt(&mut self, leaves: &[Leaf]) -> Result<Attempt, StoreError> {
-        let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
-        let known = self.store.find_leaves(&hashes).await?.into_iter().collect::<HashMap<_, _>>();
+    async fn attempt(&mut self, leaves: &[Leaf], look: bool) -> Result<Attempt, StoreError> {
+        let mut known = HashMap::new();
+        if look {
+            let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
+            known.extend(self.store.find_leaves(&hashes).await?);
+        }
+        self.expects_duplicates = !known.is_empty();
         let now = self.tree.snapshot();
         if known.values().any(|index| *index >= now.head.size) {
             // Another server's round: its leaves can only be shown once we follow it.
@@ -156,8 +165,8 @@ impl Sequencer {
         (batch, Snapshot::new(head, edge, &completed), completed)
     }
 
-    /// `true` when the batch is committed, `false` when it is certain that
-    /// another head is in its place.
+    /// `true` when the batch is committed, `false` when it is certain that it is not:
+    /// another head is in its place, or one of its leaves is in the log.
     async fn commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
         match self.store.commit(batch).await {
             Ok(()) => Ok(true),

@@ -70,6 +70,12 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
         for broken in
             [&[Method::FindLeaves][..], &[Method::Commit], &[Method::Commit, Method::Head]]
         {
+            if broken[0] == Method::FindLeaves {
+                // Leaves are looked up in the round after one that met a known leaf.
+                n += 1;
+                upload(&served.client(), &key, n).await;
+                upload(&served.client(), &key, n).await;
+            }
             n += 1;
             for method in broken {
                 store.fail(*method, 1, fault);

@@ -4,8 +4,9 @@
 //! batch size, is prepared once, and needs one round trip. The parts of a
 //! data-modifying `WITH` see the same snapshot and talk through `RETURNING` only:
 //! each insert joins `moved`, which has a row only if the head was the expected
-//! one. Without it nothing is inserted; with it everything is, or the statement
-//! fails and Postgres takes all of it back.
+//! one and no leaf is known. Without it nothing is inserted; with it everything is, or
+//! the statement fails and Postgres takes all of it back. (The unique index would refuse
+//! a known leaf as well, but leave dead rows and a line in the server's log behind.)
 
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -18,6 +19,7 @@ const ROUND: &str = "
 WITH moved AS (
     UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
      WHERE singleton AND size = $1 AND root = $2
+       AND NOT EXISTS (SELECT FROM entries WHERE leaf_hash = ANY ($8::bytea[]))
     RETURNING 1
 ), new_entries AS (
     INSERT INTO entries (idx, integrated_time, leaf_hash, body, attestation)
