@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod scenario;
 mod server;
+mod slow;
 mod suite;
 
 use std::io::Write as _;

@@ -18,7 +18,8 @@ use http::StatusCode;
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
-use crate::scenario::Load;
+use crate::scenario::{Load, Scenario};
+use crate::slow;
 
 /// How a load is run.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,8 @@ pub(crate) async fn run(
         };
         workers.spawn(worker.work());
     }
+    let slow_clients = if load.scenario == Scenario::Slow { pace.workers.div_ceil(9) } else { 0 };
+    let _slow = slow::start(server, slow_clients);
     let mut all = Measured::new()?;
     while let Some(done) = workers.join_next().await {
         let part = done??;

@@ -19,6 +19,9 @@ use crate::run::Answer;
 pub(crate) enum Scenario {
     /// Every request adds a new entry.
     Write,
+    /// As `write`, and one more client for nine workers sends its request a byte at a
+    /// time.
+    Slow,
     /// Every entry is posted twice; every second request is a duplicate.
     Duplicates,
     /// Entries by UUID, with a fresh proof each.
@@ -36,7 +39,7 @@ pub(crate) enum Scenario {
 impl Scenario {
     /// Whether it adds entries of its own.
     pub(crate) fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::Duplicates | Self::Mixed)
+        matches!(self, Self::Write | Self::Slow | Self::Duplicates | Self::Mixed)
     }
 }
 
@@ -73,7 +76,7 @@ impl Load {
     /// The n-th request; `None` when there is no more evidence.
     pub(crate) fn call(&self, n: usize) -> Option<Call> {
         match self.scenario {
-            Scenario::Write => self.write(n),
+            Scenario::Write | Scenario::Slow => self.write(n),
             Scenario::Duplicates => self.write(n / 2),
             Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10),
             Scenario::ReadIndex | Scenario::Mixed => {
@@ -106,7 +109,7 @@ impl Load {
 
     fn expected(&self, n: usize) -> Expected<'_> {
         match self.scenario {
-            Scenario::Write => Expected::Created,
+            Scenario::Write | Scenario::Slow => Expected::Created,
             Scenario::Duplicates => Expected::CreatedOrConflict,
             Scenario::Mixed if n.is_multiple_of(10) => Expected::Created,
             Scenario::ReadIndex | Scenario::ReadUuid | Scenario::Mixed => Expected::Entry,

@@ -81,6 +81,9 @@ async fn scenarios(
         (Scenario::Write, Evidence::Dsse, closed(workers)),
         (Scenario::Write, Evidence::Certificate, closed(1)),
         (Scenario::Write, Evidence::Certificate, closed(4 * workers)),
+        (Scenario::Write, Evidence::Certificate, closed(16 * workers)),
+        (Scenario::Write, Evidence::Key, closed(4 * workers)),
+        (Scenario::Slow, Evidence::Certificate, closed(workers)),
         (Scenario::Duplicates, Evidence::Certificate, closed(workers)),
         (Scenario::ReadUuid, Evidence::Certificate, closed(workers)),
         (Scenario::ReadIndex, Evidence::Certificate, closed(workers)),
@@ -119,7 +122,7 @@ pub(crate) async fn one(
     let rate = pace.rate.unwrap_or(if matches!(evidence, Evidence::Dsse | Evidence::Intoto) {
         6_000.0
     } else {
-        14_000.0
+        16_000.0
     });
     let count = if scenario.writes() { (seconds * rate) as usize } else { 0 };
     let entries = Entries::sign(evidence, count)?;
