@@ -22,7 +22,8 @@ T3=20200901T000000
 home() {
     GNUPGHOME=$work/$1
     export GNUPGHOME
-    mkdir -p -m 700 "$GNUPGHOME"
+    mkdir -p "$GNUPGHOME"
+    chmod 700 "$GNUPGHOME"
 }
 
 # at TIME ARGUMENTS...: gpg at that time.
