@@ -54,7 +54,7 @@ const SELECT: [Flag; 2] = [
 
 const SEARCH: [Flag; 7] = [
     flag("artifact", "FILE|URL", "the artifact; its SHA-256 is searched for"),
-    flag("sha", "HASH", "SHA-1, SHA-256 or SHA-512 in hex, optionally behind `alg:`"),
+    flag("sha", "HASH", "SHA-1, SHA-256, SHA-384 or SHA-512 in hex, optionally behind `alg:`"),
     flag("public-key", "FILE|URL", "public key or certificate"),
     flag("pki-format", "FORMAT", "pgp, minisign, ssh, x509 or tuf [default: x509]"),
     flag("email", "ADDRESS", "e-mail address of a signer"),

@@ -154,9 +154,9 @@ pub(super) fn kind(text: &str) -> anyhow::Result<(Kind, Option<String>)> {
 }
 
 /// A digest as `algorithm:hex`; the algorithm follows from the length if it is not
-/// named. SHA-1, SHA-256 and SHA-512 only, as in rekor-cli.
+/// named. SHA-384 too, which rekor-cli refuses although P-384 signers need it.
 pub(super) fn digest(text: &str) -> anyhow::Result<String> {
-    let algorithms = [("sha1", 40), ("sha256", 64), ("sha512", 128)];
+    let algorithms = [("sha1", 40), ("sha256", 64), ("sha384", 96), ("sha512", 128)];
     let (named, value) = match text.split_once(':') {
         Some((algorithm, value)) => (Some(algorithm), value),
         None => (None, text),
@@ -167,7 +167,7 @@ pub(super) fn digest(text: &str) -> anyhow::Result<String> {
     let hex = value.bytes().all(|byte| byte.is_ascii_hexdigit());
     match algorithms.iter().find(|known| fits(known)).filter(|_| hex) {
         Some((algorithm, _)) => Ok(format!("{algorithm}:{value}")),
-        None => anyhow::bail!("must be a SHA-1, SHA-256 or SHA-512 in hex"),
+        None => anyhow::bail!("must be a SHA-1, SHA-256, SHA-384 or SHA-512 in hex"),
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(digest(&"a".repeat(64)).unwrap(), format!("sha256:{}", "a".repeat(64)));
         assert_eq!(digest(&format!("sha1:{}", "0".repeat(40))).unwrap().len(), 45);
         for bad in
-            ["", "sha256:", &"a".repeat(96), &"g".repeat(64), &format!("sha1:{}", "a".repeat(64))]
+            ["", "sha256:", &"a".repeat(95), &"g".repeat(64), &format!("sha1:{}", "a".repeat(64))]
         {
             assert!(digest(bad).is_err(), "{bad}");
         }
