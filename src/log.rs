@@ -6,34 +6,39 @@
 //! [`snapshot`] and the store.
 
 mod accept;
+mod check;
+mod error;
 mod guard;
 mod keeper;
 mod leaf;
 mod open;
 mod receipt;
+mod reserved;
 mod sequencer;
 mod snapshot;
 mod tree;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tlog::{EntryId, EntryRef, Hash, ProofError, ProofPlan};
+use tlog::{EntryId, EntryRef, Hash, ProofPlan};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
 
 pub use accept::{Accepted, accept_restore};
+pub use error::{ConsistencyError, NotReady, ReadError, SubmitError};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
 
-use crate::signer::{KeyError, LogKey};
-use crate::store::{EntryKey, Identity, Store, StoreError, StoredEntry};
+use crate::signer::LogKey;
+use crate::store::{EntryKey, Identity, Store, StoredEntry};
 use keeper::Keeper;
 use receipt::{Subject, receipt};
+use reserved::Reserved;
 use sequencer::{Placed, Sequencer, Waiting};
 use tree::Tree;
 
@@ -100,75 +105,6 @@ pub enum Submitted {
     Created(LogEntry),
     /// An equal leaf was in the log before.
     Duplicate(LogEntry),
-}
-
-/// Why a submission was not taken. Nothing was appended, unless the outcome is
-/// said to be unknown.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// Too many wait already.
-    #[error("the queue of {max_leaves} leaves and {max_bytes} bytes is full")]
-    Full {
-        /// Bound on waiting leaves.
-        max_leaves: usize,
-        /// Bound on waiting bytes.
-        max_bytes: usize,
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// The server finishes what is under way and takes nothing new.
-    #[error("the server is shutting down")]
-    ShuttingDown,
-    /// The restore guard closed the log to writes.
-    #[error(transparent)]
-    Sealed(Arc<Sealed>),
-    /// The round failed or its outcome is unknown; submitting again is safe.
-    #[error("the round could not be committed")]
-    NotCommitted,
-    /// The entry is in the log, but its receipt could not be made.
-    #[error(transparent)]
-    Receipt(#[from] ReadError),
-}
-
-/// Why a read failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The database failed or is damaged.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A proof could not be computed from what is stored.
-    #[error("the tree is damaged: {0}")]
-    Proof(#[from] ProofError),
-    /// The log key could not sign.
-    #[error(transparent)]
-    Signing(#[from] KeyError),
-}
-
-/// Why the log is not ready.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReady {
-    /// Database, key or head are not in order.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// It can be read, but the restore guard closed it to writes.
-    #[error(transparent)]
-    Sealed(Arc<Sealed>),
-}
-
-/// Why there is no consistency proof.
-#[derive(Debug, thiserror::Error)]
-pub enum ConsistencyError {
-    /// The larger size is not reached yet.
-    #[error("size {requested} is beyond the {size} leaves of the log")]
-    TooLarge {
-        /// Size that was asked for.
-        requested: u64,
-        /// Current size.
-        size: u64,
-    },
-    /// The read failed.
-    #[error(transparent)]
-    Read(#[from] ReadError),
 }
 
 /// How an entry is looked up.
@@ -448,78 +384,5 @@ impl Log {
             let _ = keeping.await;
         }
         self.0.store.close().await;
-    }
-
-    /// Recomputes the tree from every stored body and compares it with the head,
-    /// the tiles' hashes, and the signature.
-    ///
-    /// # Errors
-    /// [`ReadError`]; `Corrupt` names the first index that is wrong.
-    pub async fn check(&self) -> Result<u64, ReadError> {
-        let snapshot = self.0.tree.advance().await?;
-        let mut edge = tlog::Edge::new();
-        let mut completed = Vec::new();
-        while edge.size() < snapshot.head.size {
-            let start = edge.size();
-            let count = 512.min(snapshot.head.size - start);
-            for (at, stored) in self.0.store.entries(start, count).await?.into_iter().enumerate() {
-                check_stored(&stored, start + at as u64)?;
-                edge.append(stored.leaf, &mut completed);
-            }
-            if edge.size() != start + count {
-                return Err(corrupt(format!("entries are missing behind index {}", edge.size())));
-            }
-            self.check_tiles(&mut completed).await?;
-        }
-        tree::check_head(&self.0.key, &snapshot.head, edge.root())?;
-        Ok(snapshot.head.size)
-    }
-
-    async fn check_tiles(&self, completed: &mut Vec<tlog::Tile>) -> Result<(), ReadError> {
-        for tile in completed.drain(..) {
-            let stored = self.0.store.tiles(&[tile.id()]).await?;
-            if stored.first().map(|found| found.hashes.as_slice()) != Some(&tile.to_bytes()) {
-                return Err(corrupt(format!(
-                    "tile {:?} is not what its leaves hash to",
-                    tile.id()
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn corrupt(what: String) -> ReadError {
-    ReadError::Store(StoreError::Corrupt(what))
-}
-
-fn check_stored(stored: &StoredEntry, index: u64) -> Result<(), ReadError> {
-    if stored.index != index {
-        return Err(corrupt(format!("index {index} is missing")));
-    }
-    if Hash::leaf(&stored.body) != stored.leaf {
-        return Err(corrupt(format!("the body of index {index} does not hash to its leaf")));
-    }
-    Ok(())
-}
-
-/// Bytes counted as waiting until the round is done.
-pub(crate) struct Reserved {
-    counter: Arc<AtomicUsize>,
-    bytes: usize,
-}
-
-impl Reserved {
-    /// `None` when the bound would be passed; a leaf alone in the queue always fits.
-    fn take(counter: &Arc<AtomicUsize>, bytes: usize, max: usize) -> Option<Self> {
-        let before = counter.fetch_add(bytes, Ordering::Relaxed);
-        let reserved = Self { counter: Arc::clone(counter), bytes };
-        (before == 0 || before.saturating_add(bytes) <= max).then_some(reserved)
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
