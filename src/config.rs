@@ -198,6 +198,10 @@ pub struct Settings {
     #[arg(long, env = "INDELIBLE_MAX_ROUND", default_value_t = 1_024,
           value_parser = clap::value_parser!(u32).range(1..=16_384))]
     pub max_round: u32,
+    /// Bytes of entries that were read lately and are kept in memory with their
+    /// signed timestamps; 0 keeps none.
+    #[arg(long, env = "INDELIBLE_ENTRY_CACHE_BYTES", default_value_t = 64 << 20)]
+    pub entry_cache_bytes: u64,
     /// Threads that verify evidence [default: one per core].
     #[arg(long, env = "INDELIBLE_VERIFY_THREADS")]
     pub verify_threads: Option<usize>,
@@ -393,6 +397,7 @@ impl Settings {
         Options {
             max_queue: self.max_queue as usize,
             max_round: self.max_round as usize,
+            max_recent_bytes: self.entry_cache_bytes,
             ..Options::default()
         }
     }

@@ -13,6 +13,7 @@ mod keeper;
 mod leaf;
 mod open;
 mod receipt;
+mod recent;
 mod reserved;
 mod sequencer;
 mod snapshot;
@@ -37,7 +38,8 @@ pub use open::{OpenError, Opening, open, open_guarded};
 use crate::signer::LogKey;
 use crate::store::{EntryKey, Identity, Store, StoredEntry};
 use keeper::Keeper;
-use receipt::{Subject, receipt};
+use receipt::receipt;
+use recent::{Recent, Signed};
 use reserved::Reserved;
 use sequencer::{Placed, Sequencer, Waiting};
 use tree::Tree;
@@ -56,6 +58,8 @@ pub struct Options {
     pub max_round: usize,
     /// Bytes of bodies and payloads in one round (one leaf may exceed it).
     pub max_round_bytes: usize,
+    /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
+    pub max_recent_bytes: u64,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             max_queue_bytes: 256 << 20,
             max_round: 1_024,
             max_round_bytes: 32 << 20,
+            max_recent_bytes: 64 << 20,
         }
     }
 }
@@ -80,6 +85,7 @@ struct Inner {
     tree: Arc<Tree>,
     queue: std::sync::RwLock<Option<mpsc::Sender<Waiting>>>,
     queued_bytes: Arc<AtomicUsize>,
+    recent: Recent,
     options: Options,
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     /// Why nothing may be added, if so; then there is no sequencer.
@@ -155,6 +161,7 @@ impl Log {
             tree,
             queue: std::sync::RwLock::new(sealed.is_none().then_some(queue)),
             queued_bytes: Arc::new(AtomicUsize::new(0)),
+            recent: Recent::new(options.max_recent_bytes),
             options,
             sequencer: tokio::sync::Mutex::new(running),
             sealed,
@@ -171,16 +178,15 @@ impl Log {
         match self.enqueue(leaf).await? {
             Placed::New { index, time, snapshot } => {
                 let proof = snapshot.prove_new_leaf(index).map_err(ReadError::from)?;
-                let subject = Subject {
-                    tree_id: self.tree_id(),
+                let stored = StoredEntry {
                     index,
                     leaf: hash,
                     body: body.to_vec(),
                     integrated_time: time,
                     attestation: None,
                 };
-                let entry =
-                    receipt(&self.0.key, subject, &snapshot, &proof).map_err(ReadError::from)?;
+                let signed = Signed::new(&self.0.key, stored).map_err(ReadError::from)?;
+                let entry = receipt(self.name(), signed, &snapshot, &proof);
                 Ok(Submitted::Created(entry))
             }
             Placed::Before { leaf } => {
@@ -221,7 +227,7 @@ impl Log {
         }
     }
 
-    /// One entry with its payload, a fresh SET, and a proof to the newest head.
+    /// One entry with its payload, its SET, and a proof to the newest head.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -234,28 +240,30 @@ impl Log {
             }
             Lookup::Uuid(EntryRef::Entry(EntryId { leaf, .. })) => EntryKey::Leaf(leaf),
         };
-        match self.0.store.entry(key).await? {
-            Some(found) => Ok(Some(self.prove(found).await?)),
-            None => Ok(None),
+        if let Some(signed) = self.0.recent.get(key) {
+            return self.prove(&signed).await.map(Some);
         }
+        let Some(found) = self.0.store.entry(key).await? else { return Ok(None) };
+        let signed = Arc::new(Signed::new(&self.0.key, found)?);
+        let entry = self.prove(&signed).await?;
+        self.0.recent.keep(key, signed);
+        Ok(Some(entry))
     }
 
-    async fn prove(&self, found: StoredEntry) -> Result<LogEntry, ReadError> {
+    async fn prove(&self, signed: &Signed) -> Result<LogEntry, ReadError> {
+        let index = signed.entry.index;
         let mut snapshot = self.0.tree.snapshot();
-        if found.index >= snapshot.head.size {
+        if index >= snapshot.head.size {
             snapshot = self.0.tree.advance().await?;
         }
-        let plan = ProofPlan::inclusion(found.index, snapshot.head.size)?;
+        let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let proof = self.0.tree.resolve(&snapshot, &plan).await?;
-        let subject = Subject {
-            tree_id: self.tree_id(),
-            index: found.index,
-            leaf: found.leaf,
-            body: found.body,
-            integrated_time: found.integrated_time,
-            attestation: found.attestation,
-        };
-        Ok(receipt(&self.0.key, subject, &snapshot, &proof)?)
+        Ok(receipt(self.name(), signed.clone(), &snapshot, &proof))
+    }
+
+    /// Tree ID and log ID.
+    fn name(&self) -> (u64, &str) {
+        (self.tree_id(), self.log_id())
     }
 
     /// The newest head.

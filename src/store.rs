@@ -165,7 +165,7 @@ pub struct StoredEntry {
 }
 
 /// How to find one entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryKey {
     /// By tree index.
     Index(u64),

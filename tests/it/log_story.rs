@@ -13,8 +13,10 @@ use wire::{EntryBody, LogEntry, SearchOperator};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::{digest, dsse, leaf, public_key_pem, verified};
+use crate::harness::faults::{FaultyStore, Method};
 
 both! {
+    an_entry_that_was_read_before_is_proven_to_the_newest_head,
     every_receipt_verifies_across_tile_boundaries,
     sixty_four_writers_with_duplicates_share_one_order,
     equal_leaves_of_one_round_get_one_index,
@@ -317,4 +319,24 @@ async fn damage_is_found_and_named(db: TestDb) {
     let store = db.open().await;
     let refused = log::open(store, key(), None, "x", Options::default(), clock()).await;
     assert!(refused.err().expect("a head that lies").to_string().contains("259"));
+}
+
+async fn an_entry_that_was_read_before_is_proven_to_the_newest_head(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    let (id, _, _) = submit(&log, 0).await;
+    let read = async || {
+        let entry = log.entry(Lookup::Index(0)).await.expect("it is read").expect("it is there");
+        let (shown, body) = entry.single().expect("one entry");
+        assert_eq!(shown, id);
+        let verification = body.verification.clone().expect("a receipt");
+        let proof = verification.inclusion_proof.expect("a proof");
+        (proof.tree_size, verification.signed_entry_timestamp.expect("a SET").0)
+    };
+    let (size, set) = read().await;
+    submit(&log, 1).await;
+    let calls = store.calls(Method::Entry);
+    // The timestamp covers nothing that changes; the proof follows the tree.
+    assert_eq!((size, read().await), (1, (2, set)));
+    assert_eq!(store.calls(Method::Entry), calls, "it came out of memory");
 }
