@@ -9,5 +9,6 @@ pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod relay;
 pub(crate) mod rounds;
 pub(crate) mod served;

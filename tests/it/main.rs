@@ -21,6 +21,7 @@ mod log_faults;
 mod log_story;
 mod openapi;
 mod process;
+mod replicas;
 mod store_damage;
 mod store_outage;
 mod store_races;

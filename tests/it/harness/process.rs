@@ -137,6 +137,11 @@ impl Process {
         self.child.wait().expect("it is gone");
     }
 
+    /// The process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -TERM`, without waiting.
     pub(crate) fn terminate(&self) {
         let signal = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
