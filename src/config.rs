@@ -3,20 +3,22 @@
 //! Border: the only reader of the environment and the command line. The doc
 //! comment of each field is its manual; `indelible serve --help` prints it.
 
+mod load;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use entry::{Kind, Policy, SigningAlgorithm};
 
+pub use load::LoadArgs;
+
 use crate::fsck;
-use crate::http::{EnabledEndpoints, HttpLimits, OnDuplicate};
+use crate::http::{EnabledEndpoints, OnDuplicate};
 use crate::last_checkpoint::LastCheckpoint;
 use crate::log::Options;
-use crate::server::ConnectionLimits;
 use crate::telemetry::LogFormat;
 
 /// A transparency log for signed software: Sigstore Rekor's API on an embedded
@@ -154,14 +156,9 @@ pub struct Settings {
     /// [default for a new log: this machine's name].
     #[arg(long, env = "INDELIBLE_HOSTNAME")]
     pub hostname: Option<String>,
-    /// Largest request body, in bytes.
-    #[arg(long, env = "INDELIBLE_MAX_REQUEST_BYTES", default_value_t = 32 << 20,
-          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
-    pub max_request_bytes: u64,
-    /// Bytes of request bodies held in memory at a time, over all requests;
-    /// more wait.
-    #[arg(long, env = "INDELIBLE_MAX_BODIES_BYTES", default_value_t = 256 << 20)]
-    pub max_bodies_bytes: u64,
+    /// Bounds on load.
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Largest attestation payload that is kept, in bytes. Larger ones are
     /// logged, and the answer says that the payload was not kept. 0 keeps none.
     #[arg(long, env = "INDELIBLE_MAX_ATTESTATION_BYTES", default_value_t = 4 << 20)]
@@ -174,22 +171,6 @@ pub struct Settings {
     /// bytes; 0 for no limit but the server's own (20 MiB and 256 MiB).
     #[arg(long, env = "INDELIBLE_MAX_APK_METADATA_SIZE", default_value_t = 1 << 20)]
     pub max_apk_metadata_size: u64,
-    /// Seconds within which a request body must have arrived.
-    #[arg(long, env = "INDELIBLE_BODY_TIMEOUT", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub body_timeout: u64,
-    /// Seconds within which request headers must have arrived; also how long an
-    /// idle connection is kept.
-    #[arg(long, env = "INDELIBLE_HEADER_TIMEOUT", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub header_timeout: u64,
-    /// Seconds that a shutdown waits for requests under way.
-    #[arg(long, env = "INDELIBLE_DRAIN_TIMEOUT", default_value_t = 15)]
-    pub drain_timeout: u64,
-    /// Connections open at a time; more wait.
-    #[arg(long, env = "INDELIBLE_MAX_CONNECTIONS", default_value_t = 8_192,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
     /// Entries that may wait to be appended; more are answered with 503.
     #[arg(long, env = "INDELIBLE_MAX_QUEUE", default_value_t = 4_096,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -367,27 +348,6 @@ impl Settings {
             None => Ok(EnabledEndpoints::all()),
             Some(names) => EnabledEndpoints::from_names(names.iter().map(String::as_str))
                 .map_err(|unknown| SettingError::Endpoint(unknown.to_string())),
-        }
-    }
-
-    /// Bounds on requests.
-    #[must_use]
-    pub fn http_limits(&self) -> HttpLimits {
-        HttpLimits {
-            max_body_bytes: self.max_request_bytes,
-            max_bodies_bytes: self.max_bodies_bytes,
-            body_timeout: Duration::from_secs(self.body_timeout),
-        }
-    }
-
-    /// Bounds on connections.
-    #[must_use]
-    pub fn connection_limits(&self) -> ConnectionLimits {
-        ConnectionLimits {
-            max_connections: self.max_connections as usize,
-            header_timeout: Duration::from_secs(self.header_timeout),
-            drain_timeout: Duration::from_secs(self.drain_timeout),
-            ..ConnectionLimits::default()
         }
     }
 

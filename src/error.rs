@@ -148,6 +148,13 @@ impl ApiError {
         error
     }
 
+    /// This client has sent too many requests; it may come back after `seconds`.
+    pub fn too_many(message: impl Into<String>, seconds: u64) -> Self {
+        let mut error = Self::framework(StatusCode::TOO_MANY_REQUESTS, message);
+        error.0.retry_after = Some(seconds);
+        error
+    }
+
     /// A panic, or anything else that must not happen.
     #[must_use]
     pub fn unknown() -> Self {

@@ -4,9 +4,11 @@
 //! family per file, with everything about it inside. Evidence is judged by
 //! [`crate::verifier`], the log is [`crate::log`]; neither SQL nor hashing is here.
 
+mod admission;
 mod answer;
 mod around;
 mod body;
+mod client_address;
 mod cors;
 mod endpoints;
 mod entries;
@@ -20,6 +22,7 @@ mod proof;
 mod public_key;
 mod query;
 mod question;
+mod rates;
 mod retrieve;
 
 use std::sync::Arc;
@@ -35,11 +38,14 @@ use utoipa_axum::routes;
 pub use body::HttpLimits;
 pub use endpoints::{EnabledEndpoints, UnknownEndpoint};
 pub use entries::OnDuplicate;
+pub use rates::RateLimits;
 
 use crate::error::ApiError;
 use crate::log::Log;
 use crate::verifier::Verifier;
+use admission::Admission;
 use body::BodyBudget;
+use rates::Rates;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -60,6 +66,8 @@ pub struct App {
 struct Serving {
     app: App,
     budget: BodyBudget,
+    admission: Admission,
+    rates: Rates,
 }
 
 impl std::ops::Deref for Serving {
@@ -75,7 +83,9 @@ type Shared = axum::extract::State<Arc<Serving>>;
 /// Every route, behind path cleaning.
 pub fn router(app: App) -> Router {
     let budget = BodyBudget::new(&app.limits);
-    let serving = Arc::new(Serving { app, budget });
+    let admission = Admission::new(app.limits.max_writes, app.limits.max_searches);
+    let rates = Rates::new(&app.limits.rates);
+    let serving = Arc::new(Serving { app, budget, admission, rates });
     let (routes, document) = api().split_for_parts();
     let document = Arc::new(document);
     let routes = pages::add(routes, document)
@@ -85,7 +95,7 @@ pub fn router(app: App) -> Router {
             // The panic hook wrote where it happened.
             axum::response::IntoResponse::into_response(ApiError::unknown())
         }))
-        .layer(axum::middleware::from_fn(around::request))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&serving), around::request))
         .with_state(serving);
     // Outside of the router, because routing needs the cleaned path.
     let clean = ServiceBuilder::new().map_request(|request: Request| paths::clean(request));
@@ -122,7 +132,7 @@ fn api() -> OpenApiRouter<Arc<Serving>> {
             must arrive within 30 seconds (408). JSON nests at most 128 levels and holds at most \
             262,144 values; an envelope has at most 64 signatures and 64 keys; a certificate \
             chain has at most 10 certificates; `retrieve` takes at most 10 items; headers have at \
-            most 65,536 bytes.\n\nA validation failure is HTTP 422 with an internal `code` from \
+            most 65,536 bytes. An operator may limit the requests per second of each client address (429).\n\nA validation failure is HTTP 422 with an internal `code` from \
             601 to 619.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),

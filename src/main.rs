@@ -14,7 +14,7 @@ use indelible::config::{
 use indelible::fsck::{self, Meter};
 use indelible::http::{self, App};
 use indelible::log::{self, Accepted, Log, Opening};
-use indelible::server;
+use indelible::server::{self, ConnectionLimits};
 use indelible::signer::LogKey;
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
@@ -22,6 +22,9 @@ use indelible::store::{Audit, StoreError};
 use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
+
+/// The metrics are for a few that the operator knows.
+const METRICS_CONNECTIONS: usize = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,25 +54,26 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
     // Taken first, so that a second start on the same port changes nothing.
     let listener = listen(settings.listen).await?;
+    let connections = settings.load.connection_limits().within_open_files();
     let log = open_log(settings).await?;
     metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
     let stop = shutdown();
     if let Listener::At(address) = settings.metrics_listen {
         let listener = listen(address).await?;
         tracing::info!(address = %listener.local_addr()?, "metrics");
-        let limits = settings.connection_limits();
         let router = telemetry::metrics_router(metrics);
+        let limits = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
         tokio::spawn(server::run(listener, router, limits, std::future::pending()));
     }
     tracing::info!(address = %listener.local_addr()?, "listening");
     let app = App {
         log: log.clone(),
         verifier: Verifier::new(settings.policy(), settings.verify_threads(), Arc::new(unix_now)),
-        limits: settings.http_limits(),
+        limits: settings.load.http_limits(),
         endpoints,
         on_duplicate: settings.on_duplicate,
     };
-    server::run(listener, http::router(app), settings.connection_limits(), stop).await;
+    server::run(listener, http::router(app), connections, stop).await;
     log.close().await;
     tracing::info!("stopped");
     Ok(())

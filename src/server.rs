@@ -1,27 +1,45 @@
 //! The HTTP/1.1 listener: accept, bound, serve, drain.
 //!
-//! Border: connections and their time limits. What a request means is decided
-//! in `http`.
+//! Border: connections, their places and their time limits. What a request means
+//! is decided in `http`.
 
+mod places;
+mod upload;
+
+use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+use tower::ServiceExt as _;
+
+use places::{Place, Places};
+use upload::Upload;
+
+/// File descriptors that are not for connections: database, listeners, log.
+const OTHER_FILES: u64 = 128;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections that are open at a time; more wait in the listen queue.
+    /// Connections that are open at a time. For one more, the one that has kept the
+    /// server waiting for the longest time is closed; if the server is at work for all
+    /// of them, the new one waits.
     pub max_connections: usize,
     /// From the first byte of a request, or from its end to the next one, until
     /// all headers are there. Bounds slow headers and idle connections alike.
     pub header_timeout: Duration,
+    /// Within which a client must take some more of an answer that is too large for the
+    /// system's buffers.
+    pub answer_timeout: Duration,
     /// Bytes of request line and headers.
     pub max_header_bytes: usize,
     /// How long a shutdown waits for requests that are under way.
@@ -33,11 +51,43 @@ impl Default for ConnectionLimits {
         Self {
             max_connections: 8_192,
             header_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(30),
             max_header_bytes: 64 << 10,
             drain_timeout: Duration::from_secs(15),
         }
     }
 }
+
+impl ConnectionLimits {
+    /// Raises the process's limit of open files as far as it may, and lowers
+    /// `max_connections` to what that leaves: a server that runs out of descriptors
+    /// loses its database, too.
+    #[must_use]
+    pub fn within_open_files(self) -> Self {
+        let wanted = (self.max_connections as u64).saturating_add(OTHER_FILES);
+        let open_files = match rlimit::increase_nofile_limit(wanted) {
+            Ok(open_files) => open_files,
+            Err(error) => {
+                tracing::warn!(%error, "the limit of open files cannot be read or raised");
+                return self;
+            }
+        };
+        let left = open_files.saturating_sub(OTHER_FILES).max(16);
+        let max_connections = usize::try_from(left).unwrap_or(usize::MAX).min(self.max_connections);
+        if max_connections < self.max_connections {
+            tracing::warn!(
+                max_connections,
+                open_files,
+                "fewer connections than asked for, because this process may not open more files"
+            );
+        }
+        Self { max_connections, ..self }
+    }
+}
+
+/// The address at the other end of a request's connection; an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Serves `router` on `listener` until `shutdown` completes, then finishes the
 /// requests that are under way.
@@ -48,15 +98,14 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::new(limits.max_connections);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = &mut shutdown => break,
         };
-        let (stream, place) = accepted;
-        serve(stream, place, router.clone(), limits, &graceful);
+        serve(accepted, router.clone(), limits, &graceful);
     }
     drop(listener);
     if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
@@ -67,15 +116,22 @@ pub async fn run(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+/// A connection with its place.
+struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    place: Place,
+}
+
+async fn accept(listener: &TcpListener, places: &Places) -> Accepted {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            // A place is looked for only now: nobody is closed for a connection that
+            // does not come.
+            Ok((stream, peer)) => {
+                let place = places.take().await;
+                return Accepted { stream, peer: Peer(peer.ip()), place };
+            }
             Err(error) => {
                 // Out of file descriptors, mostly: without a pause this loop would spin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -86,24 +142,45 @@ async fn accept(
 }
 
 fn serve(
-    stream: TcpStream,
-    place: Option<OwnedSemaphorePermit>,
+    accepted: Accepted,
     router: Router,
     limits: ConnectionLimits,
     graceful: &GracefulShutdown,
 ) {
+    let Accepted { stream, peer, place } = accepted;
     // Answers are small and wait for nothing: Nagle would only delay them.
     let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    // Reading has time limits of its own, which know what is read.
+    stream.set_write_timeout(Some(limits.answer_timeout));
+    let turn = place.turn();
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let (router, turn) = (router.clone(), turn.clone());
+        async move {
+            let mut request = request.map(|body| Body::new(Upload::watch(body, turn.clone())));
+            request.extensions_mut().insert(peer);
+            let answer = router.oneshot(request).await;
+            turn.is_the_clients();
+            Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_header_bytes.max(8_192))
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        let _place = place;
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            }
+            () = place.given_up() => {
+                metrics::counter!("indelible_evicted_connections").increment(1);
+                tracing::debug!("a connection was closed to make room for another one");
+            }
         }
     });
 }

@@ -81,6 +81,14 @@ fn describe() {
         "indelible_failed_guard_writes",
         "Times that the last checkpoint could not be kept outside the database"
     );
+    metrics::describe_counter!(
+        "indelible_limited_requests",
+        "Requests refused with 429, by class: write, read, search"
+    );
+    metrics::describe_counter!(
+        "indelible_evicted_connections",
+        "Connections that kept the server waiting and were closed to make room"
+    );
     metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
     let version = env!("CARGO_PKG_VERSION");
     metrics::gauge!("rekor_build_info", "version" => version).set(1.0);

@@ -1,5 +1,6 @@
 //! Evidence is parsed and verified off the async threads, as many at a time as
-//! there are cores.
+//! there are cores. Look-ups have threads of their own, so that neither they nor additions
+//! wait for each other: the system shares the cores between them.
 //!
 //! Border: scheduling only; what is verified is decided in crate `entry`.
 
@@ -29,16 +30,19 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct Verifier {
     policy: Arc<Policy>,
-    pool: Arc<Pool>,
+    additions: Arc<Pool>,
+    look_ups: Arc<Pool>,
     clock: Clock,
 }
 
 impl Verifier {
-    /// Applies `policy` on up to `threads` (at least one) threads at a time; `clock`
-    /// tells what has expired.
+    /// Applies `policy` to additions on up to `threads` (at least one) threads at a time,
+    /// and to look-ups on half as many more (at least one); `clock` tells what has expired.
     #[must_use]
     pub fn new(policy: Policy, threads: usize, clock: Clock) -> Self {
-        Self { policy: Arc::new(policy), pool: Arc::new(Pool::start(threads.max(1))), clock }
+        let additions = Arc::new(Pool::start("verify", threads.max(1)));
+        let look_ups = Arc::new(Pool::start("look-up", (threads / 2).max(1)));
+        Self { policy: Arc::new(policy), additions, look_ups, clock }
     }
 
     /// The policy that is applied.
@@ -53,7 +57,7 @@ impl Verifier {
     /// [`Refused`].
     pub async fn verify(&self, body: Bytes) -> Result<VerifiedEntry, Refused> {
         let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
-        self.run(move || Ok(ProposedEntry::parse(&body)?.verify(&policy, now)?)).await
+        self.additions.run(move || Ok(ProposedEntry::parse(&body)?.verify(&policy, now)?)).await
     }
 
     /// The leaf hash that a proposed or stored entry has, without the checks of
@@ -64,18 +68,69 @@ impl Verifier {
     pub async fn leaf_of(&self, entry: serde_json::Value) -> Result<Hash, Refused> {
         let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
         let canonical = self
-            .run(move || -> Result<_, Refused> {
+            .look_up(move || -> Result<_, Refused> {
                 Ok(ProposedEntry::from_value(entry)?.canonicalize(&policy, now)?)
             })
             .await?;
         Ok(Hash::leaf(&canonical))
     }
 
-    /// Runs CPU work off the async threads, within the bound.
+    /// Runs the CPU work of a look-up off the async threads, within the bound.
     ///
     /// # Panics
     /// When `work` panics, so that the request fails like any other panic.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        self.pool.run(work).await
+    pub async fn look_up<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.look_ups.run(work).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn verifier() -> Verifier {
+        Verifier::new(Policy::default(), 2, Arc::new(|| 0))
+    }
+
+    /// Fills a pool with jobs that last until the sender is dropped.
+    fn fill(pool: &Arc<Pool>) -> (Vec<mpsc::Sender<()>>, Vec<tokio::task::JoinHandle<()>>) {
+        let start = || {
+            let (sender, last) = mpsc::channel::<()>();
+            let pool = Arc::clone(pool);
+            let job = async move {
+                pool.run(move || {
+                    let _ = last.recv();
+                })
+                .await;
+            };
+            (sender, tokio::spawn(job))
+        };
+        (0..50).map(|_| start()).unzip()
+    }
+
+    async fn soon<T>(work: impl Future<Output = T>) -> T {
+        let patience = std::time::Duration::from_secs(60);
+        tokio::time::timeout(patience, work).await.expect("a free thread")
+    }
+
+    #[tokio::test]
+    async fn additions_and_look_ups_never_wait_for_each_other() {
+        let verifier = verifier();
+        let (release, jobs) = fill(&verifier.additions);
+        let done = soon(verifier.look_up(|| 1)).await;
+        assert_eq!(done, 1);
+        drop(release);
+        for job in jobs {
+            job.await.unwrap();
+        }
+        let (release, jobs) = fill(&verifier.look_ups);
+        let refused = soon(verifier.verify(Bytes::new())).await;
+        assert!(matches!(refused, Err(Refused::Parse(_))));
+        drop(release);
+        for job in jobs {
+            job.await.unwrap();
+        }
     }
 }

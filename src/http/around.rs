@@ -6,16 +6,17 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPECT, EXPIRES, PRAGMA};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::negotiate::{self, Offered};
-use super::{cors, paths};
+use super::{Serving, Shared, body, cors, paths};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
@@ -24,7 +25,7 @@ const ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
 const MAX_REQUEST_ID: usize = 128;
 
 /// Runs a request with everything around it.
-pub(super) async fn request(mut request: Request, next: Next) -> Response {
+pub(super) async fn request(State(serving): Shared, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
@@ -37,9 +38,15 @@ pub(super) async fn request(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let route = route.filter(|route| route.starts_with("/api/"));
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
-    let mut answer = match admit(&mut request, route.as_deref()) {
-        Ok(()) => next.run(request).instrument(span.clone()).await,
-        Err(refusal) => *refusal,
+    let mut answer = match admit(&serving, request, route.as_deref()) {
+        Ok(request) => next.run(request).instrument(span.clone()).await,
+        Err(refused) => {
+            let Refused { answer, unread } = *refused;
+            if let Some(unread) = unread {
+                body::drain(unread).await;
+            }
+            answer
+        }
     };
     finish(answer.headers_mut(), &method, route.as_deref());
     cors::mark(answer.headers_mut(), allow);
@@ -64,17 +71,47 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// Refuses methods and content types before a handler sees the request.
-fn admit(request: &mut Request, route: Option<&str>) -> Result<(), Box<Response>> {
-    let Some(route) = route else { return Ok(()) };
+/// An answer to a request that no handler sees, and what its client sends unasked.
+struct Refused {
+    answer: Response,
+    unread: Option<Body>,
+}
+
+/// Refuses methods, content types and clients that ask too often before a handler sees
+/// the request.
+fn admit(
+    serving: &Serving,
+    mut request: Request,
+    route: Option<&str>,
+) -> Result<Request, Box<Refused>> {
+    let Some(route) = route else { return Ok(request) };
+    match judge(serving, &request, route) {
+        Ok(offered) => {
+            request.extensions_mut().insert(offered);
+            Ok(request)
+        }
+        Err(answer) => {
+            // Who asks first is told before it sends anything.
+            let asks_first = request.headers().contains_key(EXPECT);
+            let unread = (!asks_first).then(|| request.into_body());
+            Err(Box::new(Refused { answer: *answer, unread }))
+        }
+    }
+}
+
+fn judge(serving: &Serving, request: &Request, route: &str) -> Result<Offered, Box<Response>> {
     let method = request.method();
     // The router would answer HEAD like GET; Rekor does not.
     if !paths::allowed_methods(route).split(',').any(|allowed| allowed == method.as_str()) {
         return Err(Box::new(paths::refuse_method(method, route)));
     }
     let offered = negotiate::judge(route, request.headers())?;
-    request.extensions_mut().insert(offered);
-    Ok(())
+    serving.rates.check(request, route).map_err(|refusal| {
+        let mut answer = refusal.into_response();
+        label(&mut answer, offered);
+        Box::new(answer)
+    })?;
+    Ok(offered)
 }
 
 /// Headers that depend on the route.
@@ -103,8 +140,9 @@ fn write_line(status: u16, started: Instant) {
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     match status {
         500.. => tracing::error!(target: "access", status, milliseconds, "completed request"),
-        // What is not there, or is there already, is no cause for alarm.
-        400.. if !matches!(status, 404 | 409) => {
+        // What is not there, or is there already, is no cause for alarm; and who asks too
+        // often must not fill the disk.
+        400.. if !matches!(status, 404 | 409 | 429) => {
             tracing::warn!(target: "access", status, milliseconds, "completed request");
         }
         _ => tracing::info!(target: "access", status, milliseconds, "completed request"),

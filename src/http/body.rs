@@ -15,6 +15,7 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::rates::RateLimits;
 use crate::error::{ApiError, Validation};
 
 /// Bytes of each body that need no budget: the usual entry is smaller.
@@ -37,6 +38,12 @@ pub struct HttpLimits {
     pub max_bodies_bytes: u64,
     /// Within which a body must have arrived.
     pub body_timeout: Duration,
+    /// Additions under way at a time, from the whole body to the answer.
+    pub max_writes: usize,
+    /// Searches and look-ups of several entries under way at a time.
+    pub max_searches: usize,
+    /// Requests per second and client.
+    pub rates: RateLimits,
 }
 
 impl Default for HttpLimits {
@@ -45,6 +52,9 @@ impl Default for HttpLimits {
             max_body_bytes: 32 << 20,
             max_bodies_bytes: 256 << 20,
             body_timeout: Duration::from_secs(30),
+            max_writes: 4_096,
+            max_searches: 2_048,
+            rates: RateLimits::default(),
         }
     }
 }
@@ -159,7 +169,7 @@ impl BodyBudget {
 
 /// Reads some of what a refused client still sends: it would not hear the refusal if
 /// the connection were closed on it.
-async fn drain(mut body: Body) {
+pub(super) async fn drain(mut body: Body) {
     let reading = async {
         let mut left = DRAINED_BYTES;
         while left > 0 {

@@ -63,6 +63,9 @@ pub enum OnDuplicate {
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "A member is missing or malformed; internal code", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "Malformed JSON (as Rekor answers it), or an internal failure",
             body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
@@ -86,6 +89,7 @@ pub(super) async fn create(
 
 async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "proposedEntry").await?;
+    let _room = serving.admission.write()?;
     let verified = serving.verifier.verify(body.bytes.clone()).await.map_err(refusal)?;
     drop(body);
     serving.endpoints.require(Endpoint::CreateLogEntry)?;
@@ -156,6 +160,9 @@ fn fate(payload: &Payload) -> Option<String> {
         (status = 404, description = "There is none at this position; no body"),
         (status = 406, description = "The client takes no JSON", body = ErrorBody),
         (status = 422, description = "`logIndex` is missing or malformed", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
         (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
@@ -178,6 +185,9 @@ pub(super) async fn by_index(
         (status = 404, description = "There is no such entry; no body"),
         (status = 406, description = "The client takes no JSON", body = ErrorBody),
         (status = 422, description = "`entryUUID` is malformed", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
         (status = 503, description = "The database cannot be reached", body = ErrorBody)))]

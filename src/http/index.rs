@@ -43,6 +43,9 @@ const HASH_PATTERN: &str =
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "A criterion is malformed; internal code", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
         (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
@@ -61,6 +64,7 @@ pub(super) async fn search(
 
 async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "query").await?;
+    let _room = serving.admission.search()?;
     let members = question::read(&body.bytes)?;
     drop(body);
     let key = key_criterion(&members)?;
@@ -72,7 +76,7 @@ async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError>
     let subject = subject(&members)?;
     serving.endpoints.require(Endpoint::SearchIndex)?;
     if let Some((format, content)) = key {
-        let found = serving.verifier.run(move || search_key(format, &content)).await;
+        let found = serving.verifier.look_up(move || search_key(format, &content)).await;
         criteria.push(found?);
     }
     criteria.extend(subject);

@@ -15,6 +15,9 @@ use crate::error::ApiError;
     responses(
         (status = 200, description = "Size, root and checkpoint", body = LogInfo),
         (status = 406, description = "The client takes no JSON", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator; a JSON string", body = String),
         (status = 503, description = "The database cannot be reached", body = ErrorBody)))]

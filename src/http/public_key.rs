@@ -29,6 +29,10 @@ use crate::error::ApiError;
             body = ErrorBody, content_type = "application/x-pem-file"),
         (status = 422, description = "`treeID` is malformed", content(
             (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json"))),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", content(
+            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json")),
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 501, description = "Switched off by the operator", content(
             (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json")))))]
 pub(super) async fn public_key(

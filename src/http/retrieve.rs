@@ -40,6 +40,9 @@ const MAX_ITEMS: usize = 10;
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "A list or item is malformed; internal code", body = ErrorBody),
+        (status = 429, description = "Too many requests from this client address, where the operator \
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
         (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
@@ -58,6 +61,7 @@ pub(super) async fn retrieve(
 
 async fn look_up(serving: &Serving, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "entry").await?;
+    let _room = serving.admission.search()?;
     let wanted = Wanted::read(&question::read(&body.bytes)?)?;
     drop(body);
     serving.endpoints.require(Endpoint::SearchLogQuery)?;

@@ -33,15 +33,15 @@ struct State {
 }
 
 impl Pool {
-    /// Starts `threads` threads.
+    /// Starts `threads` threads, named after `name`.
     ///
     /// # Panics
     /// When the system gives no thread.
-    pub(super) fn start(threads: usize) -> Self {
+    pub(super) fn start(name: &str, threads: usize) -> Self {
         let shared = Arc::new(Shared::default());
         for number in 0..threads {
             let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new().name(format!("verify-{number}"));
+            let thread = std::thread::Builder::new().name(format!("{name}-{number}"));
             thread.spawn(move || shared.work()).expect("the system gives a thread");
         }
         Self { shared }
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_job_is_run_and_a_panic_is_its_waiters() {
-        let pool = Arc::new(Pool::start(2));
+        let pool = Arc::new(Pool::start("test", 2));
         let jobs: Vec<_> = (0..100)
             .map(|n| {
                 let pool = Arc::clone(&pool);

@@ -1,12 +1,13 @@
 //! A store that breaks on request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use indelible::store::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
 use tlog::{Hash, TileId};
+use tokio::sync::watch;
 
 /// How a call breaks. The caller sees `Unavailable` either way and cannot know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub(crate) enum Method {
 pub(crate) struct FaultyStore {
     inner: Arc<dyn Store>,
     plan: Mutex<Plan>,
+    held: watch::Sender<HashSet<Method>>,
 }
 
 #[derive(Default)]
@@ -52,7 +54,7 @@ struct Planned(Method, Fault);
 impl FaultyStore {
     /// Without faults yet.
     pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Mutex::default() })
+        Arc::new(Self { inner, plan: Mutex::default(), held: watch::Sender::default() })
     }
 
     /// Breaks the n-th call of a method from now on; the next one is number 1.
@@ -60,6 +62,20 @@ impl FaultyStore {
         let mut plan = self.plan.lock().expect("the plan");
         let done = plan.calls.get(&method).copied().unwrap_or_default();
         plan.faults.insert((method, done + nth), fault);
+    }
+
+    /// Lets calls of a method wait, from now until [`Self::release`].
+    pub(crate) fn hold(&self, method: Method) {
+        self.held.send_modify(|held| {
+            held.insert(method);
+        });
+    }
+
+    /// Lets held calls go on.
+    pub(crate) fn release(&self, method: Method) {
+        self.held.send_modify(|held| {
+            held.remove(&method);
+        });
     }
 
     /// Calls of a method so far.
@@ -80,6 +96,9 @@ impl FaultyStore {
         method: Method,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let mut held = self.held.subscribe();
+        // The sender is in this store.
+        let _ = held.wait_for(|held| !held.contains(&method)).await;
         let Some(fault) = self.next(method) else {
             return call.await;
         };

@@ -131,6 +131,21 @@ impl Process {
         line.trim().trim_end_matches("kB").trim().parse().expect("a number")
     }
 
+    /// Files and sockets that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        files.expect("a process").count()
+    }
+
+    /// A value of its metrics; 0 when it is not there yet.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = http.get(format!("{}/metrics", self.metrics)).send().await;
+        let text = answer.expect("an answer").text().await.expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it is killed");

@@ -1,0 +1,97 @@
+//! The settings that bound what clients may do to the server.
+//!
+//! Border: flags, environment and defaults of limits on rates, connections and memory.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::http::{HttpLimits, RateLimits};
+use crate::server::ConnectionLimits;
+
+/// Bounds on load.
+#[derive(Clone, Debug, Args)]
+pub struct LoadArgs {
+    /// Largest request body, in bytes.
+    #[arg(long, env = "INDELIBLE_MAX_REQUEST_BYTES", default_value_t = 32 << 20,
+          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
+    pub max_request_bytes: u64,
+    /// Bytes of request bodies held in memory at a time, over all requests, beyond
+    /// the first 16 KiB of each; more are answered with 503.
+    #[arg(long, env = "INDELIBLE_MAX_BODIES_BYTES", default_value_t = 256 << 20)]
+    pub max_bodies_bytes: u64,
+    /// Seconds within which a request body must have arrived.
+    #[arg(long, env = "INDELIBLE_BODY_TIMEOUT", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub body_timeout: u64,
+    /// Seconds within which request headers must have arrived; also how long an
+    /// idle connection is kept.
+    #[arg(long, env = "INDELIBLE_HEADER_TIMEOUT", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub header_timeout: u64,
+    /// Seconds within which a client must take some more of its answer.
+    #[arg(long, env = "INDELIBLE_ANSWER_TIMEOUT", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub answer_timeout: u64,
+    /// Seconds that a shutdown waits for requests under way.
+    #[arg(long, env = "INDELIBLE_DRAIN_TIMEOUT", default_value_t = 15)]
+    pub drain_timeout: u64,
+    /// Connections open at a time. For one more, the one whose client has kept the
+    /// server waiting longest is closed. At most half of them may be adding entries,
+    /// and a quarter searching; more are answered with 503.
+    #[arg(long, env = "INDELIBLE_MAX_CONNECTIONS", default_value_t = 8_192,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// Entries that one client address may add per second, and at once [default: no
+    /// limit]; more are answered with 429. IPv6 addresses count by their /64.
+    #[arg(long, env = "INDELIBLE_LIMIT_WRITES_PER_SECOND", value_name = "REQUESTS")]
+    pub limit_writes_per_second: Option<NonZeroU32>,
+    /// GET requests that one client address may send per second, and at once
+    /// [default: no limit].
+    #[arg(long, env = "INDELIBLE_LIMIT_READS_PER_SECOND", value_name = "REQUESTS")]
+    pub limit_reads_per_second: Option<NonZeroU32>,
+    /// Searches, and look-ups of several entries, that one client address may send
+    /// per second, and at once [default: no limit].
+    #[arg(long, env = "INDELIBLE_LIMIT_SEARCHES_PER_SECOND", value_name = "REQUESTS")]
+    pub limit_searches_per_second: Option<NonZeroU32>,
+    /// Proxies that stand before this server and append to X-Forwarded-For; the client
+    /// address is the entry that the first of them wrote. 0: the address of the
+    /// connection. Set it only if no client can come around them: they could name any
+    /// address.
+    #[arg(long, env = "INDELIBLE_TRUSTED_PROXIES", default_value_t = 0, value_name = "COUNT")]
+    pub trusted_proxies: u8,
+}
+
+impl LoadArgs {
+    /// Bounds on requests.
+    #[must_use]
+    pub fn http_limits(&self) -> HttpLimits {
+        let connections = self.max_connections as usize;
+        HttpLimits {
+            max_body_bytes: self.max_request_bytes,
+            max_bodies_bytes: self.max_bodies_bytes,
+            body_timeout: Duration::from_secs(self.body_timeout),
+            max_writes: connections / 2,
+            max_searches: connections / 4,
+            rates: RateLimits {
+                writes: self.limit_writes_per_second,
+                reads: self.limit_reads_per_second,
+                searches: self.limit_searches_per_second,
+                trusted_proxies: self.trusted_proxies,
+            },
+        }
+    }
+
+    /// Bounds on connections.
+    #[must_use]
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            max_connections: self.max_connections as usize,
+            header_timeout: Duration::from_secs(self.header_timeout),
+            answer_timeout: Duration::from_secs(self.answer_timeout),
+            drain_timeout: Duration::from_secs(self.drain_timeout),
+            ..ConnectionLimits::default()
+        }
+    }
+}

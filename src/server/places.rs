@@ -1,0 +1,224 @@
+//! Who may keep a connection open when there are more than enough.
+//!
+//! Border: places and whose turn it is on each. A connection keeps the server waiting
+//! while its client has not sent a whole request or not taken an answer; otherwise the
+//! server is at work for it. Only the former can be closed for another one, so that
+//! holding connections, fast or slow, keeps nobody else out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// How long a client has at least to take an answer, or to send its request.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How often is looked for a place while there is none and nobody can be closed.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The places of a listener. Clones share them.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Shared>);
+
+struct Shared {
+    free: Arc<Semaphore>,
+    waits: Mutex<Waits>,
+}
+
+/// Connections that wait for their clients, the longest wait first.
+#[derive(Default)]
+struct Waits {
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+struct Waiting {
+    since: Instant,
+    /// Has not had an answer yet: there is nothing that it could lose.
+    unheard: bool,
+    call: Arc<Call>,
+}
+
+/// Tells a connection which of its waits must end.
+#[derive(Default)]
+struct Call {
+    wait: AtomicU64,
+    notify: Notify,
+}
+
+/// One connection's place; free again when it is dropped.
+pub(super) struct Place {
+    turn: Turn,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Whose turn it is on one connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Turn(Arc<OneTurn>);
+
+struct OneTurn {
+    places: Places,
+    call: Arc<Call>,
+    /// Number of the present wait for the client; `None` while the server is at work.
+    wait: Mutex<Option<u64>>,
+}
+
+impl Places {
+    pub(super) fn new(count: usize) -> Self {
+        let free = Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Shared { free, waits: Mutex::default() }))
+    }
+
+    /// A place: a free one, or that of the connection that keeps the server waiting
+    /// longest. Waits while the server is at work for all of them.
+    pub(super) async fn take(&self) -> Place {
+        loop {
+            if let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
+                return self.place(Some(permit));
+            }
+            self.close_longest();
+            let freed = Arc::clone(&self.0.free).acquire_owned();
+            if let Ok(permit) = tokio::time::timeout(LOOK, freed).await {
+                // The semaphore is never closed.
+                return self.place(permit.ok());
+            }
+        }
+    }
+
+    fn place(&self, permit: Option<OwnedSemaphorePermit>) -> Place {
+        let call = Arc::new(Call::default());
+        let wait = Mutex::new(Some(self.begin(&call, true)));
+        let turn = Turn(Arc::new(OneTurn { places: self.clone(), call, wait }));
+        Place { turn, _permit: permit }
+    }
+
+    fn begin(&self, call: &Arc<Call>, unheard: bool) -> u64 {
+        let mut waits = locked(&self.0.waits);
+        let number = waits.next;
+        waits.next += 1;
+        let call = Arc::clone(call);
+        waits.waiting.insert(number, Waiting { since: Instant::now(), unheard, call });
+        number
+    }
+
+    fn end(&self, number: u64) {
+        locked(&self.0.waits).waiting.remove(&number);
+    }
+
+    /// Asks the connection that keeps the server waiting longest to end. One that may still
+    /// be taking its answer is spared for a moment.
+    fn close_longest(&self) {
+        let mut waits = locked(&self.0.waits);
+        let may_go = |waiting: &Waiting| waiting.unheard || waiting.since.elapsed() >= GRACE;
+        // The first is mostly the one; the look ends soon, because what is behind the first
+        // that is spared has waited even less, and only new connections can go before it.
+        let found = waits.waiting.iter().take(64).find(|(_, waiting)| may_go(waiting));
+        let Some(number) = found.map(|(number, _)| *number) else { return };
+        if let Some(waiting) = waits.waiting.remove(&number) {
+            waiting.call.wait.store(number, Ordering::Release);
+            waiting.call.notify.notify_one();
+        }
+    }
+}
+
+impl Place {
+    /// The handle by which it is told whose turn it is. At first it is the client's.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn.clone()
+    }
+
+    /// Completes when the place is needed for another connection and the server still
+    /// waits for this one's client.
+    pub(super) async fn given_up(&self) {
+        loop {
+            let OneTurn { call, wait, .. } = &*self.turn.0;
+            call.notify.notified().await;
+            // A request may have come in that very moment: it is served, and another
+            // connection is called.
+            if *locked(wait) == Some(call.wait.load(Ordering::Acquire)) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.turn.is_the_servers();
+    }
+}
+
+impl Turn {
+    /// A whole request is there: the server is at work.
+    pub(super) fn is_the_servers(&self) {
+        if let Some(number) = locked(&self.0.wait).take() {
+            self.0.places.end(number);
+        }
+    }
+
+    /// The answer is ready: the client has to take it, and to send another request.
+    pub(super) fn is_the_clients(&self) {
+        let mut wait = locked(&self.0.wait);
+        if let Some(number) = wait.take() {
+            self.0.places.end(number);
+        }
+        *wait = Some(self.0.places.begin(&self.0.call, false));
+    }
+}
+
+/// Nobody panics while holding one of these locks.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_longest_wait_is_ended_and_work_never_is() {
+        let places = Places::new(3);
+        let (first, second, third) =
+            (places.take().await, places.take().await, places.take().await);
+        first.turn().is_the_servers();
+        // The first is at work, so the second goes; its place is the fourth's.
+        let fourth = {
+            let others = places.clone();
+            let fourth = tokio::spawn(async move { others.take().await });
+            second.given_up().await;
+            drop(second);
+            fourth.await.unwrap()
+        };
+        third.turn().is_the_servers();
+        fourth.turn().is_the_servers();
+        // All are at work: a new one waits until one is done.
+        let others = places.clone();
+        let fifth = tokio::spawn(async move { others.take().await });
+        places.close_longest();
+        for at_work in [&first, &third, &fourth] {
+            let given_up = tokio::time::timeout(Duration::ZERO, at_work.given_up()).await;
+            assert!(given_up.is_err(), "at work");
+        }
+        assert!(!fifth.is_finished());
+        drop(third);
+        let _fifth = fifth.await.unwrap();
+        assert_eq!(locked(&places.0.waits).waiting.len(), 1, "only the fifth waits");
+    }
+
+    #[tokio::test]
+    async fn who_has_just_been_answered_is_spared_and_goes_later() {
+        let places = Places::new(1);
+        let first = places.take().await;
+        first.turn().is_the_servers();
+        first.turn().is_the_clients();
+        places.close_longest();
+        assert_eq!(locked(&places.0.waits).waiting.len(), 1, "it takes its answer");
+        let others = places.clone();
+        let second = tokio::spawn(async move { others.take().await });
+        first.given_up().await;
+        drop(first);
+        second.await.unwrap();
+    }
+}

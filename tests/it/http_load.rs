@@ -1,0 +1,179 @@
+//! More requests than can be served: who waits, who is refused, and who must not notice.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use indelible::http::{HttpLimits, RateLimits};
+use indelible_client::{Client, Uploaded};
+use reqwest::Method as Verb;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::{hashedrekord, public_key_pem};
+use crate::harness::faults::{FaultyStore, Method};
+use crate::harness::served::{Answer, Served, Setup};
+
+both! {
+    additions_that_wait_leave_reads_and_searches_alone,
+    searches_that_wait_leave_additions_and_reads_alone,
+    who_asks_too_often_is_told_when_to_come_back,
+    the_client_library_comes_back_when_it_is_told_to,
+}
+
+const ENTRIES: &str = "/api/v1/log/entries";
+const SEARCH: &str = "/api/v1/index/retrieve";
+
+/// Posts each of the bodies at the same time; the answers as they come.
+fn post_all(
+    served: &Arc<Served>,
+    path: &'static str,
+    bodies: Vec<String>,
+) -> mpsc::UnboundedReceiver<Answer> {
+    let (sender, answers) = mpsc::unbounded_channel();
+    for body in bodies {
+        let (served, sender) = (Arc::clone(served), sender.clone());
+        tokio::spawn(async move { sender.send(served.post(path, body).await) });
+    }
+    answers
+}
+
+/// The next so many answers, which have this status.
+async fn expect(answers: &mut mpsc::UnboundedReceiver<Answer>, count: usize, status: u16) {
+    for _ in 0..count {
+        let answer = answers.recv().await.expect("an answer");
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert!(status != 503 || answer.header("retry-after") == "1", "{:?}", answer.headers);
+    }
+}
+
+async fn served_with(db: &TestDb, limits: HttpLimits) -> (Arc<FaultyStore>, Arc<Served>) {
+    let store = FaultyStore::new(db.open().await);
+    let setup = Setup { limits, ..Setup::default() };
+    let served = Arc::new(Served::on(store.clone(), setup).await);
+    assert_eq!(served.add(&hashedrekord(0)).await.status, 201);
+    (store, served)
+}
+
+/// Everything that reads, once.
+async fn read_everything(served: &Served) {
+    for path in [
+        "/api/v1/log",
+        "/api/v1/log/publicKey",
+        "/api/v1/log/proof?firstSize=1&lastSize=1",
+        "/api/v1/log/entries?logIndex=0",
+        "/readyz",
+    ] {
+        assert_eq!(served.get(path).await.status, 200, "{path}");
+    }
+}
+
+async fn additions_that_wait_leave_reads_and_searches_alone(db: TestDb) {
+    let limits = HttpLimits { max_writes: 40, ..HttpLimits::default() };
+    let (store, served) = served_with(&db, limits).await;
+    store.hold(Method::Commit);
+    let bodies = (1..=60).map(|n| hashedrekord(n).to_string()).collect();
+    let mut answers = post_all(&served, ENTRIES, bodies);
+    // What is too much is refused while the others wait.
+    expect(&mut answers, 20, 503).await;
+    for _ in 0..5 {
+        read_everything(&served).await;
+        let key = json!({ "publicKey": {
+            "format": "x509", "content": STANDARD.encode(public_key_pem()) } });
+        let found = served.post(SEARCH, key.to_string()).await;
+        assert_eq!((found.status, found.json().as_array().map(Vec::len)), (200, Some(1)));
+        let question = json!({ "entries": [hashedrekord(0)] }).to_string();
+        let found = served.post("/api/v1/log/entries/retrieve", question).await;
+        assert_eq!((found.status, found.json().as_array().map(Vec::len)), (200, Some(1)));
+    }
+    assert!(answers.is_empty(), "nothing is answered before it is committed");
+    store.release(Method::Commit);
+    expect(&mut answers, 40, 201).await;
+    assert_eq!(served.log.check().await.unwrap(), 41);
+}
+
+async fn searches_that_wait_leave_additions_and_reads_alone(db: TestDb) {
+    let limits = HttpLimits { max_searches: 10, ..HttpLimits::default() };
+    let (store, served) = served_with(&db, limits).await;
+    store.hold(Method::Search);
+    let bodies = (0..15).map(|n| json!({ "subject": n.to_string() }).to_string()).collect();
+    let mut answers = post_all(&served, SEARCH, bodies);
+    expect(&mut answers, 5, 503).await;
+    for n in 1..=20 {
+        assert_eq!(served.add(&hashedrekord(n)).await.status, 201);
+        read_everything(&served).await;
+    }
+    assert!(answers.is_empty());
+    store.release(Method::Search);
+    expect(&mut answers, 10, 200).await;
+}
+
+fn limited(writes: u32, reads: u32) -> Setup {
+    let rates = RateLimits {
+        writes: NonZeroU32::new(writes),
+        reads: NonZeroU32::new(reads),
+        searches: None,
+        trusted_proxies: 1,
+    };
+    Setup { limits: HttpLimits { rates, ..HttpLimits::default() }, ..Setup::default() }
+}
+
+/// Sends until it is refused with 429.
+async fn until_refused(served: &Served, verb: Verb, path: &str, from: &str, body: &str) -> Answer {
+    let headers = [("content-type", "application/json"), ("x-forwarded-for", from)];
+    for _ in 0..1_000 {
+        let answer = served.send(verb.clone(), path, &headers, body.to_owned()).await;
+        if answer.status == 429 {
+            return answer;
+        }
+        assert!([200, 201, 409, 422].contains(&answer.status), "{}", answer.text);
+    }
+    panic!("never refused");
+}
+
+async fn who_asks_too_often_is_told_when_to_come_back(db: TestDb) {
+    let served = Served::with(&db, limited(1, 5)).await;
+    let entry = hashedrekord(1).to_string();
+    let refused = until_refused(&served, Verb::POST, ENTRIES, "192.0.2.1", &entry).await;
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("content-type"), "application/json");
+    let body = refused.json();
+    assert_eq!(body["code"], 429);
+    assert!(body["message"].as_str().unwrap().contains("1 write requests per second"), "{body}");
+    // Others are not told, and this one may read, search, and ask for the server's health.
+    let json = ("content-type", "application/json");
+    for (from, expected) in [("192.0.2.2", 201), ("2001:db8::1", 409)] {
+        let entry = hashedrekord(2).to_string();
+        let headers = [json, ("x-forwarded-for", from)];
+        let answer = served.send(Verb::POST, ENTRIES, &headers, entry).await;
+        assert_eq!(answer.status, expected, "{from}");
+    }
+    let same = [json, ("x-forwarded-for", "192.0.2.1")];
+    assert_eq!(served.send(Verb::GET, "/api/v1/log", &same, "").await.status, 200);
+    for _ in 0..20 {
+        let search = served.send(Verb::POST, SEARCH, &same, r#"{"subject":"x"}"#).await;
+        assert_eq!(search.status, 200, "{}", search.text);
+        assert_eq!(served.send(Verb::GET, "/healthz", &same, "").await.status, 200);
+    }
+    // What a client claims itself is not believed, and a network of IPv6 is one client.
+    until_refused(&served, Verb::POST, ENTRIES, "203.0.113.9, 192.0.2.3", &entry).await;
+    until_refused(&served, Verb::POST, ENTRIES, "2001:db8:7:8::1", &entry).await;
+    // The refusal has the media type of the route, and is heard in spite of a large body.
+    let key = until_refused(&served, Verb::GET, "/api/v1/log/publicKey", "192.0.2.4", "").await;
+    assert_eq!(key.header("content-type"), "application/x-pem-file");
+    until_refused(&served, Verb::POST, ENTRIES, "192.0.2.5", &" ".repeat(900_000)).await;
+}
+
+async fn the_client_library_comes_back_when_it_is_told_to(db: TestDb) {
+    let served = Served::with(&db, limited(1, 1_000)).await;
+    let client = Client::builder(&served.url).retries(9).timeout(Some(Duration::from_secs(60)));
+    let client = client.build().expect("a client");
+    for n in 0..3 {
+        let uploaded = client.upload(&hashedrekord(n)).await.expect("it is added in the end");
+        assert!(matches!(uploaded, Uploaded::Created(_)));
+    }
+    assert_eq!(served.size().await, 3);
+}
