@@ -57,7 +57,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let connections = settings.load.connection_limits().within_open_files();
     let log = open_log(settings).await?;
     metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
-    let stop = shutdown();
+    let stop = shutdown()?;
     if let Listener::At(address) = settings.metrics_listen {
         let listener = listen(address).await?;
         tracing::info!(address = %listener.local_addr()?, "metrics");
@@ -249,16 +249,16 @@ fn unix_now() -> i64 {
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Completes at SIGINT or SIGTERM.
-async fn shutdown() {
+/// Completes at SIGINT or SIGTERM. From now on neither kills the process: who has seen that
+/// the server listens may ask it to stop.
+fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => tracing::info!("interrupted, finishing what is under way"),
-        _ = terminate.recv() => tracing::info!("terminated, finishing what is under way"),
-    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => tracing::info!("interrupted, finishing what is under way"),
+            _ = terminate.recv() => tracing::info!("terminated, finishing what is under way"),
+        }
+    })
 }

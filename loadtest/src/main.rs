@@ -2,8 +2,9 @@
 //!
 //! `loadtest run` puts one kind of load on a server that is running; `loadtest
 //! suite` starts servers of its own, runs every scenario on every database, and
-//! measures beside them what the machine can do. Both print one line per result
-//! and write a JSON report, and fail when an answer was wrong or a goal missed.
+//! measures beside them what the machine can do; `loadtest soak` lets two servers of its
+//! own work for long, while faults come. They print one line per result
+//! or write a report, and fail when an answer was wrong or a goal missed.
 
 mod ceilings;
 mod connection;
@@ -14,6 +15,7 @@ mod run;
 mod scenario;
 mod server;
 mod slow;
+mod soak;
 mod suite;
 
 use std::io::Write as _;
@@ -29,6 +31,7 @@ use evidence::Evidence;
 use report::{Outcome, Report};
 use run::Pace;
 use scenario::Scenario;
+use soak::SoakArgs;
 use suite::{Database, Scale};
 
 #[derive(Debug, Parser)]
@@ -44,6 +47,8 @@ enum Command {
     Run(RunArgs),
     /// Start servers, run every scenario, measure the machine's ceilings.
     Suite(SuiteArgs),
+    /// Load two servers on one database for long, while faults come.
+    Soak(SoakArgs),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +112,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run_one(&args).await,
         Command::Suite(args) => run_suite(&args).await,
+        Command::Soak(args) => run_soak(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,6 +170,18 @@ async fn run_suite(args: &SuiteArgs) -> anyhow::Result<()> {
     save(args.output.json.as_deref(), &report)?;
     let failed = report.databases.iter().flat_map(|d| &d.outcomes).map(|o| o.errors).sum::<usize>();
     ensure!(failed == 0, "{failed} requests failed");
+    Ok(())
+}
+
+async fn run_soak(args: &SoakArgs) -> anyhow::Result<()> {
+    let report = soak::run(args).await?;
+    let text = report.markdown()?;
+    write!(std::io::stdout(), "{text}")?;
+    save(args.json.as_deref(), &report)?;
+    if let Some(path) = &args.markdown {
+        std::fs::write(path, &text)?;
+    }
+    ensure!(report.violations == 0, "{} violations", report.violations);
     Ok(())
 }
 

@@ -25,8 +25,8 @@ pub(crate) struct Receipts {
     timestamps: Vec<Timestamp>,
     /// Signed notes by tree size: two different ones of a size would be a fork.
     checkpoints: HashMap<u64, String>,
-    /// Indexes of created entries.
-    pub(crate) created: Vec<u64>,
+    /// Indexes and leaf hashes of created entries.
+    pub(crate) created: Vec<(u64, Hash)>,
 }
 
 impl Receipts {
@@ -68,6 +68,11 @@ impl Receipts {
         Ok(())
     }
 
+    /// Sizes with their signed notes.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.checkpoints.iter().map(|(size, note)| (*size, note.as_str()))
+    }
+
     /// Takes over what was found in other answers.
     pub(crate) fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.timestamps.extend(other.timestamps);
@@ -81,7 +86,7 @@ impl Receipts {
 
     /// Checks every signature, and that no index was given twice.
     pub(crate) fn check_signatures(&self, log_key: &PublicKey) -> anyhow::Result<Checked> {
-        let distinct: HashSet<u64> = self.created.iter().copied().collect();
+        let distinct: HashSet<u64> = self.created.iter().map(|(index, _)| *index).collect();
         ensure!(distinct.len() == self.created.len(), "an index was given to two entries");
         let threads = std::thread::available_parallelism()?.get();
         let share = self.timestamps.len().div_ceil(threads).max(1);

@@ -49,6 +49,18 @@ impl Latency {
     }
 }
 
+impl Latency {
+    /// The worse of two, percentile by percentile.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            p50: self.p50.max(other.p50),
+            p90: self.p90.max(other.p90),
+            p99: self.p99.max(other.p99),
+            max: self.max.max(other.max),
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn new(
         (scenario, evidence): (Scenario, Evidence),
@@ -59,7 +71,7 @@ impl Outcome {
     ) -> Self {
         let seconds = measured.elapsed.as_secs_f64();
         let requests = measured.latency.len() - wrong.len() as u64;
-        let errors = measured.unanswered + wrong.len();
+        let errors = measured.missed.len() + wrong.len();
         let first_error = measured.first_error.clone().or(wrong.into_iter().next());
         Self {
             scenario,

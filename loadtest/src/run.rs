@@ -21,6 +21,9 @@ use crate::connection::Connection;
 use crate::scenario::{Load, Scenario};
 use crate::slow;
 
+/// After which a request counts as not answered.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a load is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -33,11 +36,12 @@ pub(crate) struct Pace {
 /// What was measured. Whether the answers are right is judged after the run, so
 /// that judging does not compete with the server for the processor.
 pub(crate) struct Measured {
+    pub(crate) started: Instant,
     /// Microseconds of every request that was answered.
     pub(crate) latency: Histogram<u64>,
     pub(crate) answers: Vec<Answer>,
     /// Requests without an answer, and the first reason.
-    pub(crate) unanswered: usize,
+    pub(crate) missed: Vec<Missed>,
     pub(crate) first_error: Option<String>,
     pub(crate) elapsed: Duration,
 }
@@ -45,8 +49,20 @@ pub(crate) struct Measured {
 /// The answer to the n-th request of the load.
 pub(crate) struct Answer {
     pub(crate) n: usize,
+    /// When it was due, since the run began.
+    pub(crate) due: Duration,
+    /// From then to its answer.
+    pub(crate) took: Duration,
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+/// A request that was not answered.
+pub(crate) struct Missed {
+    /// When it was due, since the run began.
+    pub(crate) due: Duration,
+    /// From then to its failure.
+    pub(crate) took: Duration,
 }
 
 struct Worker {
@@ -78,12 +94,12 @@ pub(crate) async fn run(
     }
     let slow_clients = if load.scenario == Scenario::Slow { pace.workers.div_ceil(9) } else { 0 };
     let _slow = slow::start(server, slow_clients);
-    let mut all = Measured::new()?;
+    let mut all = Measured::new(started)?;
     while let Some(done) = workers.join_next().await {
         let part = done??;
         all.latency.add(&part.latency)?;
         all.answers.extend(part.answers);
-        all.unanswered += part.unanswered;
+        all.missed.extend(part.missed);
         all.first_error = all.first_error.or(part.first_error);
     }
     all.elapsed = started.elapsed();
@@ -91,11 +107,12 @@ pub(crate) async fn run(
 }
 
 impl Measured {
-    fn new() -> anyhow::Result<Self> {
+    fn new(started: Instant) -> anyhow::Result<Self> {
         Ok(Self {
+            started,
             latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
             answers: Vec::new(),
-            unanswered: 0,
+            missed: Vec::new(),
             first_error: None,
             elapsed: Duration::ZERO,
         })
@@ -104,7 +121,7 @@ impl Measured {
 
 impl Worker {
     async fn work(mut self) -> anyhow::Result<Measured> {
-        let mut measured = Measured::new()?;
+        let mut measured = Measured::new(self.started)?;
         loop {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let due = self.due(n);
@@ -113,16 +130,18 @@ impl Worker {
             }
             let Some(call) = self.load.call(n) else { break };
             tokio::time::sleep_until(due.into()).await;
-            let answer = self.connection.call(call).await;
-            let latency = due.elapsed();
+            let answer = tokio::time::timeout(PATIENCE, self.connection.call(call)).await;
+            let answer = answer.unwrap_or_else(|late| Err(late.into()));
+            let took = due.elapsed();
+            let due = due.duration_since(self.started);
             match answer {
                 Ok((status, body)) => {
-                    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                     measured.latency.saturating_record(micros);
-                    measured.answers.push(Answer { n, status, body });
+                    measured.answers.push(Answer { n, due, took, status, body });
                 }
                 Err(error) => {
-                    measured.unanswered += 1;
+                    measured.missed.push(Missed { due, took });
                     measured.first_error.get_or_insert(format!("{error:#}"));
                 }
             }

@@ -123,8 +123,8 @@ impl Load {
         let (body, status) = (&answer.body[..], answer.status);
         match (self.expected(answer.n), status) {
             (Expected::Created | Expected::CreatedOrConflict, StatusCode::CREATED) => {
-                let (_, index) = receipts.check(body)?;
-                receipts.created.push(index);
+                let (id, index) = receipts.check(body)?;
+                receipts.created.push((index, id.leaf));
                 Ok(())
             }
             (Expected::CreatedOrConflict, StatusCode::CONFLICT) => {

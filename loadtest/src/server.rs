@@ -1,9 +1,10 @@
-//! A server of our own to load: the release binary on a database of its own.
+//! A server of our own to load: the release binary on a database of its own, or on one
+//! that it shares.
 //!
-//! Border: starting and stopping a process.
+//! Border: starting, killing and stopping a process.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,7 +18,15 @@ use crate::connection::{Call, Connection};
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     process: Child,
-    _data: TempDir,
+    place: Place,
+}
+
+/// Where a server runs, through all of its lives.
+struct Place {
+    binary: PathBuf,
+    database: String,
+    key: PathBuf,
+    data: TempDir,
 }
 
 impl Server {
@@ -25,24 +34,39 @@ impl Server {
     /// a real disk) and `database` as its `--database`, and waits until it is ready.
     pub(crate) async fn start(binary: &Path, database: &str) -> anyhow::Result<Self> {
         let data = TempDir::new_in(".")?;
-        let address = free_address()?;
-        let process = Command::new(binary)
-            .arg("serve")
-            .args(["--listen", &address.to_string(), "--metrics-listen", "off"])
-            .args(["--hostname", "loadtest.example", "--log", "error"])
-            .args(["--database", database])
-            .arg("--data-dir")
-            .arg(data.path())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("starting {}", binary.display()))?;
-        let mut server = Self { address, process, _data: data };
+        let key = data.path().join("log-key.pem");
+        let (binary, database) = (binary.to_owned(), database.to_owned());
+        Self::at(free_address()?, Place { binary, database, key, data }).await
+    }
+
+    /// Starts another server of the same log: its database and key, a data directory of
+    /// its own.
+    pub(crate) async fn start_beside(&self) -> anyhow::Result<Self> {
+        let Place { binary, database, key, .. } = &self.place;
+        let (binary, database, key) = (binary.clone(), database.clone(), key.clone());
+        let data = TempDir::new_in(".")?;
+        Self::at(free_address()?, Place { binary, database, key, data }).await
+    }
+
+    async fn at(address: SocketAddr, place: Place) -> anyhow::Result<Self> {
+        let process = place.spawn(address)?;
+        let mut server = Self { address, process, place };
         server.wait_until_ready().await?;
         Ok(server)
     }
 
-    async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill().await.context("killing a server")
+    }
+
+    /// Starts it again where it was, and waits until it is ready.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.process = self.place.spawn(self.address)?;
+        self.wait_until_ready().await
+    }
+
+    pub(crate) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let mut connection = Connection::new(self.address)?;
         for _ in 0..600 {
             ensure!(self.process.try_wait()?.is_none(), "the server ended while it started");
@@ -55,14 +79,58 @@ impl Server {
         anyhow::bail!("the server was not ready within 30 s")
     }
 
+    /// What `indelible fsck` says against the log; nothing when all is well.
+    pub(crate) async fn fsck(&self) -> anyhow::Result<Option<String>> {
+        let mut command = self.place.command("fsck");
+        let output = command.stdin(Stdio::null()).output().await.context("running fsck")?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Ok(Some(String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// The process's ID while it runs.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Resident memory in MiB.
     pub(crate) fn resident_mib(&self) -> Option<f64> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib / 1024.0)
+        resident_mib(self.process.id()?)
     }
+}
+
+impl Place {
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg(subcommand)
+            .args(["--hostname", "loadtest.example", "--log", "error,access=off"])
+            .args(["--database", &self.database])
+            .arg("--data-dir")
+            .arg(self.data.path())
+            .arg("--key")
+            .arg(&self.key);
+        command
+    }
+
+    fn spawn(&self, address: SocketAddr) -> anyhow::Result<Child> {
+        self.command("serve")
+            .args(["--listen", &address.to_string(), "--metrics-listen", "off"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {}", self.binary.display()))
+    }
+}
+
+/// Resident memory of a process in MiB; `None` when there is no such process.
+pub(crate) fn resident_mib(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 /// An address that nobody listens on at this moment.

@@ -209,7 +209,7 @@ pub(crate) async fn log_key(server: SocketAddr) -> anyhow::Result<PublicKey> {
 }
 
 /// A new database beside the one that the URL names.
-async fn fresh_database(home: &str) -> anyhow::Result<String> {
+pub(crate) async fn fresh_database(home: &str) -> anyhow::Result<String> {
     let name = format!("loadtest_{}", std::process::id());
     let mut connection = PgConnection::connect(home).await?;
     let order = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");

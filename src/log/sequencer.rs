@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tlog::{Hash, Tile};
 use tokio::sync::{mpsc, oneshot};
@@ -18,8 +18,11 @@ use super::{Clock, Leaf, Options, Reserved};
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, NewEntry, Store, StoreError};
 
-/// How often a round is begun anew because another server was faster or a leaf is known.
+/// How often, and how long, a round is begun anew because another server was faster or a leaf
+/// is known. The faster one stays faster while it is busy, since it has nothing to follow: the
+/// time is what lets both work, and what waits meanwhile goes into the next round.
 const CONFLICT_RETRIES: u32 = 16;
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often, and how far apart, the head is read to learn a commit's outcome.
 const OUTCOME_READS: u32 = 6;
@@ -81,7 +84,7 @@ impl Sequencer {
     async fn round(&mut self, waiting: Vec<Waiting>) {
         let (leaves, answers): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|one| (one.leaf, (one.answer, one.reserved))).unzip();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         match self.place(&leaves).await {
             Ok(places) => {
                 metrics::histogram!("indelible_round_seconds").record(started.elapsed());
@@ -105,7 +108,10 @@ impl Sequencer {
         // Most rounds hold new leaves only, and the commit refuses known ones: the look-up is
         // a round trip that they are spared.
         let mut look = self.expects_duplicates;
-        for _ in 0..CONFLICT_RETRIES {
+        let started = Instant::now();
+        let mut attempts = 0;
+        while attempts < CONFLICT_RETRIES || started.elapsed() < CONFLICT_PATIENCE {
+            attempts += 1;
             if self.unsure {
                 self.tree.advance().await?;
                 self.unsure = false;

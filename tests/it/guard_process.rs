@@ -30,7 +30,8 @@ async fn add(process: &Process, from: u64, to: u64) {
 
 async fn stop(mut process: Process) {
     process.terminate();
-    assert!(process.wait().success());
+    let status = process.wait();
+    assert!(status.success(), "{status}");
 }
 
 async fn get(url: &str) -> (u16, String) {

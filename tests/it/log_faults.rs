@@ -12,6 +12,7 @@ both! {
     a_broken_write_is_all_or_nothing,
     a_commit_whose_answer_is_lost_is_still_a_receipt,
     an_outage_ends_by_itself,
+    a_faster_server_delays_and_does_not_refuse,
 }
 
 async fn a_broken_write_is_all_or_nothing(db: TestDb) {
@@ -68,4 +69,14 @@ async fn an_outage_ends_by_itself(db: TestDb) {
     log.ready().await.unwrap();
     assert!(submit(&log, 1).await.2);
     assert_eq!(log.check().await.unwrap(), 2);
+}
+
+async fn a_faster_server_delays_and_does_not_refuse(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    for nth in 1..=40 {
+        store.fail(Method::Commit, nth, Fault::Conflict);
+    }
+    assert!(submit(&log, 0).await.2);
+    assert_eq!((store.calls(Method::Commit), log.check().await.unwrap()), (41, 1));
 }

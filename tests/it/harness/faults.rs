@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Refused,
     /// The database does it, and its answer is lost.
     DoneButReportedAsFailed,
+    /// Another server was faster, it says: a conflict instead of `Unavailable`.
+    Conflict,
 }
 
 /// A method of [`Store`].
@@ -104,6 +106,9 @@ impl FaultyStore {
         };
         if fault == Fault::DoneButReportedAsFailed {
             call.await?;
+        }
+        if fault == Fault::Conflict {
+            return Err(StoreError::Conflict);
         }
         Err(StoreError::Unavailable(Box::new(Planned(method, fault))))
     }

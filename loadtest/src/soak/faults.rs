@@ -1,0 +1,225 @@
+//! Faults on a schedule, and whom they excuse.
+//!
+//! Border: killing and restarting, and the times of it. A fault begins before anything is
+//! done, and is over when every server has said again that it is ready, and a moment later:
+//! what waited for the fault's end is answered then.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde::Serialize;
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::server::Server;
+
+/// Servers on the one database.
+pub(super) const SERVERS: usize = 2;
+
+/// How long a killed server stays away.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// How long after its end a fault still excuses.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Something that was done to the servers. Times are since the soak began.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Fault {
+    pub(super) what: String,
+    /// The only server that it concerns.
+    pub(super) server: Option<usize>,
+    pub(super) began: Duration,
+    /// When all servers were ready again.
+    pub(super) ended: Option<Duration>,
+}
+
+/// Faults so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Announced(Vec<Fault>);
+
+impl Announced {
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.0.clone()
+    }
+
+    /// Whether a fault of this server touches this time.
+    pub(super) fn excuses(&self, server: usize, from: Duration, to: Duration) -> bool {
+        self.0
+            .iter()
+            .any(|fault| fault.server.is_none_or(|only| only == server) && fault.touches(from, to))
+    }
+
+    /// Names of the faults that excuse something at this time.
+    pub(super) fn during(&self, from: Duration, to: Duration) -> Vec<String> {
+        let touching = self.0.iter().filter(|fault| fault.touches(from, to));
+        touching.map(|fault| fault.what.clone()).collect()
+    }
+}
+
+impl Fault {
+    fn touches(&self, from: Duration, to: Duration) -> bool {
+        to >= self.began && self.ended.is_none_or(|ended| from <= ended + GRACE)
+    }
+}
+
+/// Has the servers, and does it to them.
+pub(super) struct Injector {
+    announced: Arc<Mutex<Announced>>,
+    processes: Arc<[AtomicU32; SERVERS]>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<anyhow::Result<[Server; SERVERS]>>,
+}
+
+struct Work {
+    servers: [Server; SERVERS],
+    restart_postgres: Option<String>,
+    every: Duration,
+    started: Instant,
+    announced: Arc<Mutex<Announced>>,
+    processes: Arc<[AtomicU32; SERVERS]>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Injector {
+    /// Begins; the first fault comes after `every`.
+    pub(super) fn start(
+        servers: [Server; SERVERS],
+        restart_postgres: Option<String>,
+        every: Duration,
+        started: Instant,
+    ) -> Self {
+        let announced = Arc::<Mutex<Announced>>::default();
+        let processes: Arc<[AtomicU32; SERVERS]> = Arc::default();
+        let (stop, stopped) = watch::channel(false);
+        let work = Work {
+            servers,
+            restart_postgres,
+            every,
+            started,
+            announced: Arc::clone(&announced),
+            processes: Arc::clone(&processes),
+            stopped,
+        };
+        work.show_processes();
+        Self { announced, processes, stop, running: tokio::spawn(work.run()) }
+    }
+
+    pub(super) fn announced(&self) -> Announced {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The servers' process IDs; `None` for one that is away.
+    pub(super) fn processes(&self) -> [Option<u32>; SERVERS] {
+        std::array::from_fn(|server| match self.processes[server].load(Ordering::Relaxed) {
+            0 => None,
+            process => Some(process),
+        })
+    }
+
+    /// Lets a fault under way end; the servers are all there then.
+    pub(super) async fn stop(self) -> anyhow::Result<([Server; SERVERS], Announced)> {
+        // The task may have failed.
+        let _ = self.stop.send(true);
+        let servers = self.running.await??;
+        let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((servers, announced))
+    }
+}
+
+impl Work {
+    async fn run(mut self) -> anyhow::Result<[Server; SERVERS]> {
+        for number in 0.. {
+            tokio::select! {
+                () = tokio::time::sleep(self.every) => {}
+                stopped = self.stopped.wait_for(|stop| *stop) => {
+                    stopped.context("nobody waits for the soak's end")?;
+                    return Ok(self.servers);
+                }
+            }
+            match number % 3 {
+                0 => self.kill(1).await?,
+                1 => self.restart_postgres().await?,
+                _ => self.kill(0).await?,
+            }
+        }
+        Ok(self.servers)
+    }
+
+    async fn kill(&mut self, server: usize) -> anyhow::Result<()> {
+        self.begin(format!("kill -9 of server {server}"), Some(server));
+        self.servers[server].kill().await?;
+        self.show_processes();
+        tokio::time::sleep(AWAY).await;
+        self.servers[server].start_again().await?;
+        self.end();
+        Ok(())
+    }
+
+    async fn restart_postgres(&mut self) -> anyhow::Result<()> {
+        let Some(command) = self.restart_postgres.clone() else { return Ok(()) };
+        self.begin("restart of Postgres".to_owned(), None);
+        let done = Command::new("sh").arg("-c").arg(&command).status().await?;
+        ensure!(done.success(), "`{command}` failed");
+        for server in &mut self.servers {
+            server.wait_until_ready().await?;
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn begin(&self, what: String, server: Option<usize>) {
+        let fault = Fault { what, server, began: self.started.elapsed(), ended: None };
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).0.push(fault);
+    }
+
+    fn end(&self) {
+        self.show_processes();
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = announced.0.last_mut() {
+            last.ended = Some(self.started.elapsed());
+        }
+    }
+
+    fn show_processes(&self) {
+        for (shown, server) in self.processes.iter().zip(&self.servers) {
+            shown.store(server.process_id().unwrap_or_default(), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_excuses_its_server_while_it_lasts() {
+        let seconds = Duration::from_secs;
+        let fault = |server, began, ended: Option<u64>| Fault {
+            what: String::new(),
+            server,
+            began: seconds(began),
+            ended: ended.map(seconds),
+        };
+        let announced = Announced(vec![
+            fault(Some(1), 10, Some(13)),
+            fault(None, 30, Some(31)),
+            fault(Some(0), 50, None),
+        ]);
+        for (server, from, to, excused) in [
+            (1, 8, 9, false),
+            (1, 8, 10, true),
+            (1, 15, 16, true),
+            (1, 16, 17, false),
+            (0, 10, 11, false),
+            (0, 31, 32, true),
+            (0, 60, 61, true),
+            (1, 60, 61, false),
+        ] {
+            let told = announced.excuses(server, seconds(from), seconds(to));
+            assert_eq!(told, excused, "{server} {from} {to}");
+        }
+    }
+}
