@@ -113,6 +113,15 @@ impl Cluster {
         self.up();
     }
 
+    /// A directory that Postgres owns, on another disk.
+    pub(crate) fn folder_on(&self, disk: &Path) -> PathBuf {
+        let folder = disk.join("postgres");
+        let mut make = Command::new("mkdir");
+        make.arg(&folder);
+        assert!(as_postgres(make).status().expect("mkdir runs").success());
+        folder
+    }
+
     /// Puts the write-ahead log of a stopped cluster on another disk.
     pub(crate) fn move_wal(&self, disk: &Path) {
         let (here, there) = (self.data().join("pg_wal"), disk.join("pg_wal"));
