@@ -177,13 +177,23 @@ impl Cluster {
         }
     }
 
+    /// Where only links to the common programs are in `PATH`, the others lie beside their targets.
+    fn program(&self, name: &str) -> PathBuf {
+        let here = self.programs.join(name);
+        if here.is_file() {
+            return here;
+        }
+        let target = self.programs.join("initdb").canonicalize().expect("a program");
+        target.with_file_name(name)
+    }
+
     /// An error is what the program had to say, and what the server wrote.
     fn try_run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
         let report = self.directory.join("report");
         // Into a file, as a server that is started here would keep a pipe open.
         let mut command = Command::new("sh");
         command.arg("-c").arg("exec \"$0\" \"$@\" >\"$REPORT\" 2>&1");
-        command.arg(self.programs.join(program)).args(arguments);
+        command.arg(self.program(program)).args(arguments);
         command.env("REPORT", &report).stdin(Stdio::null());
         if as_postgres(command).status().expect("sh runs").success() {
             return Ok(());
