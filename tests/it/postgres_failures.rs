@@ -3,6 +3,8 @@
 //! In each story writers go on while it happens. They are refused with 503 (or get no answer),
 //! and go on by themselves; in the end everything that was ever answered is held against the log.
 
+#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,11 +65,7 @@ impl Story {
         for n in 0..self.by_hand {
             self.receipts.attempt(BY_HAND + n, &self.client).await.expect("it is answered at last");
         }
-        println!(
-            "{} entries, {} refusals",
-            self.receipts.answered(),
-            self.receipts.refused()
-        );
+        println!("{} entries, {} refusals", self.receipts.answered(), self.receipts.refused());
         self.receipts.hold(&self.client).await;
         drop(self.process);
         drop(self.site);
@@ -164,7 +162,10 @@ async fn pair() -> (Cluster, Cluster, String) {
     let standby = primary.standby();
     primary.name_standby("standby").await;
     primary
-        .until("postgres", "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+        .until(
+            "postgres",
+            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')",
+        )
         .await;
     (primary, standby, url)
 }
@@ -202,7 +203,10 @@ async fn a_commit_that_no_standby_has_is_not_answered() {
         tokio::spawn(async move { receipts.attempt(3, &client).await })
     };
     primary
-        .until("postgres", "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')")
+        .until(
+            "postgres",
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')",
+        )
         .await;
     primary.stop("fast");
     primary.up();

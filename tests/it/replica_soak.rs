@@ -3,6 +3,8 @@
 //! The ordinary run takes some ten seconds; `INDELIBLE_SOAK_SECONDS` makes it longer and
 //! `INDELIBLE_SOAK_SEED` gives it another course.
 
+#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -140,7 +142,10 @@ async fn three_servers_never_lose_or_fork_the_log() {
     let replica = replicas.swap_remove(0);
     let mut check = replica.site.command(&["fsck", "--key", &key]);
     // In a thread, as the proxy that it goes through runs here.
-    let check = tokio::task::spawn_blocking(move || check.output()).await.expect("it runs").expect("it runs");
+    let check = tokio::task::spawn_blocking(move || check.output())
+        .await
+        .expect("it runs")
+        .expect("it runs");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 

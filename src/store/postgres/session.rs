@@ -74,7 +74,9 @@ pub(super) fn writer(options: &PgConnectOptions, standby: Standby) -> PgPool {
             Box::pin(async move {
                 prepare(connection).await?;
                 let durability = Durability::read(connection).await?;
-                durability.judge(standby).map_err(|refused| sqlx::Error::Configuration(refused.into()))
+                durability
+                    .judge(standby)
+                    .map_err(|refused| sqlx::Error::Configuration(refused.into()))
             })
         })
         .connect_lazy_with(options.clone())

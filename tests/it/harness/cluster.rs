@@ -39,12 +39,23 @@ impl Cluster {
     /// A new cluster with these settings (`name=value`), running.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let cluster = Self::prepare(settings);
-        cluster.run("initdb", &[
-            "-D", cluster.data().to_str().expect("UTF-8"),
-            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
-            // Small, so that a small disk holds some.
-            "--wal-segsize=1",
-        ]);
+        cluster.run(
+            "initdb",
+            &[
+                "-D",
+                cluster.data().to_str().expect("UTF-8"),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+                // Small, so that a small disk holds some.
+                "--wal-segsize=1",
+            ],
+        );
         cluster.up();
         cluster
     }
@@ -54,10 +65,18 @@ impl Cluster {
         let standby = Self::prepare(&["cluster_name=standby"]);
         let primary = format!("host=127.0.0.1 port={} user=postgres", self.port);
         let data = standby.data();
-        standby.run("pg_basebackup", &[
-            "-D", data.to_str().expect("UTF-8"),
-            "-d", &primary, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
-        ]);
+        standby.run(
+            "pg_basebackup",
+            &[
+                "-D",
+                data.to_str().expect("UTF-8"),
+                "-d",
+                &primary,
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+            ],
+        );
         standby.up();
         standby
     }
