@@ -19,6 +19,7 @@ use crate::fsck;
 use crate::http::{EnabledEndpoints, OnDuplicate};
 use crate::last_checkpoint::LastCheckpoint;
 use crate::log::Options;
+use crate::store::postgres::Standby;
 use crate::telemetry::LogFormat;
 
 /// A transparency log for signed software: Sigstore Rekor's API on an embedded
@@ -96,6 +97,11 @@ pub struct DatabaseArgs {
     #[arg(long, env = "INDELIBLE_DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
+    /// Write only to a Postgres whose commits reach a second server before they are
+    /// answered: one with synchronous_standby_names. Checked at the start and at each
+    /// new connection.
+    #[arg(long, env = "INDELIBLE_REQUIRE_SYNCHRONOUS_STANDBY")]
+    pub require_synchronous_standby: bool,
 }
 
 /// How `fsck` goes about it.
@@ -278,6 +284,12 @@ impl DatabaseArgs {
             _ => Err(SettingError::Database(text.split(':').next().unwrap_or_default().to_owned())),
         }
     }
+
+    /// Whether Postgres must have a second server.
+    #[must_use]
+    pub fn standby(&self) -> Standby {
+        if self.require_synchronous_standby { Standby::Synchronous } else { Standby::Optional }
+    }
 }
 
 impl FsckArgs {
@@ -390,6 +402,7 @@ mod tests {
             data_dir: PathBuf::from("/data"),
             database: text.to_owned(),
             database_connections: 2,
+            require_synchronous_standby: false,
         };
         args.database()
     }

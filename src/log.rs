@@ -41,7 +41,7 @@ use keeper::Keeper;
 use receipt::receipt;
 use recent::{Recent, Signed};
 use reserved::Reserved;
-use sequencer::{Placed, Sequencer, Waiting};
+use sequencer::{Doubt, Placed, Sequencer, Waiting};
 use tree::Tree;
 
 /// Unix seconds now; handed in by `main`, so that tests own the time.
@@ -141,7 +141,8 @@ impl Log {
             identity: Arc::clone(&identity),
             options,
             clock,
-            unsure: false,
+            doubt: Doubt::None,
+            settled: 0,
             expects_duplicates: false,
         };
         let (sealed, keeper) = match guard {

@@ -175,7 +175,9 @@ async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
     Ok(match args.database()? {
         Database::Sqlite(path) => Arc::new(SqliteStore::open(&path).await.map_err(unavailable)?),
         Database::Postgres(url) => Arc::new(
-            PostgresStore::connect(&url, args.database_connections).await.map_err(unavailable)?,
+            PostgresStore::connect_to(&url, args.database_connections, args.standby())
+                .await
+                .map_err(unavailable)?,
         ),
     })
 }

@@ -22,8 +22,8 @@
 //! 5. **Reads see committed batches only**, and a read that starts after a
 //!    `commit` returned `Ok` sees that batch (read your writes).
 //! 6. **Unknown outcome.** [`StoreError::Unavailable`] from `commit` says
-//!    nothing about whether the batch applied. The caller must read the head
-//!    before it does anything else.
+//!    nothing about whether the batch applied. The caller must read the
+//!    [settled head](Store::settled_head) before it does anything else.
 
 mod audit;
 mod failure;
@@ -187,6 +187,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The committed head. `Corrupt` when there is no log.
     async fn head(&self) -> Result<Head, StoreError>;
+
+    /// The head, read so that it is a promise: no round that the database is at work
+    /// on is overlooked, and what it says has reached whatever an answered commit reaches,
+    /// a synchronous standby included. Waits for both, for seconds at most.
+    ///
+    /// [`head`](Self::head) alone shows what is visible. A commit that was cut off while it
+    /// waited for a standby becomes visible without ever having reached it.
+    async fn settled_head(&self) -> Result<Head, StoreError>;
 
     /// Applies one round, all or nothing, behind the fence.
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;

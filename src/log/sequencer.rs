@@ -24,9 +24,11 @@ use crate::store::{Batch, FullTile, Head, Identity, NewEntry, Store, StoreError}
 const CONFLICT_RETRIES: u32 = 16;
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often, and how far apart, the head is read to learn a commit's outcome.
+/// How often, how far apart, and for how long at most the head is read to learn a commit's
+/// outcome. Waiters are not kept for longer: they may submit again.
 const OUTCOME_READS: u32 = 6;
 const OUTCOME_PAUSE: Duration = Duration::from_millis(250);
+const OUTCOME_PATIENCE: Duration = Duration::from_secs(8);
 
 /// One leaf that waits for its place.
 pub(crate) struct Waiting {
@@ -55,10 +57,24 @@ pub(crate) struct Sequencer {
     pub(crate) identity: Arc<Identity>,
     pub(crate) options: Options,
     pub(crate) clock: Clock,
-    /// The outcome of the last commit is unknown: follow the head first.
-    pub(crate) unsure: bool,
+    /// What must be read before the next round.
+    pub(crate) doubt: Doubt,
+    /// Leaves of the largest head that the database has answered a commit for, or that was
+    /// read settled. Those beyond are visible, but may not have reached a standby yet.
+    pub(crate) settled: u64,
     /// The last round had leaves that were in the log before: look for them first.
     pub(crate) expects_duplicates: bool,
+}
+
+/// What the sequencer does not know about the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It is the published one, as far as this process knows.
+    None,
+    /// Another server has moved it.
+    Behind,
+    /// The outcome of the last commit is unknown.
+    Outcome,
 }
 
 /// What one attempt at a round led to.
@@ -112,16 +128,23 @@ impl Sequencer {
         let mut attempts = 0;
         while attempts < CONFLICT_RETRIES || started.elapsed() < CONFLICT_PATIENCE {
             attempts += 1;
-            if self.unsure {
-                self.tree.advance().await?;
-                self.unsure = false;
+            match self.doubt {
+                Doubt::None => {}
+                Doubt::Behind => drop(self.tree.advance().await?),
+                Doubt::Outcome => self.settle().await?,
             }
+            self.doubt = Doubt::None;
             match self.attempt(leaves, look).await? {
                 Attempt::Done(places) => return Ok(places),
-                Attempt::Again => (self.unsure, look) = (true, true),
+                Attempt::Again => (self.doubt, look) = (Doubt::Behind, true),
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        self.settled = self.tree.settle().await?.head.size;
+        Ok(())
     }
 
     async fn attempt(&mut self, leaves: &[Leaf], look: bool) -> Result<Attempt, StoreError> {
@@ -138,6 +161,10 @@ impl Sequencer {
         }
         let plan = Round::plan(leaves, &known, &now, &self.clock);
         if plan.entries.is_empty() {
+            // "It is in the log" is as much of a promise as a receipt.
+            if known.values().any(|index| *index >= self.settled) {
+                self.settle().await?;
+            }
             return Ok(Attempt::Done(plan.places(&now)));
         }
         let (batch, snapshot, completed) = self.sign(&plan, &now);
@@ -145,6 +172,7 @@ impl Sequencer {
             return Ok(Attempt::Again);
         }
         let snapshot = self.tree.publish(snapshot, completed);
+        self.settled = snapshot.head.size;
         Ok(Attempt::Done(plan.places(&snapshot)))
     }
 
@@ -179,7 +207,7 @@ impl Sequencer {
             Err(StoreError::Conflict) => Ok(false),
             Err(error @ StoreError::Corrupt(_)) => Err(error),
             Err(error @ StoreError::Unavailable(_)) => {
-                self.unsure = true;
+                self.doubt = Doubt::Outcome;
                 tracing::warn!(%error, "a commit's outcome is unknown, reading the head");
                 self.outcome(batch, error).await
             }
@@ -187,13 +215,19 @@ impl Sequencer {
     }
 
     async fn outcome(&mut self, batch: &Batch, error: StoreError) -> Result<bool, StoreError> {
+        let asked = Instant::now();
         for attempt in 0..OUTCOME_READS {
             if attempt > 0 {
+                if asked.elapsed() > OUTCOME_PATIENCE {
+                    break;
+                }
                 tokio::time::sleep(OUTCOME_PAUSE).await;
             }
-            match self.store.head().await {
+            // Visible is not enough: a commit that was cut off while it waited for a standby
+            // is visible here and nowhere else.
+            match self.store.settled_head().await {
                 Ok(head) if head == batch.head => {
-                    self.unsure = false;
+                    self.doubt = Doubt::None;
                     return Ok(true);
                 }
                 // Not applied so far. The database may still be at work on it, so the waiters are

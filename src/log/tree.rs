@@ -79,6 +79,22 @@ impl Tree {
         let _alone = self.following.lock().await;
         let before = self.snapshot();
         let head = self.store.head().await?;
+        self.adopt(&before, head).await
+    }
+
+    /// Follows the settled head: what is answered after this is a promise, whoever wrote it.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn settle(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let _alone = self.following.lock().await;
+        let before = self.snapshot();
+        let head = self.store.settled_head().await?;
+        self.adopt(&before, head).await
+    }
+
+    /// Takes over a head that was read after `before` was published.
+    async fn adopt(&self, before: &Snapshot, head: Head) -> Result<Arc<Snapshot>, StoreError> {
         Seen::from(&before.head).check(&head)?;
         // The sequencer may have committed and published more since the head was read.
         let now = self.snapshot();

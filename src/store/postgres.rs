@@ -6,8 +6,11 @@
 //! another size, and writes nothing.
 
 mod audit;
+mod durability;
 mod round;
 mod session;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
@@ -16,7 +19,8 @@ use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
 use tokio::time::timeout;
 
-use self::session::{ANSWER, store_error};
+pub use self::durability::Standby;
+use self::session::{ANSWER, SETTLED, store_error};
 use super::failure::NoAnswer;
 use super::rows;
 use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
@@ -40,10 +44,26 @@ impl PostgresStore {
     /// `Unavailable` when the server cannot be reached, `Corrupt` when the schema
     /// is not one that this program can bring up to date.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Standby::Optional).await
+    }
+
+    /// The same, and says whether commits must reach a second server.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); `Unavailable` also when a demanded standby is not
+    /// configured. When that happens later, writes are `Unavailable`.
+    pub async fn connect_to(
+        url: &str,
+        max_connections: u32,
+        standby: Standby,
+    ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
-        session::migrate(&options).await?;
+        session::migrate(&options, standby).await?;
         let readers = max_connections.saturating_sub(1).max(1);
-        Ok(Self { writer: session::pool(&options, 1), readers: session::pool(&options, readers) })
+        Ok(Self {
+            writer: session::writer(&options, standby),
+            readers: session::readers(&options, readers),
+        })
     }
 
     /// Runs a statement to its end, that is past its commit.
@@ -55,12 +75,24 @@ impl PostgresStore {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
+        self.fetch_within(ANSWER, pool, query).await
+    }
+
+    async fn fetch_within<O>(
+        &self,
+        limit: Duration,
+        pool: &PgPool,
+        query: QueryAs<'_, Postgres, O, PgArguments>,
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
         let mut connection = pool.acquire().await.map_err(store_error)?;
-        match timeout(ANSWER, query.fetch_all(&mut *connection)).await {
+        match timeout(limit, query.fetch_all(&mut *connection)).await {
             Ok(answer) => answer.map_err(store_error),
             Err(_) => {
                 connection.close_on_drop();
-                Err(NoAnswer(ANSWER).into())
+                Err(NoAnswer(limit).into())
             }
         }
     }
@@ -118,6 +150,15 @@ impl Store for PostgresStore {
     async fn head(&self) -> Result<Head, StoreError> {
         let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
         rows::only_head(self.read(query).await?)
+    }
+
+    /// Locking the row waits for a round that holds it, writes to the log (unlike a plain
+    /// read), and so ends with a commit of its own. Logs are shipped in order: where this
+    /// one has arrived, everything before it has.
+    async fn settled_head(&self) -> Result<Head, StoreError> {
+        let query =
+            sqlx::query_as("SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE");
+        rows::only_head(self.fetch_within(SETTLED, &self.writer, query).await?)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {

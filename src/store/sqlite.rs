@@ -81,6 +81,11 @@ impl Store for SqliteStore {
         rows::only_head(self.read(query).await?)
     }
 
+    /// Visible is durable here: WAL frames are synced before others see them.
+    async fn settled_head(&self) -> Result<Head, StoreError> {
+        self.head().await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         let mut round = round::begin(&self.writer).await?;

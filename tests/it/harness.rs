@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a harness offers more than each story takes")]
 
+pub(crate) mod cluster;
 pub(crate) mod copies;
 #[macro_use]
 pub(crate) mod databases;
@@ -9,6 +10,9 @@ pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod receipts;
 pub(crate) mod relay;
 pub(crate) mod rounds;
 pub(crate) mod served;
+pub(crate) mod small_disk;

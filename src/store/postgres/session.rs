@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
+use super::durability::{Durability, Refused, Standby};
 use crate::store::StoreError;
 use crate::store::failure::{self, NoAnswer, Reaction};
 
@@ -19,6 +20,9 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long we wait for an answer. A little longer than the server may work
 /// (`statement_timeout` below), so that its own word usually comes first.
 pub(super) const ANSWER: Duration = Duration::from_secs(35);
+/// How long we wait for the head to settle: a server that cannot tell within this time
+/// what became of a round says 503, and asks again in the next one.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer is tried out before it is used.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -48,41 +52,43 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
 /// Migrates over a connection of its own: an index on a large table may take
 /// longer than any statement of the daily work. An advisory lock of the migrator
 /// lets one server at a time do it.
-pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
+pub(super) async fn migrate(
+    options: &PgConnectOptions,
+    standby: Standby,
+) -> Result<(), StoreError> {
     let connecting = timeout(ACQUIRE, PgConnection::connect_with(options)).await;
     let connecting = connecting.map_err(|_| NoAnswer(ACQUIRE))?;
     let mut connection = connecting.map_err(store_error)?;
     let migrated = MIGRATIONS.run(&mut connection).await;
     migrated.map_err(|error| failure::of_migration(error, verdict))?;
-    warn_about_settings(&mut connection).await?;
+    let durability = Durability::read(&mut connection).await.map_err(store_error)?;
+    durability.judge(standby).map_err(|refused| StoreError::Unavailable(refused.into()))?;
     connection.close().await.map_err(store_error)
 }
 
-/// A log that loses its last entries in a power failure has broken promises.
-async fn warn_about_settings(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let off: Vec<(String,)> = sqlx::query_as(
-        "SELECT name FROM pg_settings
-          WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(store_error)?;
-    for (name,) in off {
-        if name == "synchronous_commit" {
-            tracing::warn!(
-                "Postgres has synchronous_commit off; this server sets it on for itself"
-            );
-        } else {
-            tracing::warn!(
-                setting = name,
-                "Postgres may lose committed entries: the setting is off"
-            );
-        }
-    }
-    Ok(())
+/// The one connection that writes. Whenever it is made anew, it may lead to another
+/// server, or to one with other settings: they are looked at again.
+pub(super) fn writer(options: &PgConnectOptions, standby: Standby) -> PgPool {
+    pool(1)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                prepare(connection).await?;
+                let durability = Durability::read(connection).await?;
+                durability
+                    .judge(standby)
+                    .map_err(|refused| sqlx::Error::Configuration(refused.into()))
+            })
+        })
+        .connect_lazy_with(options.clone())
 }
 
-pub(super) fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
+pub(super) fn readers(options: &PgConnectOptions, connections: u32) -> PgPool {
+    pool(connections)
+        .after_connect(|connection, _| Box::pin(prepare(connection)))
+        .connect_lazy_with(options.clone())
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
@@ -96,10 +102,15 @@ pub(super) fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
                 Ok(true)
             })
         })
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
-        })
-        .connect_lazy_with(options.clone())
+}
+
+/// A standby that is not promoted takes no writes, and what it shows is late: while a
+/// failover goes on, a connection that landed there would stay there for its lifetime.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
+    let (standby,): (bool,) =
+        sqlx::query_as("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
+    if standby { Err(sqlx::Error::Configuration(Refused::Recovery.into())) } else { Ok(()) }
 }
 
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {

@@ -100,6 +100,11 @@ pub(super) fn pool(path: &Path, connections: u32) -> SqlitePool {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+        // SQLite itself takes a transaction back when the disk is full or fails. The driver's
+        // own ROLLBACK finds none then, counts it as open for ever, and begins no other.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
         .connect_lazy_with(options(path).create_if_missing(false))
 }
 

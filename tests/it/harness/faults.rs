@@ -128,6 +128,10 @@ impl Store for FaultyStore {
         self.pass(Method::Head, self.inner.head()).await
     }
 
+    async fn settled_head(&self) -> Result<Head, StoreError> {
+        self.pass(Method::Head, self.inner.settled_head()).await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.pass(Method::Commit, self.inner.commit(batch)).await
     }

@@ -30,7 +30,7 @@ rm -rf "$dir"
 "#;
 
 /// Why there is no cluster, and what to do.
-const MISSING: &str = "\
+pub(super) const MISSING: &str = "\
     no Postgres to test on: initdb, pg_ctl and postgres were found neither in PATH nor in \
     /usr/lib/postgresql/*/bin.\n\
     Install the package `postgresql` (Debian, Ubuntu), `postgresql-server` (Fedora) or \
@@ -135,7 +135,7 @@ fn watchdog(programs: &Path, port: u16) -> Result<Child, String> {
 
 /// The directory that holds `initdb`, `pg_ctl` and `postgres`; the newest version
 /// where several are installed.
-fn programs() -> Option<PathBuf> {
+pub(super) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -152,7 +152,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Postgres refuses to run as root; then it runs as its own user.
-fn unprivileged() -> Option<(u32, u32)> {
+pub(super) fn unprivileged() -> Option<(u32, u32)> {
     if number_from_id(&["-u"]) != Some(0) {
         return None;
     }
@@ -167,7 +167,7 @@ fn number_from_id(arguments: &[&str]) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
     listener.local_addr().expect("a bound address").port()
 }

@@ -16,7 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Data directory and database of servers that follow one another.
 pub(crate) struct Site {
     pub(crate) data: TempDir,
-    database: TestDb,
+    /// As `--database` takes it.
+    database: String,
+    /// Keeps the database, if it is one of the test server's.
+    _kept: Option<TestDb>,
 }
 
 /// A running server; killed when it is dropped.
@@ -26,15 +29,21 @@ pub(crate) struct Process {
     pub(crate) url: String,
     /// `http://127.0.0.1:port` of the metrics.
     pub(crate) metrics: String,
-    /// Why it said that it only reads.
-    sealed: Option<String>,
+    /// What it said before it listened.
+    early: Vec<serde_json::Value>,
     lines: mpsc::Receiver<String>,
 }
 
 impl Site {
     pub(crate) fn new(db: &TestDb) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
-        Self { data, database: db.clone() }
+        Self { data, database: db.setting(), _kept: Some(db.clone()) }
+    }
+
+    /// On a database that somebody else keeps.
+    pub(crate) fn on(database: impl Into<String>) -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        Self { data, database: database.into(), _kept: None }
     }
 
     pub(crate) fn key_file(&self) -> PathBuf {
@@ -47,7 +56,7 @@ impl Site {
         command
             .env_clear()
             .env("INDELIBLE_DATA_DIR", self.data.path())
-            .env("INDELIBLE_DATABASE", self.database.setting())
+            .env("INDELIBLE_DATABASE", &self.database)
             .env("INDELIBLE_LISTEN", "127.0.0.1:0")
             .env("INDELIBLE_METRICS_LISTEN", "127.0.0.1:0")
             .env("INDELIBLE_LOG_FORMAT", "json")
@@ -70,9 +79,9 @@ impl Site {
             }
         });
         let mut process =
-            Process { child, url: String::new(), metrics: String::new(), sealed: None, lines };
-        process.metrics = process.address("metrics");
-        process.url = process.address("listening");
+            Process { child, url: String::new(), metrics: String::new(), early: Vec::new(), lines };
+        process.metrics = process.announced("metrics");
+        process.url = process.announced("listening");
         process
     }
 
@@ -90,9 +99,16 @@ impl Process {
         self.lines_until(message, |_| {})
     }
 
-    /// What it said at the start about reading only.
+    /// Why it said at the start that it only reads.
     pub(crate) fn sealed(&self) -> &str {
-        self.sealed.as_deref().expect("it only reads")
+        let sealed = self.early.iter().find(|l| l["message"] == "the log is open for reading only");
+        sealed.and_then(|line| line["reason"].as_str()).expect("it only reads")
+    }
+
+    /// Whether a line at the start says this.
+    pub(crate) fn said(&self, words: &str) -> bool {
+        let messages = self.early.iter().filter_map(|line| line["message"].as_str());
+        messages.into_iter().any(|message| message.contains(words))
     }
 
     fn lines_until(
@@ -112,14 +128,10 @@ impl Process {
         }
     }
 
-    fn address(&mut self, message: &str) -> String {
-        let mut sealed = None;
-        let line = self.lines_until(message, |line| {
-            if line["message"] == "the log is open for reading only" {
-                sealed = line["reason"].as_str().map(str::to_owned);
-            }
-        });
-        self.sealed = sealed.or(self.sealed.take());
+    fn announced(&mut self, message: &str) -> String {
+        let mut early = Vec::new();
+        let line = self.lines_until(message, |line| early.push(line.clone()));
+        self.early.append(&mut early);
         format!("http://{}", line["address"].as_str().expect("an address"))
     }
 
@@ -159,8 +171,19 @@ impl Process {
 
     /// `kill -TERM`, without waiting.
     pub(crate) fn terminate(&self) {
-        let signal = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.signal("TERM");
+    }
+
+    /// Sends any signal, such as `STOP` and `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let signal = Command::new("kill").args([&format!("-{name}"), &pid]).status();
         assert!(signal.expect("kill runs").success());
+    }
+
+    /// Host and port of the API.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

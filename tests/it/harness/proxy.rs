@@ -1,0 +1,177 @@
+//! A wire between server and Postgres that can be cut, at any byte.
+
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+
+/// No cut is planned.
+const NEVER: i64 = i64::MAX / 2;
+
+/// What only the connection that commits says: the beginning of the round's statement, when
+/// it is prepared.
+const ROUND: &[u8] = b"WITH moved AS";
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the server to Postgres.
+    Asked,
+    /// From Postgres to the server.
+    Answered,
+}
+
+/// Forwards connections; everything is cut when it is dropped.
+pub(crate) struct Proxy {
+    port: u16,
+    wire: Arc<Wire>,
+    accepting: AbortHandle,
+}
+
+struct Wire {
+    target: AtomicU16,
+    /// Bytes that the committing connections may still pass, per way.
+    asked: AtomicI64,
+    answered: AtomicI64,
+    cuts: AtomicU64,
+    connections: Mutex<Vec<AbortHandle>>,
+}
+
+impl Proxy {
+    /// Forwards to this port of 127.0.0.1.
+    pub(crate) async fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let wire = Arc::new(Wire {
+            target: AtomicU16::new(target),
+            asked: AtomicI64::new(NEVER),
+            answered: AtomicI64::new(NEVER),
+            cuts: AtomicU64::new(0),
+            connections: Mutex::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&wire))).abort_handle();
+        Self { port, wire, accepting }
+    }
+
+    /// A URL with this proxy's port in the place of the target's.
+    pub(crate) fn instead(&self, url: &str) -> String {
+        let target = format!(":{}/", self.wire.target.load(Ordering::Relaxed));
+        assert!(url.contains(&target), "{url} does not lead to {target}");
+        url.replacen(&target, &format!(":{}/", self.port), 1)
+    }
+
+    /// Plans one cut: a committing connection passes so many bytes more, then both of its
+    /// ends are closed.
+    pub(crate) fn cut_after(&self, way: Way, bytes: u32) {
+        self.wire.budget(way).store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Takes a planned cut back that did not come.
+    pub(crate) fn mend(&self) {
+        self.wire.asked.store(NEVER, Ordering::SeqCst);
+        self.wire.answered.store(NEVER, Ordering::SeqCst);
+    }
+
+    /// Planned cuts that came.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.wire.cuts.load(Ordering::SeqCst)
+    }
+
+    /// Cuts everything now.
+    pub(crate) fn cut(&self) {
+        for connection in self.wire.connections.lock().expect("the list").drain(..) {
+            connection.abort();
+        }
+    }
+
+    /// Leads to another server from now on, as a virtual address does.
+    pub(crate) fn switch(&self, target: u16) {
+        self.wire.target.store(target, Ordering::SeqCst);
+        self.cut();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+impl Wire {
+    fn budget(&self, way: Way) -> &AtomicI64 {
+        match way {
+            Way::Asked => &self.asked,
+            Way::Answered => &self.answered,
+        }
+    }
+
+    /// How many of these bytes may pass; `Err` when the cut comes behind them.
+    fn take(&self, way: Way, bytes: usize) -> Result<(), usize> {
+        let bytes = i64::try_from(bytes).expect("a piece");
+        let budget = self.budget(way);
+        if budget.load(Ordering::SeqCst) >= NEVER / 2 {
+            return Ok(());
+        }
+        let left = budget.fetch_sub(bytes, Ordering::SeqCst);
+        if left >= bytes {
+            return Ok(());
+        }
+        // One cut for each plan.
+        budget.store(NEVER, Ordering::SeqCst);
+        self.cuts.fetch_add(1, Ordering::SeqCst);
+        Err(usize::try_from(left.max(0)).expect("a piece"))
+    }
+}
+
+async fn accept(listener: TcpListener, wire: Arc<Wire>) {
+    while let Ok((server, _)) = listener.accept().await {
+        let passing = tokio::spawn(pass(server, Arc::clone(&wire))).abort_handle();
+        let mut connections = wire.connections.lock().expect("the list");
+        connections.retain(|connection| !connection.is_finished());
+        connections.push(passing);
+    }
+}
+
+/// Ends both ways when one of them ends.
+async fn pass(server: TcpStream, wire: Arc<Wire>) {
+    let target = wire.target.load(Ordering::SeqCst);
+    let Ok(postgres) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+    let (from_server, to_server) = server.into_split();
+    let (from_postgres, to_postgres) = postgres.into_split();
+    let commits = std::sync::atomic::AtomicBool::new(false);
+    tokio::select! {
+        () = one_way(from_server, to_postgres, &wire, Way::Asked, &commits) => {}
+        () = one_way(from_postgres, to_server, &wire, Way::Answered, &commits) => {}
+    }
+}
+
+async fn one_way(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    wire: &Wire,
+    way: Way,
+    commits: &std::sync::atomic::AtomicBool,
+) {
+    let mut piece = vec![0; 16 << 10];
+    while let Ok(count) = from.read(&mut piece).await {
+        if count == 0 {
+            return;
+        }
+        let bytes = &piece[..count];
+        if way == Way::Asked && bytes.windows(ROUND.len()).any(|window| window == ROUND) {
+            commits.store(true, Ordering::Relaxed);
+        }
+        let allowed = match commits.load(Ordering::Relaxed) {
+            true => wire.take(way, count),
+            false => Ok(()),
+        };
+        let pass = allowed.err().unwrap_or(count);
+        if to.write_all(&bytes[..pass]).await.is_err() || allowed.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Several servers on one Postgres, while servers and connections die.
+//!
+//! The ordinary run takes some ten seconds; `INDELIBLE_SOAK_SECONDS` makes it longer and
+//! `INDELIBLE_SOAK_SEED` gives it another course.
+
+#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use indelible_client::Client;
+
+use crate::harness::databases::TestDb;
+use crate::harness::process::{Process, Site};
+use crate::harness::proxy::{Proxy, Way};
+use crate::harness::receipts::{Receipts, client};
+
+/// How long a client waits for a server that may be stopped.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Connections of each server: few, so that a cut meets the one that commits.
+const CONNECTIONS: &str = "4";
+
+fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
+    let given = std::env::var(name).ok();
+    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+}
+
+/// SplitMix64: the same course for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}
+
+/// One server of the log, with a wire of its own to the database.
+struct Replica {
+    site: Site,
+    proxy: Proxy,
+    process: Option<Process>,
+}
+
+impl Replica {
+    async fn new(db: &TestDb) -> Self {
+        let port = db.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
+        let proxy = Proxy::to(port.and_then(|port| port.parse().ok()).expect("a port")).await;
+        Self { site: Site::on(proxy.instead(db.url())), proxy, process: None }
+    }
+
+    fn start(&mut self, key: &str, listen: &str) {
+        let arguments = ["--key", key, "--listen", listen, "--database-connections", CONNECTIONS];
+        let quiet = ["--hostname", "log.example", "--log", "info,access=off"];
+        let started = self.site.start(&[&arguments[..], &quiet[..]].concat());
+        self.process = Some(started);
+    }
+
+    fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
+    }
+}
+
+/// Three servers that are started at once on an empty database, with one key.
+async fn three(db: &TestDb, key: &str) -> Vec<Replica> {
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        replicas.push(Replica::new(db).await);
+    }
+    // In threads, as a start waits for the process, and the proxies run in this runtime.
+    let starts = replicas.into_iter().map(|mut replica| {
+        let key = key.to_owned();
+        tokio::task::spawn_blocking(move || {
+            replica.start(&key, "127.0.0.1:0");
+            replica
+        })
+    });
+    let mut started = Vec::new();
+    for start in starts.collect::<Vec<_>>() {
+        started.push(start.await.expect("it starts"));
+    }
+    started
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_servers_never_lose_or_fork_the_log() {
+    let seconds = setting("INDELIBLE_SOAK_SECONDS", 8);
+    let seed = setting("INDELIBLE_SOAK_SEED", 1);
+    println!("INDELIBLE_SOAK_SECONDS={seconds} INDELIBLE_SOAK_SEED={seed}");
+    let db = TestDb::postgres().await;
+    let keys = tempfile::tempdir().expect("a directory");
+    let key = keys.path().join("log-key.pem").display().to_string();
+    let mut replicas = three(&db, &key).await;
+    let clients: Vec<Client> =
+        replicas.iter().map(|replica| client(&replica.process().url, LIMIT)).collect();
+    let receipts = Receipts::of(&clients[0]).await;
+    let writers = receipts.write(6, &clients);
+    let mut watcher = receipts.watch(&clients);
+    receipts.more(20).await;
+
+    let mut dice = Dice(seed);
+    let begun = Instant::now();
+    let mut done = [0_u32; 5];
+    // Each kind of fault comes at least twice, however short the run is.
+    for turn in 0.. {
+        if turn >= 2 * done.len() && begun.elapsed() > Duration::from_secs(seconds) {
+            break;
+        }
+        let fault = if turn < 2 * done.len() { turn % done.len() } else { dice.below(5) as usize };
+        let victim = dice.below(3) as usize;
+        match fault {
+            0 => replicas = kill_and_restart(replicas, victim, &key, &receipts).await,
+            1 => stop_for_a_while(&replicas[victim], &receipts).await,
+            2 => cut(&replicas[victim], Way::Asked, dice.below(6_000), &receipts).await,
+            3 => cut(&replicas[victim], Way::Answered, dice.below(200), &receipts).await,
+            _ => {
+                replicas[victim].proxy.cut();
+                receipts.more(5).await;
+            }
+        }
+        done[fault] += 1;
+    }
+
+    receipts.finish(writers).await;
+    watcher.join_next().await.expect("a watcher").expect("the log only grew");
+    let cuts: u64 = replicas.iter().map(|replica| replica.proxy.cuts()).sum();
+    println!(
+        "{} entries; kills, stops, cuts of questions, of answers, of all: {done:?}, {cuts} in \
+         mid-commit; {} refusals",
+        receipts.answered(),
+        receipts.refused()
+    );
+    assert!(cuts >= 2, "only {cuts} cuts met a commit");
+    for (replica, client) in replicas.iter().zip(&clients) {
+        assert!(client.log_info().await.is_ok(), "{} is not back", replica.process().url);
+    }
+    receipts.hold(&clients[0]).await;
+    let replica = replicas.swap_remove(0);
+    let mut check = replica.site.command(&["fsck", "--key", &key]);
+    // In a thread, as the proxy that it goes through runs here.
+    let check = tokio::task::spawn_blocking(move || check.output())
+        .await
+        .expect("it runs")
+        .expect("it runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+/// `kill -9`, some writes without it, and a start on the same port.
+async fn kill_and_restart(
+    mut replicas: Vec<Replica>,
+    victim: usize,
+    key: &str,
+    receipts: &Receipts,
+) -> Vec<Replica> {
+    let mut replica = replicas.remove(victim);
+    let process = replica.process.take().expect("it runs");
+    let listen = process.address().to_owned();
+    process.kill();
+    receipts.more(10).await;
+    let key = key.to_owned();
+    let starting = tokio::task::spawn_blocking(move || {
+        replica.start(&key, &listen);
+        replica
+    });
+    replicas.insert(victim, starting.await.expect("it starts again"));
+    replicas
+}
+
+/// A server that sleeps while the others commit many rounds, and wakes with an old head.
+async fn stop_for_a_while(replica: &Replica, receipts: &Receipts) {
+    replica.process().signal("STOP");
+    receipts.more(30).await;
+    replica.process().signal("CONT");
+    receipts.more(5).await;
+}
+
+/// A commit whose question or answer is cut off at some byte.
+async fn cut(replica: &Replica, way: Way, bytes: u64, receipts: &Receipts) {
+    replica.proxy.cut_after(way, u32::try_from(bytes).expect("small"));
+    receipts.more(15).await;
+    replica.proxy.mend();
+}
