@@ -1,7 +1,7 @@
 //! What it costs to verify each kind of evidence and write its canonical body, on one core:
 //!
 //! ```sh
-//! cargo run --release -p indelible-entry --example verification-cost
+//! cargo run --release -p indelible-entry --example verification-cost [-- PART_OF_A_NAME]
 //! ```
 //!
 //! The evidence is that of the golden tests. Each case runs for half a second after a
@@ -17,9 +17,13 @@ use serde_json::Value;
 
 fn main() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let part = std::env::args().nth(1).unwrap_or_default();
     println!("| evidence | bytes of proposal | µs per entry |\n|---|---|---|");
     for case in cases(&fixtures) {
         let name = case["name"].as_str().unwrap_or_default();
+        if !name.contains(&part) {
+            continue;
+        }
         let (proposal, now) = (proposal(&fixtures, &case), case["now"].as_i64().unwrap_or(0));
         let micros = cost(&proposal, now);
         println!("| {name} | {} | {micros:.0} |", proposal.len());
