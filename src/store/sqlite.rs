@@ -5,8 +5,10 @@
 //! Nothing here stops a second process; the fence in the round does.
 
 mod audit;
+mod leaves;
 mod round;
 mod session;
+mod turn;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,8 +21,8 @@ use tlog::{Hash, TileId};
 
 use self::round::pieces;
 use self::session::store_error;
-use super::rows::{self, LeafRow, MatchRow, TileRow};
-use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+use super::rows::{self, MatchRow, TileRow};
+use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -88,29 +90,16 @@ impl Store for SqliteStore {
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let mut round = round::begin(&self.writer).await?;
-        round::moved(&mut round, batch).await?;
-        round::new_entries(&mut round, batch).await?;
-        round::new_keys(&mut round, batch).await?;
-        round::new_attestations(&mut round, batch).await?;
-        round::new_tiles(&mut round, batch).await?;
-        round.commit().await.map_err(store_error)
+        round::write(round::begin(&self.writer).await?, batch).await
+    }
+
+    async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
+        turn::take(&self.writer).await
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        let mut found = Vec::new();
-        for piece in pieces(leaves) {
-            let mut query =
-                QueryBuilder::new("SELECT idx, leaf_hash FROM entries WHERE leaf_hash IN (");
-            let mut list = query.separated(", ");
-            for leaf in piece {
-                list.push_bind(&leaf.as_bytes()[..]);
-            }
-            query.push(")");
-            let rows: Vec<LeafRow> = self.read(query.build_query_as()).await?;
-            found.extend(rows);
-        }
-        found.into_iter().map(rows::found).collect()
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        leaves::known(&mut reader, leaves).await
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
@@ -137,13 +126,8 @@ impl Store for SqliteStore {
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-        let (start, end) = rows::span(start, count);
-        let query = sqlx::query_as(
-            "SELECT idx, leaf_hash FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
-        )
-        .bind(start)
-        .bind(end);
-        rows::dense_leaves(start, self.read(query).await?)
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        leaves::between(&mut reader, start, count).await
     }
 
     async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
