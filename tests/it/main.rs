@@ -25,7 +25,6 @@ mod openapi;
 mod postgres_failures;
 mod process;
 mod process_hostile;
-mod replica_soak;
 mod replicas;
 mod sqlite_failures;
 mod store_damage;
