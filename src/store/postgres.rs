@@ -9,6 +9,7 @@
 mod audit;
 mod durability;
 mod leaves;
+mod lent;
 mod round;
 mod session;
 mod turn;
@@ -20,11 +21,10 @@ use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
-use tokio::time::timeout;
 
 pub use self::durability::Standby;
-use self::session::{ANSWER, SETTLED, store_error};
-use super::failure::NoAnswer;
+use self::lent::Lent;
+use self::session::{ANSWER, SETTLED};
 use super::rows;
 use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
@@ -90,14 +90,7 @@ impl PostgresStore {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        let mut connection = pool.acquire().await.map_err(store_error)?;
-        match timeout(limit, query.fetch_all(&mut *connection)).await {
-            Ok(answer) => answer.map_err(store_error),
-            Err(_) => {
-                connection.close_on_drop();
-                Err(NoAnswer(limit).into())
-            }
-        }
+        Lent::from(pool).await?.fetch(limit, query).await
     }
 
     async fn read<O>(

@@ -9,9 +9,11 @@ mod leaves;
 mod round;
 mod session;
 mod turn;
+mod wal;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::query::QueryAs;
@@ -21,6 +23,7 @@ use tlog::{Hash, TileId};
 
 use self::round::pieces;
 use self::session::store_error;
+use self::wal::Wal;
 use super::rows::{self, MatchRow, TileRow};
 use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
@@ -33,6 +36,7 @@ pub struct SqliteStore {
     /// The only connection that writes.
     writer: SqlitePool,
     readers: SqlitePool,
+    wal: Arc<Wal>,
 }
 
 impl SqliteStore {
@@ -46,7 +50,11 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
-        Ok(Self { writer: session::pool(path, 1), readers: session::pool(path, READERS) })
+        Ok(Self {
+            writer: session::pool(path, 1),
+            readers: session::pool(path, READERS),
+            wal: Arc::new(Wal::beside(path)),
+        })
     }
 
     async fn read<O>(
@@ -83,18 +91,22 @@ impl Store for SqliteStore {
         rows::only_head(self.read(query).await?)
     }
 
-    /// Visible is durable here: WAL frames are synced before others see them.
+    /// Visible is durable here, as WAL frames are synced before others see them; unless the
+    /// file that they are in was damaged. Asking the writer waits for a round that it is still
+    /// at because nobody waited for its end.
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.head().await
+        self.wal.check()?;
+        let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
+        rows::only_head(query.fetch_all(&self.writer).await.map_err(store_error)?)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        round::write(round::begin(&self.writer).await?, batch).await
+        round::write(round::begin(&self.writer).await?, &self.wal, batch).await
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
-        turn::take(&self.writer).await
+        turn::take(&self.writer, &self.wal).await
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
@@ -181,10 +193,18 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.wal.check()?;
         self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
     }
 
     async fn close(&self) {
+        if self.wal.check().is_err() {
+            // Whoever closes a file last copies its write-ahead log into it, holes and all. A
+            // connection that stays open until the process is gone keeps that from happening.
+            if let Ok(reader) = self.readers.acquire().await {
+                std::mem::forget(reader.detach());
+            }
+        }
         self.writer.close().await;
         self.readers.close().await;
     }

@@ -27,6 +27,7 @@ mod process;
 mod process_hostile;
 mod replicas;
 mod sqlite_failures;
+mod sqlite_wal;
 mod store_damage;
 mod store_outage;
 mod store_races;

@@ -115,7 +115,7 @@ async fn a_dropped_turn_leaves_nothing(db: TestDb) {
         let moment = Duration::from_micros(500 * number);
         let _ = tokio::time::timeout(moment, turn.commit(&batch)).await;
         // It may have been quick enough.
-        head = two.settled_head().await.unwrap();
+        head = one.settled_head().await.unwrap();
         assert_eq!(db.rows().await.entries as u64, head.size);
         head = append(&*two, &head, leaves(&format!("two {number}"), 1)).await;
     }

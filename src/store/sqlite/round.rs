@@ -9,6 +9,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::session::store_error;
+use super::wal::Wal;
 use crate::store::{Attestation, Batch, Head, Identity, NewEntry, StoreError, rows};
 
 /// Rows in one statement; times five columns it stays far under SQLite's limit of
@@ -60,14 +61,17 @@ pub(super) async fn born(
     first.execute(&mut **round).await.map(drop).map_err(store_error)
 }
 
-/// Writes the whole batch behind the fence, and commits.
-pub(super) async fn write(mut round: Round, batch: &Batch) -> Result<(), StoreError> {
+/// Writes the whole batch behind the fence, commits, and makes sure that it will stay.
+pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
+    wal.check()?;
     moved(&mut round, batch).await?;
     new_entries(&mut round, batch).await?;
     new_keys(&mut round, batch).await?;
     new_attestations(&mut round, batch).await?;
     new_tiles(&mut round, batch).await?;
-    round.commit().await.map_err(store_error)
+    let before = wal.before_commit()?;
+    round.commit().await.map_err(store_error)?;
+    wal.after_commit(before)
 }
 
 /// The fence.

@@ -5,26 +5,30 @@
 //! who wait for its lock, and nobody takes it away from a process that is stopped, as it would
 //! be in the midst of a round.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use tlog::Hash;
 
 use super::session::store_error;
+use super::wal::Wal;
 use super::{leaves, round};
 use crate::store::rows;
 use crate::store::{Batch, Head, StoreError, Turn};
 
 pub(super) struct SqliteTurn {
+    wal: Arc<Wal>,
     round: round::Round,
     head: Head,
 }
 
 /// Takes the write lock.
-pub(super) async fn take(writer: &SqlitePool) -> Result<Box<dyn Turn>, StoreError> {
+pub(super) async fn take(writer: &SqlitePool, wal: &Arc<Wal>) -> Result<Box<dyn Turn>, StoreError> {
     let mut round = round::begin(writer).await?;
     let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
     let head = rows::only_head(query.fetch_all(&mut *round).await.map_err(store_error)?)?;
-    Ok(Box::new(SqliteTurn { round, head }))
+    Ok(Box::new(SqliteTurn { wal: Arc::clone(wal), round, head }))
 }
 
 #[async_trait]
@@ -43,10 +47,11 @@ impl Turn for SqliteTurn {
 
     async fn commit(self: Box<Self>, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        round::write(self.round, batch).await
+        round::write(self.round, &self.wal, batch).await
     }
 
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {
-        self.round.rollback().await.map_err(store_error)
+        self.round.rollback().await.map_err(store_error)?;
+        self.wal.check()
     }
 }
