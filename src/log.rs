@@ -15,6 +15,7 @@ mod open;
 mod receipt;
 mod recent;
 mod reserved;
+mod round;
 mod sequencer;
 mod snapshot;
 mod tree;
@@ -144,6 +145,7 @@ impl Log {
             doubt: Doubt::None,
             settled: 0,
             expects_duplicates: false,
+            expects_company: false,
         };
         let (sealed, keeper) = match guard {
             Guard::Off => (None, None),

@@ -13,7 +13,8 @@
 //! 2. **The fence.** A batch applies only if the stored head has exactly the
 //!    size *and* root of [`Batch::old`]. Otherwise [`StoreError::Conflict`], and
 //!    nothing is written. This alone keeps several servers on one database from
-//!    forking the log; no lock is relied upon.
+//!    forking the log; no lock is relied upon. A [`Turn`] makes several servers fair to
+//!    one another, and is no part of the fence.
 //! 3. **Dense and immutable.** Entries `0..head.size` exist, each under its
 //!    index; nothing is ever updated or deleted but the one head row. Tiles are
 //!    stored once, when they are full.
@@ -30,12 +31,14 @@ mod failure;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod turn;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use audit::{Audit, IndexRow, RawEntry};
 use tlog::{Hash, TileId};
+pub use turn::Turn;
 
 /// What can go wrong, one case per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
@@ -198,6 +201,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies one round, all or nothing, behind the fence.
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Waits in line with all who write and holds the head for one round; for one that
+    /// [`commit`](Self::commit) refused because another server was faster. One caller
+    /// holds one turn at a time, and neither commits nor settles beside it.
+    ///
+    /// # Errors
+    /// `Unavailable` also when the others take longer than ten seconds. Nothing was written.
+    async fn turn(&self) -> Result<Box<dyn Turn>, StoreError>;
 
     /// Which of these leaves are in the log, with their indexes; any order.
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError>;

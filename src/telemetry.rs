@@ -75,6 +75,14 @@ fn describe() {
     metrics::describe_histogram!("indelible_round_seconds", "Duration of a sequencer round");
     metrics::describe_histogram!("indelible_round_leaves", "Submissions in a sequencer round");
     metrics::describe_counter!("indelible_failed_rounds", "Rounds that were not committed");
+    metrics::describe_counter!(
+        "indelible_lost_rounds",
+        "Attempts at a round that another server made void, or a leaf that is known"
+    );
+    metrics::describe_counter!(
+        "indelible_turns",
+        "Attempts at a round that stood in line with those of other servers"
+    );
     metrics::describe_gauge!("indelible_tree_size", "Leaves in the published tree");
     metrics::describe_gauge!("indelible_sealed", "1 while the restore guard refuses writes");
     metrics::describe_counter!(

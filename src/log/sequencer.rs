@@ -3,7 +3,9 @@
 //! Border: the only code that calls [`Store::commit`]. A round starts as soon
 //! as the last one is done and something waits, so load sets the size of a
 //! round. Nobody is answered before the commit; a commit whose outcome is
-//! unknown is resolved by reading the head before anything else is done.
+//! unknown is resolved by reading the head before anything else is done. A round that
+//! another server made void waits for its [turn](crate::store::Turn), and so do those after
+//! it for as long as others write too; who writes alone takes none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,15 +14,16 @@ use std::time::{Duration, Instant};
 use tlog::{Hash, Tile};
 use tokio::sync::{mpsc, oneshot};
 
+use super::round::{Round, take_round};
 use super::snapshot::Snapshot;
-use super::tree::Tree;
+use super::tree::{ADVANCE_CHUNK, Tree};
 use super::{Clock, Leaf, Options, Reserved};
 use crate::signer::LogKey;
-use crate::store::{Batch, FullTile, Head, Identity, NewEntry, Store, StoreError};
+use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
 
 /// How often, and how long, a round is begun anew because another server was faster or a leaf
-/// is known. The faster one stays faster while it is busy, since it has nothing to follow: the
-/// time is what lets both work, and what waits meanwhile goes into the next round.
+/// is known. The second attempt has a turn, in which neither can happen; so this is for
+/// what should not be.
 const CONFLICT_RETRIES: u32 = 16;
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -64,6 +67,8 @@ pub(crate) struct Sequencer {
     pub(crate) settled: u64,
     /// The last round had leaves that were in the log before: look for them first.
     pub(crate) expects_duplicates: bool,
+    /// Other servers write, too: wait for the turn at once.
+    pub(crate) expects_company: bool,
 }
 
 /// What the sequencer does not know about the head.
@@ -71,8 +76,6 @@ pub(crate) struct Sequencer {
 pub(crate) enum Doubt {
     /// It is the published one, as far as this process knows.
     None,
-    /// Another server has moved it.
-    Behind,
     /// The outcome of the last commit is unknown.
     Outcome,
 }
@@ -124,22 +127,42 @@ impl Sequencer {
         // Most rounds hold new leaves only, and the commit refuses known ones: the look-up is
         // a round trip that they are spared.
         let mut look = self.expects_duplicates;
+        let mut wait_for_turn = self.expects_company;
         let started = Instant::now();
         let mut attempts = 0;
         while attempts < CONFLICT_RETRIES || started.elapsed() < CONFLICT_PATIENCE {
             attempts += 1;
-            match self.doubt {
-                Doubt::None => {}
-                Doubt::Behind => drop(self.tree.advance().await?),
-                Doubt::Outcome => self.settle().await?,
+            if self.doubt == Doubt::Outcome {
+                self.settle().await?;
+                self.doubt = Doubt::None;
             }
-            self.doubt = Doubt::None;
-            match self.attempt(leaves, look).await? {
+            let (turn, now) = match wait_for_turn {
+                true => self.take_turn().await?,
+                false => (None, self.tree.snapshot()),
+            };
+            match self.attempt(leaves, look, turn, &now).await? {
                 Attempt::Done(places) => return Ok(places),
-                Attempt::Again => (self.doubt, look) = (Doubt::Behind, true),
+                Attempt::Again => (wait_for_turn, look) = (true, true),
             }
+            metrics::counter!("indelible_lost_rounds").increment(1);
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Waits for the turn, and follows the head that it holds.
+    async fn take_turn(&mut self) -> Result<(Option<Box<dyn Turn>>, Arc<Snapshot>), StoreError> {
+        metrics::counter!("indelible_turns").increment(1);
+        let mut before = self.tree.snapshot();
+        let mut turn = self.store.turn().await?;
+        if turn.head().size > before.head.size + ADVANCE_CHUNK {
+            // So much is not read while others wait.
+            turn.settle().await?;
+            before = self.tree.advance().await?;
+            turn = self.store.turn().await?;
+        }
+        self.expects_company = turn.head().size > self.settled;
+        let now = self.tree.follow_turn(&before, &mut *turn).await?;
+        Ok((Some(turn), now))
     }
 
     async fn settle(&mut self) -> Result<(), StoreError> {
@@ -147,28 +170,41 @@ impl Sequencer {
         Ok(())
     }
 
-    async fn attempt(&mut self, leaves: &[Leaf], look: bool) -> Result<Attempt, StoreError> {
+    async fn attempt(
+        &mut self,
+        leaves: &[Leaf],
+        look: bool,
+        mut turn: Option<Box<dyn Turn>>,
+        now: &Arc<Snapshot>,
+    ) -> Result<Attempt, StoreError> {
         let mut known = HashMap::new();
         if look {
             let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
-            known.extend(self.store.find_leaves(&hashes).await?);
+            known.extend(match &mut turn {
+                Some(turn) => turn.find_leaves(&hashes).await?,
+                None => self.store.find_leaves(&hashes).await?,
+            });
         }
         self.expects_duplicates = !known.is_empty();
-        let now = self.tree.snapshot();
         if known.values().any(|index| *index >= now.head.size) {
             // Another server's round: its leaves can only be shown once we follow it.
             return Ok(Attempt::Again);
         }
-        let plan = Round::plan(leaves, &known, &now, &self.clock);
+        let plan = Round::plan(leaves, &known, now, &self.clock);
         if plan.entries.is_empty() {
             // "It is in the log" is as much of a promise as a receipt.
-            if known.values().any(|index| *index >= self.settled) {
-                self.settle().await?;
+            match turn {
+                Some(turn) => {
+                    turn.settle().await?;
+                    self.settled = now.head.size;
+                }
+                None if known.values().any(|index| *index >= self.settled) => self.settle().await?,
+                None => {}
             }
-            return Ok(Attempt::Done(plan.places(&now)));
+            return Ok(Attempt::Done(plan.places(now)));
         }
-        let (batch, snapshot, completed) = self.sign(&plan, &now);
-        if !self.commit(&batch).await? {
+        let (batch, snapshot, completed) = self.sign(&plan, now);
+        if !self.commit(turn, &batch).await? {
             return Ok(Attempt::Again);
         }
         let snapshot = self.tree.publish(snapshot, completed);
@@ -201,8 +237,16 @@ impl Sequencer {
 
     /// `true` when the batch is committed, `false` when it is certain that it is not:
     /// another head is in its place, or one of its leaves is in the log.
-    async fn commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
-        match self.store.commit(batch).await {
+    async fn commit(
+        &mut self,
+        turn: Option<Box<dyn Turn>>,
+        batch: &Batch,
+    ) -> Result<bool, StoreError> {
+        let committed = match turn {
+            Some(turn) => turn.commit(batch).await,
+            None => self.store.commit(batch).await,
+        };
+        match committed {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error @ StoreError::Corrupt(_)) => Err(error),
@@ -238,59 +282,5 @@ impl Sequencer {
             }
         }
         Err(error)
-    }
-}
-
-/// The next leaves, up to `max_bytes` of body and payload but at least one.
-fn take_round(rest: &mut Vec<Waiting>, max_bytes: usize) -> Vec<Waiting> {
-    let mut bytes = 0_usize;
-    let fits = rest.iter().take_while(|one| {
-        bytes = bytes.saturating_add(one.leaf.weight());
-        bytes <= max_bytes
-    });
-    let count = fits.count().max(1);
-    let later = rest.split_off(count.min(rest.len()));
-    std::mem::replace(rest, later)
-}
-
-/// A round before it is signed: which leaves are new, and where each goes.
-struct Round {
-    entries: Vec<NewEntry>,
-    /// For each submission its new index, or `None` for one that was there before.
-    indexes: Vec<Option<u64>>,
-    hashes: Vec<Hash>,
-    time: i64,
-}
-
-impl Round {
-    fn plan(leaves: &[Leaf], known: &HashMap<Hash, u64>, now: &Snapshot, clock: &Clock) -> Self {
-        // Integrated times never go back, whatever the clock does.
-        let time = clock().max(now.head.time);
-        let mut round = Self {
-            entries: Vec::with_capacity(leaves.len()),
-            indexes: Vec::with_capacity(leaves.len()),
-            hashes: leaves.iter().map(|leaf| leaf.hash).collect(),
-            time,
-        };
-        let mut seen = std::collections::HashSet::with_capacity(leaves.len());
-        for leaf in leaves {
-            let new = !known.contains_key(&leaf.hash) && seen.insert(leaf.hash);
-            let index = new.then(|| now.head.size + round.entries.len() as u64);
-            round.indexes.push(index);
-            if new {
-                round.entries.push(leaf.to_entry(time));
-            }
-        }
-        round
-    }
-
-    fn places(&self, snapshot: &Arc<Snapshot>) -> Vec<Placed> {
-        let place = |(index, leaf): (&Option<u64>, &Hash)| match index {
-            Some(index) => {
-                Placed::New { index: *index, time: self.time, snapshot: Arc::clone(snapshot) }
-            }
-            None => Placed::Before { leaf: *leaf },
-        };
-        self.indexes.iter().zip(&self.hashes).map(place).collect()
     }
 }

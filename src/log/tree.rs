@@ -16,13 +16,13 @@ use super::ReadError;
 use super::guard::Seen;
 use super::snapshot::Snapshot;
 use crate::signer::LogKey;
-use crate::store::{Head, Store, StoreError};
+use crate::store::{Head, Store, StoreError, Turn};
 
 /// Decoded full tiles kept in memory: at 16 KiB each (hashes and inner nodes), 32 MiB.
 const CACHED_TILES: usize = 2_048;
 
 /// Leaf hashes read at once while following another server.
-const ADVANCE_CHUNK: u64 = 8_192;
+pub(crate) const ADVANCE_CHUNK: u64 = 8_192;
 
 /// The published state of the tree.
 pub(crate) struct Tree {
@@ -79,7 +79,7 @@ impl Tree {
         let _alone = self.following.lock().await;
         let before = self.snapshot();
         let head = self.store.head().await?;
-        self.adopt(&before, head).await
+        self.adopt(&before, head, None).await
     }
 
     /// Follows the settled head: what is answered after this is a promise, whoever wrote it.
@@ -90,11 +90,30 @@ impl Tree {
         let _alone = self.following.lock().await;
         let before = self.snapshot();
         let head = self.store.settled_head().await?;
-        self.adopt(&before, head).await
+        self.adopt(&before, head, None).await
+    }
+
+    /// Follows the head that a turn holds, which was taken after `before` was published.
+    /// Reads by the turn alone: whoever follows at the same time may wait for readers.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn follow_turn(
+        &self,
+        before: &Snapshot,
+        turn: &mut dyn Turn,
+    ) -> Result<Arc<Snapshot>, StoreError> {
+        let head = turn.head().clone();
+        self.adopt(before, head, Some(turn)).await
     }
 
     /// Takes over a head that was read after `before` was published.
-    async fn adopt(&self, before: &Snapshot, head: Head) -> Result<Arc<Snapshot>, StoreError> {
+    async fn adopt(
+        &self,
+        before: &Snapshot,
+        head: Head,
+        turn: Option<&mut dyn Turn>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
         Seen::from(&before.head).check(&head)?;
         // The sequencer may have committed and published more since the head was read.
         let now = self.snapshot();
@@ -104,16 +123,24 @@ impl Tree {
                 Seen::from(&now.head).check(&head)?;
                 Ok(now)
             }
-            Ordering::Less => self.follow(&now, head).await,
+            Ordering::Less => self.follow(&now, head, turn).await,
         }
     }
 
-    async fn follow(&self, now: &Snapshot, head: Head) -> Result<Arc<Snapshot>, StoreError> {
+    async fn follow(
+        &self,
+        now: &Snapshot,
+        head: Head,
+        mut turn: Option<&mut dyn Turn>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
         let mut edge = now.edge.clone();
         let mut completed = Vec::new();
         while edge.size() < head.size {
-            let count = ADVANCE_CHUNK.min(head.size - edge.size());
-            let leaves = self.store.leaf_hashes(edge.size(), count).await?;
+            let (start, count) = (edge.size(), ADVANCE_CHUNK.min(head.size - edge.size()));
+            let leaves = match turn.as_deref_mut() {
+                Some(turn) => turn.leaf_hashes(start, count).await?,
+                None => self.store.leaf_hashes(start, count).await?,
+            };
             if leaves.len() as u64 != count {
                 return Err(StoreError::Corrupt(format!(
                     "entries are missing behind index {}",

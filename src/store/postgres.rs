@@ -3,12 +3,16 @@
 //! Border: SQL and the session it runs in. A round is one autocommit statement,
 //! so there is no transaction to leave open, one round trip, and the fence is the
 //! row lock of the head: the second of two writers waits for the first, finds
-//! another size, and writes nothing.
+//! another size, and writes nothing. Only then does it take a [turn](turn), which is
+//! a transaction.
 
 mod audit;
 mod durability;
+mod leaves;
+mod lent;
 mod round;
 mod session;
+mod turn;
 
 use std::time::Duration;
 
@@ -17,13 +21,12 @@ use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
-use tokio::time::timeout;
 
 pub use self::durability::Standby;
-use self::session::{ANSWER, SETTLED, store_error};
-use super::failure::NoAnswer;
+use self::lent::Lent;
+use self::session::{ANSWER, SETTLED};
 use super::rows;
-use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
 /// A log in Postgres.
 #[derive(Debug)]
@@ -87,14 +90,7 @@ impl PostgresStore {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        let mut connection = pool.acquire().await.map_err(store_error)?;
-        match timeout(limit, query.fetch_all(&mut *connection)).await {
-            Ok(answer) => answer.map_err(store_error),
-            Err(_) => {
-                connection.close_on_drop();
-                Err(NoAnswer(limit).into())
-            }
-        }
+        Lent::from(pool).await?.fetch(limit, query).await
     }
 
     async fn read<O>(
@@ -164,21 +160,15 @@ impl Store for PostgresStore {
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         let written = self.fetch(&self.writer, round::statement(batch)?).await?;
-        match written.as_slice() {
-            [(1i64, entries)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
-            [(0, 0)] => Err(StoreError::Conflict),
-            other => Err(StoreError::Corrupt(format!(
-                "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or trigger?",
-                batch.entries.len()
-            ))),
-        }
+        round::judge(batch, &written)
+    }
+
+    async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
+        turn::take(&self.writer).await
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        let leaves: Vec<&[u8]> = leaves.iter().map(|leaf| &leaf.as_bytes()[..]).collect();
-        let query = sqlx::query_as("SELECT idx, leaf_hash FROM entries WHERE leaf_hash = ANY ($1)")
-            .bind(leaves);
-        self.read(query).await?.into_iter().map(rows::found).collect()
+        self.read(leaves::known(leaves)).await?.into_iter().map(rows::found).collect()
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
@@ -205,12 +195,7 @@ impl Store for PostgresStore {
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-        let (start, end) = rows::span(start, count);
-        let query = sqlx::query_as(
-            "SELECT idx, leaf_hash FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
-        )
-        .bind(start)
-        .bind(end);
+        let (start, query) = leaves::between(start, count);
         rows::dense_leaves(start, self.read(query).await?)
     }
 

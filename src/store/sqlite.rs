@@ -5,11 +5,15 @@
 //! Nothing here stops a second process; the fence in the round does.
 
 mod audit;
+mod leaves;
 mod round;
 mod session;
+mod turn;
+mod wal;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::query::QueryAs;
@@ -19,8 +23,9 @@ use tlog::{Hash, TileId};
 
 use self::round::pieces;
 use self::session::store_error;
-use super::rows::{self, LeafRow, MatchRow, TileRow};
-use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+use self::wal::Wal;
+use super::rows::{self, MatchRow, TileRow};
+use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -31,6 +36,7 @@ pub struct SqliteStore {
     /// The only connection that writes.
     writer: SqlitePool,
     readers: SqlitePool,
+    wal: Arc<Wal>,
 }
 
 impl SqliteStore {
@@ -44,7 +50,11 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
-        Ok(Self { writer: session::pool(path, 1), readers: session::pool(path, READERS) })
+        Ok(Self {
+            writer: session::pool(path, 1),
+            readers: session::pool(path, READERS),
+            wal: Arc::new(Wal::beside(path)),
+        })
     }
 
     async fn read<O>(
@@ -81,36 +91,27 @@ impl Store for SqliteStore {
         rows::only_head(self.read(query).await?)
     }
 
-    /// Visible is durable here: WAL frames are synced before others see them.
+    /// Visible is durable here, as WAL frames are synced before others see them; unless the
+    /// file that they are in was damaged. Asking the writer waits for a round that it is still
+    /// at because nobody waited for its end.
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.head().await
+        self.wal.check()?;
+        let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
+        rows::only_head(query.fetch_all(&self.writer).await.map_err(store_error)?)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let mut round = round::begin(&self.writer).await?;
-        round::moved(&mut round, batch).await?;
-        round::new_entries(&mut round, batch).await?;
-        round::new_keys(&mut round, batch).await?;
-        round::new_attestations(&mut round, batch).await?;
-        round::new_tiles(&mut round, batch).await?;
-        round.commit().await.map_err(store_error)
+        round::write(round::begin(&self.writer).await?, &self.wal, batch).await
+    }
+
+    async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
+        turn::take(&self.writer, &self.wal).await
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        let mut found = Vec::new();
-        for piece in pieces(leaves) {
-            let mut query =
-                QueryBuilder::new("SELECT idx, leaf_hash FROM entries WHERE leaf_hash IN (");
-            let mut list = query.separated(", ");
-            for leaf in piece {
-                list.push_bind(&leaf.as_bytes()[..]);
-            }
-            query.push(")");
-            let rows: Vec<LeafRow> = self.read(query.build_query_as()).await?;
-            found.extend(rows);
-        }
-        found.into_iter().map(rows::found).collect()
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        leaves::known(&mut reader, leaves).await
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
@@ -137,13 +138,8 @@ impl Store for SqliteStore {
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-        let (start, end) = rows::span(start, count);
-        let query = sqlx::query_as(
-            "SELECT idx, leaf_hash FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
-        )
-        .bind(start)
-        .bind(end);
-        rows::dense_leaves(start, self.read(query).await?)
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        leaves::between(&mut reader, start, count).await
     }
 
     async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
@@ -197,10 +193,18 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.wal.check()?;
         self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
     }
 
     async fn close(&self) {
+        if self.wal.check().is_err() {
+            // Whoever closes a file last copies its write-ahead log into it, holes and all. A
+            // connection that stays open until the process is gone keeps that from happening.
+            if let Ok(reader) = self.readers.acquire().await {
+                std::mem::forget(reader.detach());
+            }
+        }
         self.writer.close().await;
         self.readers.close().await;
     }

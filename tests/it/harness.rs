@@ -12,7 +12,6 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod receipts;
-pub(crate) mod relay;
 pub(crate) mod rounds;
 pub(crate) mod served;
 pub(crate) mod small_disk;

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indelible_client::Client;
 use sqlx::{Connection as _, PgConnection};
@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 
 use crate::harness::cluster::Cluster;
 use crate::harness::process::{Process, Site};
-use crate::harness::proxy::Proxy;
+use crate::harness::proxy::{Proxy, Way};
 use crate::harness::receipts::{Receipts, client};
 use crate::harness::small_disk::SmallDisk;
 
 /// How long a client waits.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Numbers of artifacts that no writer comes to.
 const BY_HAND: u64 = 1 << 40;
@@ -95,13 +95,23 @@ async fn a_restart_under_writes_loses_nothing() {
     story.end().await;
 }
 
-/// Others hold every connection that there is, and ours are lost.
+/// Others hold every connection that is free, and then ours are lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_a_connection_refuses_and_comes_back() {
     let cluster = Cluster::start(&["max_connections=12", "superuser_reserved_connections=0"]);
     let mut story = Story::begin(&cluster.database().await).await;
     let mut crowd = Vec::new();
     let mut first = cluster.console("postgres").await;
+    while let Ok(another) = PgConnection::connect(&cluster.url("postgres")).await {
+        crowd.push(another);
+    }
+    // It has its own connections, and the one that writes is not lent to anybody.
+    for _ in 0..20 {
+        let n = BY_HAND + story.by_hand;
+        story.by_hand += 1;
+        story.receipts.attempt(n, &story.client).await.expect("writes go on");
+    }
+    crowd.pop().expect("somebody else is there").close().await.expect("it closes");
     let shoot = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                   WHERE application_name = 'indelible'";
     while crowd.len() < 11 {
@@ -114,6 +124,29 @@ async fn a_server_without_a_connection_refuses_and_comes_back() {
     for one in crowd {
         one.close().await.expect("it closes");
     }
+    story.end().await;
+}
+
+/// Bytes vanish in both directions and nobody is told, as behind a router that fell over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_wire_is_given_up_in_time() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let proxy = Proxy::to(cluster.port).await;
+    let mut story = Story::begin(&proxy.instead(&url)).await;
+    proxy.swallow(&[Way::Asked, Way::Answered]);
+    let begun = Instant::now();
+    story.refused().await;
+    // 35 s for the answer to a commit, then some for its outcome, then a round that waited.
+    let first = begun.elapsed();
+    assert!(first < Duration::from_secs(70), "{first:?}");
+    let begun = Instant::now();
+    story.refused().await;
+    // From then on it is known that nobody is there.
+    let later = begun.elapsed();
+    assert!(later < Duration::from_secs(30), "{later:?}");
+    println!("refused within {first:?}, then {later:?}");
+    proxy.swallow(&[]);
     story.end().await;
 }
 

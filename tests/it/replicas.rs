@@ -1,166 +1,228 @@
-//! Three servers on one Postgres: killed, stopped, and cut off from it in mid-commit.
+//! Three servers on one Postgres, while servers and connections die.
 //!
 //! Postgres only: an SQLite file has one server.
+//!
+//! The ordinary run takes some ten seconds; `INDELIBLE_SOAK_SECONDS` makes it longer and
+//! `INDELIBLE_SOAK_SEED` gives it another course.
 
-use std::collections::BTreeMap;
+#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+
+use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indelible_client::verify::{LogKey, verify_entry};
-use indelible_client::{Client, ClientError, Uploaded};
-use tlog::{Hash, verify_consistency};
-use tokio::sync::{Mutex, watch};
-use wire::LogEntry;
+use indelible_client::Client;
+use tempfile::TempDir;
 
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::{digest, hashedrekord};
 use crate::harness::process::{Process, Site};
-use crate::harness::relay::Relay;
+use crate::harness::proxy::{Proxy, Way};
+use crate::harness::receipts::{Receipts, client};
 
-const REPLICAS: usize = 3;
-const WRITERS: u64 = 6;
-/// Receipts that must arrive between two faults, so that each meets a busy log.
-const BETWEEN: usize = 60;
+/// Entries that must be answered between two faults, so that each meets a busy log.
+const BETWEEN: u64 = 40;
 
-/// What the writers share.
-struct Load {
-    /// Where each replica is now.
-    urls: Mutex<Vec<String>>,
-    receipts: Mutex<Vec<(u64, LogEntry)>>,
-    count: watch::Sender<usize>,
-    done: AtomicBool,
+/// How long a client waits for a server that may be stopped.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Connections of each server: few, so that a cut meets the one that commits.
+const CONNECTIONS: &str = "4";
+
+fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
+    let given = std::env::var(name).ok();
+    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
-fn client(url: &str) -> Client {
-    let client = Client::builder(url).retries(0).timeout(Some(Duration::from_secs(4)));
-    client.build().expect("a client")
+/// SplitMix64: the same course for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
 }
 
-impl Load {
-    async fn url(&self, replica: usize) -> String {
-        self.urls.lock().await[replica % REPLICAS].clone()
+/// One server of the log, with a wire of its own to the database.
+struct Replica {
+    site: Site,
+    proxy: Proxy,
+    process: Option<Process>,
+    /// It keeps the last checkpoint in a file that others keep, too.
+    shares_guard: bool,
+}
+
+/// What the servers have in common beside the database.
+#[derive(Clone)]
+struct Shared(Arc<TempDir>);
+
+impl Shared {
+    fn file(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
+
+impl Replica {
+    async fn new(db: &TestDb, shares_guard: bool) -> Self {
+        let port = db.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
+        let proxy = Proxy::to(port.and_then(|port| port.parse().ok()).expect("a port")).await;
+        Self { site: Site::on(proxy.instead(db.url())), proxy, process: None, shares_guard }
     }
 
-    /// Waits until so many more were answered.
-    async fn progress(&self, more: usize) {
-        let mut count = self.count.subscribe();
-        let wanted = *count.borrow() + more;
-        let waited = tokio::time::timeout(
-            Duration::from_secs(120),
-            count.wait_for(|count| *count >= wanted),
-        );
-        waited.await.expect("the log still takes entries").expect("the load is there");
-    }
-
-    /// Uploads distinct entries, each to the next replica, and reads each answer back
-    /// from another one.
-    async fn write(self: Arc<Self>, writer: u64) {
-        for step in 0.. {
-            if self.done.load(Ordering::SeqCst) {
-                return;
-            }
-            let n = writer * 1_000_000 + step;
-            let replica = (writer + step) as usize;
-            let uploaded = client(&self.url(replica).await).upload(&hashedrekord(n)).await;
-            let Ok(Uploaded::Created(entry)) = uploaded else { continue };
-            let (id, _) = entry.single().expect("one entry");
-            let read = client(&self.url(replica + 1).await).entry_by_uuid(id).await;
-            if let Err(error @ ClientError::Api(_)) = &read {
-                // It may be down or cut off, but it must not say that the entry is not there.
-                assert!(!error.to_string().contains("404"), "{id} is in the log: {error}");
-            }
-            self.receipts.lock().await.push((n, entry));
-            self.count.send_modify(|count| *count += 1);
+    fn start(&mut self, shared: &Shared, listen: &str) {
+        let (key, kept) = (shared.file("log-key.pem"), shared.file("last-checkpoint"));
+        let mut arguments =
+            vec!["--key", &key, "--listen", listen, "--database-connections", CONNECTIONS];
+        arguments.extend(["--hostname", "log.example", "--log", "info,access=off"]);
+        if self.shares_guard {
+            arguments.extend(["--last-checkpoint", &kept]);
         }
+        self.process = Some(self.site.start(&arguments));
+    }
+
+    fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
     }
 }
 
-fn signal(process: &Process, name: &str) {
-    let kill = std::process::Command::new("kill").args([name, &process.id().to_string()]).status();
-    assert!(kill.expect("kill runs").success());
+/// Three servers that are started at once on an empty database, with one key.
+async fn three(db: &TestDb, shared: &Shared) -> Vec<Replica> {
+    let mut replicas = Vec::new();
+    for number in 0..3 {
+        replicas.push(Replica::new(db, number < 2).await);
+    }
+    // In threads, as a start waits for the process, and the proxies run in this runtime.
+    let starts = replicas.into_iter().map(|mut replica| {
+        let shared = shared.clone();
+        tokio::task::spawn_blocking(move || {
+            replica.start(&shared, "127.0.0.1:0");
+            replica
+        })
+    });
+    let mut started = Vec::new();
+    for start in starts.collect::<Vec<_>>() {
+        started.push(start.await.expect("it starts"));
+    }
+    started
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_answered_is_lost_and_no_size_has_two_heads() {
+async fn three_servers_never_lose_or_fork_the_log() {
+    let seconds = setting("INDELIBLE_SOAK_SECONDS", 8);
+    let seed = setting("INDELIBLE_SOAK_SEED", 1);
+    println!("INDELIBLE_SOAK_SECONDS={seconds} INDELIBLE_SOAK_SEED={seed}");
     let db = TestDb::postgres().await;
-    let site = Site::new(&db);
-    let (before, behind) = db.url().rsplit_once('@').expect("a user");
-    let (target, database) = behind.split_once('/').expect("a database");
-    let relay = Relay::start(target.to_owned()).await;
-    let relayed = format!("{before}@{}/{database}", relay.address);
+    let shared = Shared(Arc::new(tempfile::tempdir().expect("a directory")));
+    let mut replicas = three(&db, &shared).await;
+    let clients: Vec<Client> =
+        replicas.iter().map(|replica| client(&replica.process().url, LIMIT)).collect();
+    let receipts = Receipts::of(&clients[0]).await;
+    let writers = receipts.write(6, &clients);
+    let mut watcher = receipts.watch(&clients);
+    receipts.more(20).await;
 
-    let mut killed = site.start(&[]);
-    let stopped = site.start(&[]);
-    let cut_off = site.start(&["--database", &relayed]);
-    let load = Arc::new(Load {
-        urls: Mutex::new([&killed, &stopped, &cut_off].map(|process| process.url.clone()).into()),
-        receipts: Mutex::default(),
-        count: watch::Sender::new(0),
-        done: AtomicBool::new(false),
-    });
-    let writers: Vec<_> =
-        (0..WRITERS).map(|writer| tokio::spawn(Arc::clone(&load).write(writer))).collect();
-    for round in 0..4 {
-        load.progress(BETWEEN).await;
-        killed.kill();
-        load.progress(BETWEEN).await;
-        killed = site.start(&[]);
-        load.urls.lock().await[0] = killed.url.clone();
-        load.progress(BETWEEN).await;
-        signal(&stopped, "-STOP");
-        // The writers that wait for the stopped one are few enough to let the others go on.
-        load.progress(1).await;
-        signal(&stopped, "-CONT");
-        for _ in 0..4 {
-            load.progress(10).await;
-            // What the database answers is lost, a commit's success among it.
-            relay.mute(round % 2 == 1);
-            load.progress(1).await;
-            relay.cut();
-            relay.mute(false);
+    let mut dice = Dice(seed);
+    let begun = Instant::now();
+    let mut done = [0_u32; 6];
+    // Each kind of fault comes at least twice, however short the run is.
+    for turn in 0.. {
+        if turn >= 2 * done.len() && begun.elapsed() > Duration::from_secs(seconds) {
+            break;
         }
+        let kinds = done.len();
+        let fault = if turn < 2 * kinds { turn % kinds } else { dice.below(kinds as u64) as usize };
+        let victim = dice.below(3) as usize;
+        receipts.more(BETWEEN).await;
+        match fault {
+            0 => replicas = kill_and_restart(replicas, victim, &shared, &receipts).await,
+            1 => stop_for_a_while(&replicas[victim], &receipts).await,
+            2 => cut(&replicas[victim], Way::Asked, dice.below(6_000), &receipts).await,
+            3 => cut(&replicas[victim], Way::Answered, dice.below(200), &receipts).await,
+            4 => mute(&replicas[victim], &receipts).await,
+            _ => {
+                replicas[victim].proxy.cut();
+                receipts.more(5).await;
+            }
+        }
+        done[fault] += 1;
     }
-    load.progress(BETWEEN).await;
-    load.done.store(true, Ordering::SeqCst);
-    for writer in writers {
-        writer.await.expect("a writer");
+
+    receipts.finish(writers).await;
+    watcher.join_next().await.expect("a watcher").expect("the log only grew");
+    let cuts: u64 = replicas.iter().map(|replica| replica.proxy.cuts()).sum();
+    println!(
+        "{} entries; kills, stops, cuts of questions, of answers, silences, cuts of all: {done:?}, \
+         {cuts} in mid-commit; {} refusals",
+        receipts.answered(),
+        receipts.refused()
+    );
+    assert!(cuts >= 2, "only {cuts} cuts met a commit");
+    assert!(receipts.answered() > 600, "only {} entries", receipts.answered());
+    for (replica, client) in replicas.iter().zip(&clients) {
+        assert!(client.log_info().await.is_ok(), "{} is not back", replica.process().url);
     }
-    let receipts = std::mem::take(&mut *load.receipts.lock().await);
-    every_receipt_holds(&client(&stopped.url), receipts).await;
-    drop((killed, stopped, cut_off));
-    let fsck = site.command(&["fsck"]).output().expect("fsck runs");
-    assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stdout));
+    receipts.hold(&clients[0]).await;
+    let replica = replicas.swap_remove(0);
+    let kept = shared.file("last-checkpoint");
+    let mut check = replica.site.command(&[
+        "fsck",
+        "--key",
+        &shared.file("log-key.pem"),
+        "--last-checkpoint",
+        &kept,
+    ]);
+    // In a thread, as the proxy that it goes through runs here.
+    let check = tokio::task::spawn_blocking(move || check.output())
+        .await
+        .expect("it runs")
+        .expect("it runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
-/// Each receipt verifies, its head is part of the final tree, and its entry is found.
-async fn every_receipt_holds(client: &Client, receipts: Vec<(u64, LogEntry)>) {
-    let key = LogKey::from_pem(&client.public_key(None).await.expect("the key")).expect("a key");
-    let info = client.log_info().await.expect("the head");
-    let last: Hash = info.root_hash.parse().expect("a root");
-    let (mut indexes, mut heads) = (BTreeMap::new(), BTreeMap::<u64, (Hash, String)>::new());
-    for (n, entry) in &receipts {
-        let receipt = verify_entry(entry, &key).expect("the receipt verifies");
-        let before = indexes.insert(receipt.log_index, receipt.entry_id.to_string());
-        assert_eq!(before, None, "index {} was given away twice", receipt.log_index);
-        let (_, body) = entry.single().expect("one entry");
-        let proof = body.verification.as_ref().and_then(|v| v.inclusion_proof.as_ref());
-        let note = proof.expect("a proof").checkpoint.clone();
-        let head = receipt.head.checkpoint();
-        let same = heads.entry(head.size).or_insert_with(|| (head.root, note.clone()));
-        assert_eq!(*same, (head.root, note), "two heads of size {}", head.size);
-        let now = client.entry_by_index(receipt.log_index).await.expect("it is there");
-        let now = verify_entry(&now, &key).expect("it verifies");
-        assert_eq!((now.entry_id, &now.body), (receipt.entry_id, &receipt.body));
-        let query = wire::SearchIndex { hash: Some(digest(*n)), ..Default::default() };
-        let found = client.search(&query).await.expect("a search");
-        assert_eq!(found, [receipt.entry_id.to_string()]);
-    }
-    for (size, (root, _)) in heads {
-        let proof = client.consistency_proof(size, info.tree_size, None).await.expect("a proof");
-        let hashes: Result<Vec<Hash>, _> = proof.hashes.iter().map(|hash| hash.parse()).collect();
-        verify_consistency(size, info.tree_size, &root, &last, &hashes.expect("hashes"))
-            .unwrap_or_else(|error| panic!("the head of size {size} is of another log: {error}"));
-    }
-    assert!(receipts.len() > 10 * BETWEEN, "{} receipts", receipts.len());
+/// `kill -9`, some writes without it, and a start on the same port.
+async fn kill_and_restart(
+    mut replicas: Vec<Replica>,
+    victim: usize,
+    shared: &Shared,
+    receipts: &Receipts,
+) -> Vec<Replica> {
+    let mut replica = replicas.remove(victim);
+    let process = replica.process.take().expect("it runs");
+    let listen = process.address().to_owned();
+    process.kill();
+    receipts.more(10).await;
+    let shared = shared.clone();
+    let starting = tokio::task::spawn_blocking(move || {
+        replica.start(&shared, &listen);
+        replica
+    });
+    replicas.insert(victim, starting.await.expect("it starts again"));
+    replicas
+}
+
+/// A server that sleeps while the others commit many rounds, and wakes with an old head.
+async fn stop_for_a_while(replica: &Replica, receipts: &Receipts) {
+    replica.process().signal("STOP");
+    receipts.more(30).await;
+    replica.process().signal("CONT");
+    receipts.more(5).await;
+}
+
+/// What the database answers is lost, a commit's success among it, and then the connections.
+async fn mute(replica: &Replica, receipts: &Receipts) {
+    replica.proxy.swallow(&[Way::Answered]);
+    receipts.more(10).await;
+    replica.proxy.swallow(&[]);
+    replica.proxy.cut();
+    receipts.more(5).await;
+}
+
+/// A commit whose question or answer is cut off at some byte.
+async fn cut(replica: &Replica, way: Way, bytes: u64, receipts: &Receipts) {
+    replica.proxy.cut_after(way, u32::try_from(bytes).expect("small"));
+    receipts.more(15).await;
+    replica.proxy.mend();
 }

@@ -1,8 +1,7 @@
-//! An SQLite file whose disk is full, that another process holds, or that lost its last pages.
+//! An SQLite file whose disk is full, or that another process holds.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indelible_client::Client;
 use sqlx::Connection as _;
@@ -76,76 +75,4 @@ async fn a_file_that_another_process_holds_stops_writes_and_not_reads() {
     receipts.finish(writers).await;
     receipts.attempt(BY_HAND, &client).await.expect("it is answered at last");
     receipts.hold(&client).await;
-}
-
-/// SQLite takes a write-ahead log that ends early for one that was never written further: the
-/// last rounds are gone without a word. The last checkpoint outside knows better.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_truncated_write_ahead_log_is_noticed() {
-    let site = Site::on("sqlite");
-    let process = site.start(&[]);
-    let (client, receipts) = collect(&process).await;
-    for n in 0..40 {
-        receipts.attempt(n, &client).await.expect("it works");
-    }
-    let kept = site.data.path().join("last-checkpoint");
-    let begun = Instant::now();
-    while !std::fs::read_to_string(&kept).expect("a note").contains("\n40\n") {
-        assert!(begun.elapsed() < LIMIT, "the guard does not follow");
-    }
-    process.kill();
-
-    let files = Files::save(&site.data.path().join("log.sqlite"));
-    files.shorten(2);
-    let process = site.start(&[]);
-    assert!(process.sealed().contains("this log has already signed a tree of 40"));
-    let refused = receipts.attempt(1_000, &self::client(&process.url, LIMIT)).await;
-    assert_eq!(refused, Err(Some(503)));
-    drop(process);
-
-    // Nothing of it is left, not even the log's name.
-    files.put_back();
-    files.shorten(usize::MAX);
-    let refusal = site.refusal(&[]);
-    assert!(refusal.contains("the database holds no log"), "{refusal}");
-
-    // Whoever finds the rest again loses nothing.
-    files.put_back();
-    let process = site.start(&[]);
-    receipts.hold(&self::client(&process.url, LIMIT)).await;
-}
-
-/// The database as a crash left it.
-struct Files {
-    path: PathBuf,
-    database: Vec<u8>,
-    wal: Vec<u8>,
-}
-
-impl Files {
-    fn save(path: &Path) -> Self {
-        let files = Self { path: path.to_owned(), database: Vec::new(), wal: Vec::new() };
-        let database = std::fs::read(path).expect("the database");
-        let wal = std::fs::read(files.beside("-wal")).expect("the write-ahead log");
-        Self { database, wal, ..files }
-    }
-
-    fn put_back(&self) {
-        // A start may have taken them away.
-        let _ = std::fs::remove_file(self.beside("-shm"));
-        std::fs::write(&self.path, &self.database).expect("it is written");
-        std::fs::write(self.beside("-wal"), &self.wal).expect("it is written");
-    }
-
-    /// Leaves one part in so many of the write-ahead log.
-    fn shorten(&self, parts: usize) {
-        let wal = std::fs::File::options().write(true).open(self.beside("-wal")).expect("it opens");
-        wal.set_len((self.wal.len() / parts) as u64).expect("it is shortened");
-    }
-
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    }
 }

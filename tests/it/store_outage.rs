@@ -146,7 +146,7 @@ async fn a_round_that_is_shot_at_is_whole_or_nothing() {
     store.commit(&batch).await.unwrap();
 }
 
-async fn either(
+pub(crate) async fn either(
     db: &TestDb,
     store: &dyn Store,
     old: &Head,
@@ -164,7 +164,7 @@ async fn either(
 }
 
 /// Ends the session that runs a round, once it is in the given state.
-async fn shoot_writer(db: &TestDb, condition: &str) {
+pub(crate) async fn shoot_writer(db: &TestDb, condition: &str) {
     let mut gun = PgConnection::connect(db.url()).await.unwrap();
     let shot = format!(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

@@ -78,6 +78,19 @@ pub(super) fn statement(
         .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..]))))
 }
 
+/// What the row says about the round.
+pub(super) fn judge(batch: &Batch, written: &[(i64, i64)]) -> Result<(), StoreError> {
+    match written {
+        [(1, entries)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
+        [(0, 0)] => Err(StoreError::Conflict),
+        other => Err(StoreError::Corrupt(format!(
+            "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or \
+             trigger?",
+            batch.entries.len()
+        ))),
+    }
+}
+
 fn digest(entry: &NewEntry) -> Option<&[u8]> {
     entry.attestation.as_ref().map(|kept| &kept.digest[..])
 }

@@ -9,13 +9,14 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::session::store_error;
+use super::wal::Wal;
 use crate::store::{Attestation, Batch, Head, Identity, NewEntry, StoreError, rows};
 
 /// Rows in one statement; times five columns it stays far under SQLite's limit of
 /// 32,766 parameters, and beyond it nothing is gained.
 const MOST_ROWS: usize = 512;
 
-type Round = Transaction<'static, Sqlite>;
+pub(super) type Round = Transaction<'static, Sqlite>;
 
 /// Cuts rows into pieces of 512, then of smaller powers of two.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -60,8 +61,21 @@ pub(super) async fn born(
     first.execute(&mut **round).await.map(drop).map_err(store_error)
 }
 
+/// Writes the whole batch behind the fence, commits, and makes sure that it will stay.
+pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
+    wal.check()?;
+    moved(&mut round, batch).await?;
+    new_entries(&mut round, batch).await?;
+    new_keys(&mut round, batch).await?;
+    new_attestations(&mut round, batch).await?;
+    new_tiles(&mut round, batch).await?;
+    let before = wal.before_commit()?;
+    round.commit().await.map_err(store_error)?;
+    wal.after_commit(before)
+}
+
 /// The fence.
-pub(super) async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     let (old_size, old_root) = batch.old;
     let query = sqlx::query(
         "UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
@@ -79,7 +93,7 @@ pub(super) async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreE
     }
 }
 
-pub(super) async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     let numbered = numbered(batch)?;
     for piece in pieces(&numbered) {
         let mut query = QueryBuilder::new(
@@ -97,7 +111,7 @@ pub(super) async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), 
     Ok(())
 }
 
-pub(super) async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     let keys: Vec<(&[u8; 32], i64)> = numbered(batch)?
         .into_iter()
         .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (key, idx)))
@@ -112,7 +126,7 @@ pub(super) async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), Sto
     Ok(())
 }
 
-pub(super) async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     let kept: Vec<&Attestation> =
         batch.entries.iter().filter_map(|entry| entry.attestation.as_ref()).collect();
     for piece in pieces(&kept) {
@@ -126,7 +140,7 @@ pub(super) async fn new_attestations(round: &mut Round, batch: &Batch) -> Result
     Ok(())
 }
 
-pub(super) async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     let tiles: Vec<(u8, i64, &[u8])> = batch
         .tiles
         .iter()

@@ -95,6 +95,10 @@ impl TestDb {
         }
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.place(), Place::Postgres { .. })
+    }
+
     /// The URL, on Postgres.
     pub(crate) fn url(&self) -> &str {
         match self.place() {

@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use indelible::store::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry};
+use indelible::store::{
+    Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+};
 use tlog::{Hash, TileId};
 use tokio::sync::watch;
 
@@ -20,13 +23,15 @@ pub(crate) enum Fault {
     Conflict,
 }
 
-/// A method of [`Store`].
+/// A method of [`Store`]. Within a [`Turn`] the same names count, and [`Method::Head`] when
+/// it settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Method {
     Load,
     Create,
     Head,
     Commit,
+    Turn,
     FindLeaves,
     Entry,
     LeafHashes,
@@ -39,8 +44,21 @@ pub(crate) enum Method {
 /// A database that passes calls on to another one until a planned fault.
 pub(crate) struct FaultyStore {
     inner: Arc<dyn Store>,
+    faults: Arc<Faults>,
+}
+
+/// A turn of such a database.
+struct FaultyTurn {
+    inner: Box<dyn Turn>,
+    faults: Arc<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
     plan: Mutex<Plan>,
     held: watch::Sender<HashSet<Method>>,
+    /// How much longer each call takes.
+    distance: Mutex<Duration>,
 }
 
 #[derive(Default)]
@@ -56,35 +74,42 @@ struct Planned(Method, Fault);
 impl FaultyStore {
     /// Without faults yet.
     pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Mutex::default(), held: watch::Sender::default() })
+        Arc::new(Self { inner, faults: Arc::default() })
     }
 
     /// Breaks the n-th call of a method from now on; the next one is number 1.
     pub(crate) fn fail(&self, method: Method, nth: usize, fault: Fault) {
-        let mut plan = self.plan.lock().expect("the plan");
+        let mut plan = self.faults.plan.lock().expect("the plan");
         let done = plan.calls.get(&method).copied().unwrap_or_default();
         plan.faults.insert((method, done + nth), fault);
     }
 
+    /// Puts the database farther away: each call takes so much longer.
+    pub(crate) fn move_away(&self, distance: Duration) {
+        *self.faults.distance.lock().expect("the distance") = distance;
+    }
+
     /// Lets calls of a method wait, from now until [`Self::release`].
     pub(crate) fn hold(&self, method: Method) {
-        self.held.send_modify(|held| {
+        self.faults.held.send_modify(|held| {
             held.insert(method);
         });
     }
 
     /// Lets held calls go on.
     pub(crate) fn release(&self, method: Method) {
-        self.held.send_modify(|held| {
+        self.faults.held.send_modify(|held| {
             held.remove(&method);
         });
     }
 
     /// Calls of a method so far.
     pub(crate) fn calls(&self, method: Method) -> usize {
-        self.plan.lock().expect("the plan").calls.get(&method).copied().unwrap_or_default()
+        self.faults.plan.lock().expect("the plan").calls.get(&method).copied().unwrap_or_default()
     }
+}
 
+impl Faults {
     fn next(&self, method: Method) -> Option<Fault> {
         let mut plan = self.plan.lock().expect("the plan");
         let call = plan.calls.entry(method).or_default();
@@ -101,6 +126,10 @@ impl FaultyStore {
         let mut held = self.held.subscribe();
         // The sender is in this store.
         let _ = held.wait_for(|held| !held.contains(&method)).await;
+        let distance = *self.distance.lock().expect("the distance");
+        if !distance.is_zero() {
+            tokio::time::sleep(distance).await;
+        }
         let Some(fault) = self.next(method) else {
             return call.await;
         };
@@ -117,54 +146,82 @@ impl FaultyStore {
 #[async_trait]
 impl Store for FaultyStore {
     async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError> {
-        self.pass(Method::Load, self.inner.load()).await
+        self.faults.pass(Method::Load, self.inner.load()).await
     }
 
     async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
-        self.pass(Method::Create, self.inner.create(identity, head)).await
+        self.faults.pass(Method::Create, self.inner.create(identity, head)).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.pass(Method::Head, self.inner.head()).await
+        self.faults.pass(Method::Head, self.inner.head()).await
     }
 
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.pass(Method::Head, self.inner.settled_head()).await
+        self.faults.pass(Method::Head, self.inner.settled_head()).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.pass(Method::Commit, self.inner.commit(batch)).await
+        self.faults.pass(Method::Commit, self.inner.commit(batch)).await
+    }
+
+    async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
+        let inner = self.faults.pass(Method::Turn, self.inner.turn()).await?;
+        Ok(Box::new(FaultyTurn { inner, faults: Arc::clone(&self.faults) }))
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        self.pass(Method::FindLeaves, self.inner.find_leaves(leaves)).await
+        self.faults.pass(Method::FindLeaves, self.inner.find_leaves(leaves)).await
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
-        self.pass(Method::Entry, self.inner.entry(key)).await
+        self.faults.pass(Method::Entry, self.inner.entry(key)).await
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-        self.pass(Method::LeafHashes, self.inner.leaf_hashes(start, count)).await
+        self.faults.pass(Method::LeafHashes, self.inner.leaf_hashes(start, count)).await
     }
 
     async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
-        self.pass(Method::Entries, self.inner.entries(start, count)).await
+        self.faults.pass(Method::Entries, self.inner.entries(start, count)).await
     }
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
-        self.pass(Method::Tiles, self.inner.tiles(ids)).await
+        self.faults.pass(Method::Tiles, self.inner.tiles(ids)).await
     }
 
     async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-        self.pass(Method::Search, self.inner.search(keys)).await
+        self.faults.pass(Method::Search, self.inner.search(keys)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.pass(Method::Ping, self.inner.ping()).await
+        self.faults.pass(Method::Ping, self.inner.ping()).await
     }
 
     async fn close(&self) {
         self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl Turn for FaultyTurn {
+    fn head(&self) -> &Head {
+        self.inner.head()
+    }
+
+    async fn leaf_hashes(&mut self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+        self.faults.pass(Method::LeafHashes, self.inner.leaf_hashes(start, count)).await
+    }
+
+    async fn find_leaves(&mut self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
+        self.faults.pass(Method::FindLeaves, self.inner.find_leaves(leaves)).await
+    }
+
+    async fn commit(self: Box<Self>, batch: &Batch) -> Result<(), StoreError> {
+        self.faults.pass(Method::Commit, self.inner.commit(batch)).await
+    }
+
+    async fn settle(self: Box<Self>) -> Result<(), StoreError> {
+        self.faults.pass(Method::Head, self.inner.settle()).await
     }
 }

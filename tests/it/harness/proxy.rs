@@ -1,6 +1,6 @@
-//! A wire between server and Postgres that can be cut, at any byte.
+//! A wire between server and Postgres that can be cut, at any byte, or fall silent.
 
-use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,6 +37,8 @@ struct Wire {
     asked: AtomicI64,
     answered: AtomicI64,
     cuts: AtomicU64,
+    /// Whether bytes vanish, per way.
+    silent: [AtomicBool; 2],
     connections: Mutex<Vec<AbortHandle>>,
 }
 
@@ -50,6 +52,7 @@ impl Proxy {
             asked: AtomicI64::new(NEVER),
             answered: AtomicI64::new(NEVER),
             cuts: AtomicU64::new(0),
+            silent: Default::default(),
             connections: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&wire))).abort_handle();
@@ -78,6 +81,14 @@ impl Proxy {
     /// Planned cuts that came.
     pub(crate) fn cuts(&self) -> u64 {
         self.wire.cuts.load(Ordering::SeqCst)
+    }
+
+    /// From now on bytes that go these ways vanish, and no connection ends. One that lost
+    /// any stays so; new ones are whole again after `swallow(&[])`.
+    pub(crate) fn swallow(&self, ways: &[Way]) {
+        for way in [Way::Asked, Way::Answered] {
+            self.wire.silent[way as usize].store(ways.contains(&way), Ordering::SeqCst);
+        }
     }
 
     /// Cuts everything now.
@@ -142,7 +153,7 @@ async fn pass(server: TcpStream, wire: Arc<Wire>) {
     let Ok(postgres) = TcpStream::connect(("127.0.0.1", target)).await else { return };
     let (from_server, to_server) = server.into_split();
     let (from_postgres, to_postgres) = postgres.into_split();
-    let commits = std::sync::atomic::AtomicBool::new(false);
+    let commits = AtomicBool::new(false);
     tokio::select! {
         () = one_way(from_server, to_postgres, &wire, Way::Asked, &commits) => {}
         () = one_way(from_postgres, to_server, &wire, Way::Answered, &commits) => {}
@@ -154,12 +165,21 @@ async fn one_way(
     mut to: OwnedWriteHalf,
     wire: &Wire,
     way: Way,
-    commits: &std::sync::atomic::AtomicBool,
+    commits: &AtomicBool,
 ) {
     let mut piece = vec![0; 16 << 10];
+    let mut lost = false;
     while let Ok(count) = from.read(&mut piece).await {
+        lost = lost || wire.silent[way as usize].load(Ordering::SeqCst);
+        if lost && count == 0 {
+            // Nor does the other end learn that this one is gone.
+            return std::future::pending().await;
+        }
         if count == 0 {
             return;
+        }
+        if lost {
+            continue;
         }
         let bytes = &piece[..count];
         if way == Way::Asked && bytes.windows(ROUND.len()).any(|window| window == ROUND) {

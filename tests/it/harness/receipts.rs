@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use indelible_client::verify::{LogKey, verify_checkpoint, verify_entry};
 use indelible_client::{Client, ClientError, Uploaded};
+use tlog::{Hash, verify_consistency};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wire::{LogEntry, SearchIndex};
+use wire::{LogEntry, LogInfo, SearchIndex};
 
 use super::evidence::{digest, hashedrekord};
 
@@ -224,6 +225,21 @@ impl Receipts {
         let mut leaves: Vec<_> = answered.into_values().map(|r| (r.index, r.body)).collect();
         leaves.sort_unstable();
         self.hold_heads(&leaves);
+        self.hold_proofs(server, &info).await;
+    }
+
+    /// The server proves that its tree continues every checkpoint.
+    async fn hold_proofs(&self, server: &Client, info: &LogInfo) {
+        let heads = self.heads.lock().expect("the list").clone();
+        let last = info.root_hash.parse().expect("a root");
+        for (size, note) in heads.range(1..) {
+            let head = verify_checkpoint(note, &self.key).expect("it was verified");
+            let proof = server.consistency_proof(*size, info.tree_size, None).await;
+            let hashes = proof.expect("a proof").hashes;
+            let hashes: Vec<Hash> = hashes.iter().map(|h| h.parse().expect("a hash")).collect();
+            verify_consistency(*size, info.tree_size, &head.root, &last, &hashes)
+                .unwrap_or_else(|error| panic!("the checkpoint of size {size}: {error}"));
+        }
     }
 
     async fn hold_each(&self, numbers: &[u64], server: &Client) {
@@ -248,7 +264,7 @@ impl Receipts {
             }
             if let Some((index, body)) = leaves.get(size as usize) {
                 assert_eq!(*index, size, "indexes are dense");
-                edge.append(tlog::Hash::leaf(body), &mut completed);
+                edge.append(Hash::leaf(body), &mut completed);
             }
         }
         assert_eq!(held, heads.len(), "a checkpoint is larger than the log");

@@ -1,0 +1,78 @@
+//! A turn on Postgres: a transaction that has locked the head row.
+//!
+//! Every round takes this lock, so whoever asks for it stands in line with the rounds, and
+//! those that come later wait behind it. An advisory lock would be a second thing to
+//! agree on, which rounds without a turn would have to take as well, and which would not
+//! be the fence. (Postgres wakes one waiter at a time, but does not promise that nobody
+//! overtakes it in that moment; who does must have read, hashed and signed in the time that a
+//! process takes to wake up.)
+//!
+//! The lock is held while this process computes. Should it be stopped then, Postgres ends its
+//! session after a second of silence and takes everything back.
+
+use async_trait::async_trait;
+use sqlx::FromRow as _;
+use sqlx::postgres::PgPool;
+use tlog::Hash;
+
+use super::lent::Lent;
+use super::session::{ANSWER, TURN, store_error};
+use super::{leaves, round};
+use crate::store::rows::{self, HeadRow};
+use crate::store::{Batch, Head, StoreError, Turn};
+
+/// One message, so that the time to wait for is that of the lock.
+const TAKE: &str = "
+    BEGIN;
+    SET LOCAL idle_in_transaction_session_timeout = '1s';
+    SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE";
+
+pub(super) struct PostgresTurn {
+    /// In a transaction; dropped in it, it is closed, and nothing is left to the next one.
+    writer: Lent,
+    head: Head,
+}
+
+/// Locks the head on the writing connection.
+pub(super) async fn take(writer: &PgPool) -> Result<Box<dyn Turn>, StoreError> {
+    let mut writer = Lent::from(writer).await?;
+    let rows = writer.begin(TURN, TAKE).await?;
+    let rows: Result<Vec<HeadRow>, _> = rows.iter().map(HeadRow::from_row).collect();
+    let head = rows::only_head(rows.map_err(store_error)?)?;
+    Ok(Box::new(PostgresTurn { writer, head }))
+}
+
+#[async_trait]
+impl Turn for PostgresTurn {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    async fn leaf_hashes(&mut self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+        let (start, query) = leaves::between(start, count);
+        rows::dense_leaves(start, self.writer.fetch(ANSWER, query).await?)
+    }
+
+    async fn find_leaves(&mut self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
+        let found = self.writer.fetch(ANSWER, leaves::known(leaves)).await?;
+        found.into_iter().map(rows::found).collect()
+    }
+
+    async fn commit(mut self: Box<Self>, batch: &Batch) -> Result<(), StoreError> {
+        batch.check()?;
+        let written = self.writer.fetch(ANSWER, round::statement(batch)?).await?;
+        match round::judge(batch, &written) {
+            Ok(()) => self.writer.end(ANSWER, "COMMIT").await,
+            Err(StoreError::Conflict) => {
+                self.writer.end(ANSWER, "ROLLBACK").await?;
+                Err(StoreError::Conflict)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The lock is written to the log, see [`PostgresStore::settled_head`](super::PostgresStore).
+    async fn settle(self: Box<Self>) -> Result<(), StoreError> {
+        self.writer.end(ANSWER, "COMMIT").await
+    }
+}
