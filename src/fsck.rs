@@ -34,7 +34,7 @@ pub use finding::{Finding, Subject};
 pub use meter::Meter;
 pub use state::StateError;
 
-use crate::last_checkpoint::LastCheckpoint;
+use crate::last_checkpoint::{Place, PlaceName};
 use crate::log::{GuardError, Seen};
 use crate::signer::LogKey;
 use crate::store::{Audit, StoreError};
@@ -107,16 +107,23 @@ pub enum FsckError {
 pub async fn run(
     store: &dyn Audit,
     key: &LogKey,
-    last_checkpoint: Option<&LastCheckpoint>,
+    last_checkpoint: &[Place],
     options: &Options,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Report, FsckError> {
-    // Before the head: a live server writes the file behind its commits.
-    let seen = last_checkpoint.map(|file| Seen::read(file, key));
+    // Before the head: a live server writes the notes behind its commits.
+    let mut notes = Vec::with_capacity(last_checkpoint.len());
+    for place in last_checkpoint {
+        notes.push((place_column(&place.name()), Seen::read(place, key).await));
+    }
     let (identity, head) = store.load().await?.ok_or(FsckError::NoLog)?;
     let mut findings = Vec::new();
     let target = head::check(&identity, &head, key, &mut findings);
-    let seen = seen.and_then(|seen| believable(seen, target, &mut findings));
+    let seen = notes.into_iter().filter_map(|(column, seen)| {
+        let seen = believable(column, seen, target, &mut findings)?;
+        Some((column, seen))
+    });
+    let seen = seen.collect();
     let state = match options.resume {
         true => State::load(&options.state, identity.tree_id)?,
         false => None,
@@ -177,22 +184,31 @@ async fn walk(
     }
 }
 
-/// What the checkpoint outside the database says, if it can be believed.
+/// What a finding calls the place of a note.
+fn place_column(place: &PlaceName) -> &'static str {
+    match place {
+        PlaceName::File(_) => "the last-checkpoint file",
+        PlaceName::Http(_) | PlaceName::S3(_) => "the last-checkpoint URL",
+    }
+}
+
+/// What a checkpoint outside the database says, if it can be believed.
 fn believable(
+    column: &'static str,
     seen: Result<Option<Seen>, GuardError>,
     target: Seen,
     findings: &mut Vec<Finding>,
 ) -> Option<Seen> {
     match seen {
         Ok(Some(seen)) if seen.size > target.size => {
-            let expected = format!("the {} leaves of the last checkpoint at least", seen.size);
+            let expected = format!("the {} leaves of {column} at least", seen.size);
             findings.push(Finding::log("head.size", expected, target.size.to_string()));
             None
         }
         Ok(seen) => seen,
         Err(error) => {
             let expected = "a checkpoint that this log signed";
-            findings.push(Finding::log("the last-checkpoint file", expected, error.to_string()));
+            findings.push(Finding::log(column, expected, error.to_string()));
             None
         }
     }

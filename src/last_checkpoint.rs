@@ -1,120 +1,145 @@
 //! The last signed checkpoint, kept outside the database.
 //!
-//! Border: one file with one signed note. What the note means for the log is
+//! Border: places that hold one signed note each, a file or an object behind a
+//! URL, and how a note gets there and back. What the note means for the log is
 //! judged in [`crate::log`]; when it is written is decided there, too.
 //!
 //! A database can be replaced by an older copy of itself in one careless minute,
-//! and nothing inside it can tell. This file can: it is not part of the
-//! database's backup, so it remembers how far the log had come.
+//! and nothing inside it can tell. These places can: they are not part of the
+//! database's backup, so they remember how far the log had come. The file is lost
+//! with its machine; what is behind a URL is not.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+mod access;
+mod address;
+mod file;
+mod place;
+mod remote;
 
-use crate::durable;
+use std::path::PathBuf;
 
-/// No note of this log comes near; more is never read.
-const MAX_BYTES: u64 = 1 << 20;
+pub use access::{Access, Token};
+pub use address::AddressError;
+pub use file::NoteFile;
+pub use place::{Cause, PlaceError, PlaceName};
+pub use remote::Remote;
+pub use rusty_s3::Credentials;
 
-/// The file system refused, or the file holds no text.
-#[derive(Debug, thiserror::Error)]
-#[error("the last checkpoint in {path}: {source}")]
-pub struct FileError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+/// No note of this log comes near; more is never read. In bytes.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Where the last signed checkpoint is kept. Clones name the same place.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A file of this machine.
+    File(NoteFile),
+    /// An object behind a URL.
+    Remote(Remote),
 }
 
-/// Where the last signed checkpoint is kept. Clones name the same file.
+/// A note as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastCheckpoint(PathBuf);
+pub struct Kept {
+    /// The signed note.
+    pub note: String,
+    /// Its strong entity tag (RFC 9110 section 8.8.3), where the place has such.
+    tag: Option<String>,
+}
 
-impl LastCheckpoint {
-    /// In this file, whose folder must exist when it is written.
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The note is there, durably as far as the place promises.
+    Done,
+    /// Nothing was written: since it was read, somebody else wrote the place.
+    Overtaken,
+}
+
+impl Place {
+    /// A file, whose folder must exist when it is written.
     #[must_use]
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::File(NoteFile::at(path))
     }
 
-    /// The file.
+    /// What people call it; without anything secret.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
+    pub fn name(&self) -> PlaceName {
+        match self {
+            Self::File(file) => file.name(),
+            Self::Remote(remote) => remote.name().clone(),
+        }
     }
 
-    /// The note, or `None` when there is no file.
+    /// The note, or `None` when there is none yet.
     ///
     /// # Errors
-    /// [`FileError`], also when the file is larger than 1 MiB or not UTF-8.
-    pub fn read(&self) -> Result<Option<String>, FileError> {
-        let mut note = String::new();
-        let read =
-            File::open(&self.0).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut note));
-        match read {
-            Ok(bytes) if bytes as u64 > MAX_BYTES => {
-                Err(self.failed(io::Error::other(format!("it has more than {MAX_BYTES} bytes"))))
+    /// [`PlaceError`], also when it is larger than 1 MiB or not UTF-8.
+    pub async fn read(&self) -> Result<Option<Kept>, PlaceError> {
+        match self {
+            Self::File(file) => {
+                let note = off_thread(file, NoteFile::read).await?;
+                Ok(note.map(|note| Kept { note, tag: None }))
             }
-            Ok(_) => Ok(Some(note)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(error)),
+            Self::Remote(remote) => remote.read().await,
         }
     }
 
-    /// Replaces the note, durably (fsync of file and folder). Blocks.
+    /// Puts the note in the place of what was read there (`None`: of nothing).
+    ///
+    /// A place that can compare takes it only if that is still so. A file cannot,
+    /// and neither can a server without entity tags: there the last writer wins.
     ///
     /// # Errors
-    /// [`FileError`]; the former note is then still there.
-    pub fn write(&self, note: &str) -> Result<(), FileError> {
-        durable::replace(&self.0, note.as_bytes()).map_err(|error| self.failed(error))
-    }
-
-    /// Moves the file away under a name that says when (Unix seconds), so that
-    /// what it proves is not lost. `None` when there is no file.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn set_aside(&self, now: i64) -> Result<Option<PathBuf>, FileError> {
-        let mut name = self.0.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".set-aside-{now}"));
-        let aside = self.0.with_file_name(name);
-        match fs::rename(&self.0, &aside).and_then(|()| durable::sync_folder(&self.0)) {
-            Ok(()) => Ok(Some(aside)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(error)),
+    /// [`PlaceError`]; whether the note was written is then unknown for a
+    /// [`Place::Remote`]. The former note of a file is still there.
+    pub async fn write(&self, note: &str, over: Option<&Kept>) -> Result<Written, PlaceError> {
+        match self {
+            Self::File(file) => {
+                let note = note.to_owned();
+                off_thread(file, move |file| file.write(&note)).await?;
+                Ok(Written::Done)
+            }
+            Self::Remote(remote) => remote.write(note, over).await,
         }
     }
 
-    fn failed(&self, source: io::Error) -> FileError {
-        FileError { path: self.0.clone(), source }
+    /// Moves the note to another name that says when (`now`, in Unix seconds), so
+    /// that what it proves is not lost, and puts `next`, if any, in its place.
+    /// `None` when there was no note.
+    ///
+    /// # Errors
+    /// [`PlaceError`]; the former note is then under one of its names at least.
+    pub async fn set_aside(
+        &self,
+        now: i64,
+        next: Option<&str>,
+    ) -> Result<Option<PlaceName>, PlaceError> {
+        match self {
+            Self::File(file) => {
+                let next = next.map(str::to_owned);
+                let aside = move |file: &NoteFile| file.set_aside(now, next.as_deref());
+                Ok(off_thread(file, aside).await?.map(PlaceName::File))
+            }
+            Self::Remote(remote) => remote.set_aside(now, next).await,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_is_kept_and_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let kept = LastCheckpoint::at(folder.path().join("last-checkpoint"));
-        assert_eq!(kept.read().unwrap(), None);
-        assert_eq!(kept.set_aside(7).unwrap(), None);
-        kept.write("a note\n").unwrap();
-        assert_eq!(kept.read().unwrap().as_deref(), Some("a note\n"));
-        let aside = kept.set_aside(7).unwrap().unwrap();
-        assert_eq!(fs::read_to_string(aside).unwrap(), "a note\n");
-        assert_eq!(kept.read().unwrap(), None);
+/// A disk may take its time, and the threads that serve must not wait for it.
+async fn off_thread<T: Send + 'static>(
+    file: &NoteFile,
+    work: impl FnOnce(&NoteFile) -> Result<T, PlaceError> + Send + 'static,
+) -> Result<T, PlaceError> {
+    let (file, name) = (file.clone(), file.name());
+    match tokio::task::spawn_blocking(move || work(&file)).await {
+        Ok(done) => done,
+        // The panic hook has reported it.
+        Err(panicked) => {
+            Err(PlaceError { place: name, cause: std::io::Error::other(panicked).into() })
+        }
     }
+}
 
-    #[test]
-    fn no_more_than_a_note_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("last-checkpoint");
-        let kept = LastCheckpoint::at(&path);
-        File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert!(kept.read().unwrap_err().to_string().contains("bytes"));
-        fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert!(kept.read().unwrap_err().to_string().contains("last-checkpoint"));
-    }
+fn set_aside_suffix(now: i64) -> String {
+    format!(".set-aside-{now}")
 }

@@ -91,16 +91,14 @@ struct Inner {
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     /// Why nothing may be added, if so; then there is no sequencer.
     sealed: Option<Arc<Sealed>>,
-    /// Stops and awaits the task that keeps the last checkpoint, if there is one.
-    keeper: tokio::sync::Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    /// Stops and awaits the tasks that keep the last checkpoint, one for each place.
+    keepers: tokio::sync::Mutex<Vec<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 /// What the restore guard does while the log is open.
 enum Guard {
-    /// The operator switched it off.
-    Off,
-    /// It follows the head.
-    Keeps(Keeper),
+    /// It follows the head in so many places; none when the operator switched it off.
+    Keeps(Vec<Keeper>),
     /// It found that the database went back.
     Sealed(Sealed),
 }
@@ -127,13 +125,12 @@ impl Log {
     fn start(
         store: Arc<dyn Store>,
         key: Arc<LogKey>,
-        identity: Identity,
+        identity: Arc<Identity>,
         tree: Arc<Tree>,
         options: Options,
         clock: Clock,
         guard: Guard,
     ) -> Self {
-        let identity = Arc::new(identity);
         let (queue, waiting) = mpsc::channel(options.max_queue);
         let sequencer = Sequencer {
             store: Arc::clone(&store),
@@ -147,14 +144,14 @@ impl Log {
             expects_duplicates: false,
             expects_company: false,
         };
-        let (sealed, keeper) = match guard {
-            Guard::Off => (None, None),
-            Guard::Keeps(keeper) => {
-                let (stop, stopped) = oneshot::channel();
-                (None, Some((stop, tokio::spawn(keeper.run(stopped)))))
-            }
-            Guard::Sealed(sealed) => (Some(Arc::new(sealed)), None),
+        let (sealed, keepers) = match guard {
+            Guard::Keeps(keepers) => (None, keepers),
+            Guard::Sealed(sealed) => (Some(Arc::new(sealed)), Vec::new()),
         };
+        let keepers = keepers.into_iter().map(|keeper| {
+            let (stop, stopped) = oneshot::channel();
+            (stop, tokio::spawn(keeper.run(stopped)))
+        });
         // A sealed log has nobody who could sign.
         let running = sealed.is_none().then(|| tokio::spawn(sequencer.run(waiting)));
         Self(Arc::new(Inner {
@@ -168,7 +165,7 @@ impl Log {
             options,
             sequencer: tokio::sync::Mutex::new(running),
             sealed,
-            keeper: tokio::sync::Mutex::new(keeper),
+            keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
     }
 
@@ -390,8 +387,11 @@ impl Log {
             // A panic of the sequencer was reported by the panic hook.
             let _ = running.await;
         }
-        if let Some((stop, keeping)) = self.0.keeper.lock().await.take() {
-            drop(stop);
+        let keepers = std::mem::take(&mut *self.0.keepers.lock().await);
+        // All of them at a time: one may wait for a server that does not answer.
+        let (stops, keeping): (Vec<_>, Vec<_>) = keepers.into_iter().unzip();
+        drop(stops);
+        for keeping in keeping {
             let _ = keeping.await;
         }
         self.0.store.close().await;

@@ -68,7 +68,11 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     let app = App {
         log: log.clone(),
-        verifier: Verifier::new(settings.policy(), settings.verify_threads(), Arc::new(unix_now)),
+        verifier: Verifier::new(
+            settings.evidence.policy(),
+            settings.work.verify_threads(),
+            Arc::new(unix_now),
+        ),
         limits: settings.load.http_limits(),
         endpoints,
         on_duplicate: settings.on_duplicate,
@@ -85,9 +89,9 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
     telemetry::init(settings.log_format, &settings.log_filter)?;
     let (store, key) = open_existing(settings).await?;
     let mut meter = Meter::start();
-    let file = settings.last_checkpoint();
+    let places = settings.guard.places(&settings.database.data_dir)?;
     let mut show = |progress| meter.show(progress);
-    let report = fsck::run(&*store, &key, file.as_ref(), &args.options(), &mut show).await;
+    let report = fsck::run(&*store, &key, &places, &args.options(), &mut show).await;
     meter.finish();
     store.close().await;
     let report = report?;
@@ -111,25 +115,31 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
 
 async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
     telemetry::init(settings.log_format, &settings.log_filter)?;
-    let Some(file) = settings.last_checkpoint() else {
-        anyhow::bail!("there is nothing to accept: the last checkpoint is switched off");
-    };
+    let places = settings.guard.places(&settings.database.data_dir)?;
+    anyhow::ensure!(
+        !places.is_empty(),
+        "there is nothing to accept: the last checkpoint is switched off"
+    );
     let store = open_store(&settings.database).await?;
     let key = LogKey::load(
         &settings.key.path(&settings.database.data_dir),
         settings.key.passphrase()?.as_deref(),
     )?;
-    let accepted = log::accept_restore(store.clone(), key, &file, size, unix_now()).await;
+    let accepted = log::accept_restore(store.clone(), key, &places, size, unix_now()).await;
     store.close().await;
     match accepted? {
         Accepted::Nothing => {
             tracing::info!("nothing to accept: the database continues the last checkpoint");
         }
-        Accepted::SetAside(path) => tracing::warn!(
-            size,
-            former = %path.display(),
-            "accepted: the log continues from this database; the former checkpoint is kept"
-        ),
+        Accepted::SetAside(former) => {
+            for former in former {
+                tracing::warn!(
+                    size,
+                    %former,
+                    "accepted: the log continues from this database; the former checkpoint is kept"
+                );
+            }
+        }
         Accepted::OtherSize(there) => anyhow::bail!(
             "the database holds {there} entries, not {size}: nothing was done; give --size {there} \
              if this is the database that you mean"
@@ -157,9 +167,9 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
     let opening = Opening {
         hostname: settings.hostname.as_deref(),
         default_hostname: &indelible::config::machine_name(),
-        options: settings.log_options(),
+        options: settings.work.log_options(),
         clock: Arc::new(unix_now),
-        last_checkpoint: settings.last_checkpoint(),
+        last_checkpoint: settings.guard.places(&settings.database.data_dir)?,
     };
     let log = log::open_guarded(store, key, opening).await?;
     if let Some(sealed) = log.sealed() {

@@ -87,7 +87,7 @@ fn describe() {
     metrics::describe_gauge!("indelible_sealed", "1 while the restore guard refuses writes");
     metrics::describe_counter!(
         "indelible_failed_guard_writes",
-        "Times that the last checkpoint could not be kept outside the database"
+        "Times that the last checkpoint could not be kept outside the database, by target: file, http, s3"
     );
     metrics::describe_counter!(
         "indelible_limited_requests",

@@ -32,8 +32,8 @@ pub(super) struct Pass<'a> {
     store: &'a dyn Audit,
     /// What the entries must lead to.
     target: Seen,
-    /// A smaller tree that they must contain.
-    seen: Option<Seen>,
+    /// Smaller trees that they must contain, and where these are remembered.
+    seen: Vec<(&'static str, Seen)>,
     edge: Edge,
     /// Times of the two entries before.
     times: [i64; 2],
@@ -51,7 +51,7 @@ impl<'a> Pass<'a> {
     pub(super) fn new(
         store: &'a dyn Audit,
         target: Seen,
-        seen: Option<Seen>,
+        seen: Vec<(&'static str, Seen)>,
         state: State,
         findings: Vec<Finding>,
     ) -> Self {
@@ -209,16 +209,12 @@ impl<'a> Pass<'a> {
         for tile in completed {
             self.tile(&tile).await?;
         }
-        if let Some(seen) = self.seen.filter(|seen| seen.size == self.edge.size()) {
+        for &(column, seen) in self.seen.iter().filter(|(_, seen)| seen.size == self.edge.size()) {
             let root = self.edge.root();
             if root != seen.root && !self.untold {
                 let expected =
                     format!("root {} over {} leaves, as signed there", seen.root, seen.size);
-                self.findings.push(Finding::log(
-                    "the last-checkpoint file",
-                    expected,
-                    root.to_string(),
-                ));
+                self.findings.push(Finding::log(column, expected, root.to_string()));
             }
         }
         Ok(())

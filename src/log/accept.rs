@@ -3,49 +3,60 @@
 //! Border: the one place where a person overrules the guard. Nothing is signed
 //! here, and what the former checkpoint proves is kept.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::guard::{GuardError, read_note, went_back};
+use super::guard::{GuardError, PlacedNote, went_back};
 use super::open::{OpenError, check_identity, restore};
-use crate::last_checkpoint::LastCheckpoint;
+use super::tree::Tree;
+use crate::last_checkpoint::{Place, PlaceName};
 use crate::signer::LogKey;
-use crate::store::Store;
+use crate::store::{Identity, Store};
 
 /// What became of a deliberate acceptance.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// The database continues the last checkpoint: there was nothing to accept.
     Nothing,
-    /// The log continues from the database; the former note was moved here.
-    SetAside(PathBuf),
+    /// The log continues from the database; the former notes were moved here.
+    SetAside(Vec<PlaceName>),
     /// The database has another size than the operator named: nothing was done.
     OtherSize(u64),
 }
 
 /// Gives up what the last checkpoint remembers and the database has lost: sets
-/// the note aside and, unless the database is empty, writes its head instead.
+/// aside each note that does, and, unless the database is empty, writes its head
+/// instead.
 ///
 /// `size` is the number of leaves in the database, named by the operator so that
 /// nobody accepts another database than the one that was looked at; 0 for one
-/// without a log. `now` is in Unix seconds.
+/// without a log. `now` is in Unix seconds. When it fails half-way it may be called
+/// again: a place that was done then continues the database.
 ///
 /// # Errors
-/// [`OpenError`] when the database is not whole in itself.
+/// [`OpenError`] when the database is not whole in itself, or a place does not
+/// answer.
 pub async fn accept_restore(
     store: Arc<dyn Store>,
     key: LogKey,
-    file: &LastCheckpoint,
+    places: &[Place],
     size: u64,
     now: i64,
 ) -> Result<Accepted, OpenError> {
     let key = Arc::new(key);
-    let note = read_note(Some(file));
-    let set_aside = || file.set_aside(now).map_err(GuardError::File);
-    let accepted = |aside: Option<_>| aside.map_or(Accepted::Nothing, Accepted::SetAside);
+    // Before the head, as at a start; and none is moved unless all of them answered.
+    let mut notes = Vec::with_capacity(places.len());
+    for place in places {
+        match PlacedNote::read(place).await {
+            Ok(None) => {}
+            Ok(Some(note)) => notes.push((place, Some(note))),
+            // A file is moved as it is, without being read.
+            Err(_) if matches!(place, Place::File(_)) => notes.push((place, None)),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let Some((identity, head)) = store.load().await? else {
         return match size {
-            0 => Ok(accepted(set_aside()?)),
+            0 => set_aside(notes.into_iter().map(|(place, _)| place), now, None).await,
             _ => Ok(Accepted::OtherSize(0)),
         };
     };
@@ -55,15 +66,38 @@ pub async fn accept_restore(
     if head.size != size {
         return Ok(Accepted::OtherSize(head.size));
     }
-    // A note that cannot be read can be given up, too.
-    if let Ok(note) = note {
-        match went_back(note.as_ref(), &key, &identity, &tree).await {
-            Ok(None) => return Ok(Accepted::Nothing),
-            Ok(Some(_)) | Err(OpenError::Guard(_)) => {}
-            Err(error) => return Err(error),
+    let mut given_up = Vec::new();
+    for (place, note) in notes {
+        if !continues(note, &key, &identity, &tree).await? {
+            given_up.push(place);
         }
     }
-    let aside = set_aside()?;
-    file.write(&head.checkpoint).map_err(GuardError::File)?;
-    Ok(accepted(aside))
+    set_aside(given_up.into_iter(), now, Some(&head.checkpoint)).await
+}
+
+/// Whether the database continues the note; not when nobody can tell what it says.
+async fn continues(
+    note: Option<PlacedNote>,
+    key: &LogKey,
+    identity: &Identity,
+    tree: &Tree,
+) -> Result<bool, OpenError> {
+    let Some(note) = note else { return Ok(false) };
+    match went_back(&[note], key, identity, tree).await {
+        Ok(sealed) => Ok(sealed.is_none()),
+        Err(OpenError::Guard(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn set_aside(
+    places: impl Iterator<Item = &Place>,
+    now: i64,
+    next: Option<&str>,
+) -> Result<Accepted, OpenError> {
+    let mut aside = Vec::new();
+    for place in places {
+        aside.extend(place.set_aside(now, next).await.map_err(GuardError::Place)?);
+    }
+    Ok(if aside.is_empty() { Accepted::Nothing } else { Accepted::SetAside(aside) })
 }

@@ -1,21 +1,25 @@
 //! The restore guard: what this log has signed is never signed differently.
 //!
-//! Border: compares the database's head with a head that is known to have been
+//! Border: compares the database's head with heads that are known to have been
 //! signed before. It signs nothing, and it repairs nothing: a database that went
 //! back closes the log to writes until a person decides.
 //!
 //! The memory is twofold. While the process runs it is the published snapshot
-//! ([`super::tree::Tree::advance`]); across restarts it is the note in
-//! [`LastCheckpoint`], which [`super::keeper`] writes.
+//! ([`super::tree::Tree::advance`]); across restarts it is the notes in each
+//! [`Place`], which [`super::keeper`] writes.
 
-use std::path::PathBuf;
+mod refusal;
+
+use std::cmp::Reverse;
 
 use tlog::{Hash, ProofPlan, verify_consistency};
+
+pub use refusal::{GuardError, Sealed, WentBack};
 
 use super::ReadError;
 use super::open::OpenError;
 use super::tree::Tree;
-use crate::last_checkpoint::{FileError, LastCheckpoint};
+use crate::last_checkpoint::{Place, PlaceName};
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, StoreError};
 
@@ -26,87 +30,6 @@ pub struct Seen {
     pub size: u64,
     /// RFC 6962 root over them.
     pub root: Hash,
-}
-
-/// The database does not continue what was signed before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WentBack {
-    /// It has fewer leaves.
-    #[error(
-        "the database holds {found} leaves, but this log has already signed a tree of {seen}: \
-         it was restored from an older copy"
-    )]
-    Behind {
-        /// Leaves in the head signed before.
-        seen: u64,
-        /// Leaves in the database.
-        found: u64,
-    },
-    /// It has another tree.
-    #[error(
-        "two roots for the first {size} leaves: {found} in the database, {seen} signed before: \
-         the database took another course since then"
-    )]
-    OtherRoot {
-        /// Leaves under both roots.
-        size: u64,
-        /// The root signed before.
-        seen: Hash,
-        /// The root in the database.
-        found: Hash,
-    },
-}
-
-/// Why a log that can be read takes no entries.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{reason}. No entry is added, for a second history of one log would be proof against it; \
-     reading goes on. Restore a backup of the database that has at least the {} leaves of {file} \
-     and start again. If there is none, `indelible accept-restore --size {size}` continues from \
-     what is there; everybody who holds a later checkpoint will then see that the log forked",
-    .seen.size
-)]
-pub struct Sealed {
-    /// What is wrong with the database.
-    pub reason: WentBack,
-    /// The head signed before.
-    pub seen: Seen,
-    /// The file that remembers it.
-    pub file: String,
-    /// Leaves in the database.
-    pub size: u64,
-}
-
-/// Why the note outside the database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum GuardError {
-    /// It cannot be read or written.
-    #[error("{0}; give --last-checkpoint another file, or `off` to run without this guard")]
-    File(#[from] FileError),
-    /// It is no checkpoint under this log's key and origin.
-    #[error(
-        "{path} holds no checkpoint that this log signed ({what}): it is damaged, or belongs to \
-         another log. If the database is known to be whole, move the file away; the next start \
-         writes a new one"
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-    /// There is a note, but no log.
-    #[error(
-        "the database holds no log, but {path} says that this log has signed a tree of {size} \
-         leaves: name the right database with --database, or restore it from a backup. \
-         `indelible accept-restore --size 0` begins anew, which gives up all {size} leaves"
-    )]
-    Lost {
-        /// The file.
-        path: PathBuf,
-        /// Leaves in the head signed before.
-        size: u64,
-    },
 }
 
 impl From<&Head> for Seen {
@@ -161,63 +84,87 @@ impl Seen {
     /// Reads the note of a log with this key from outside its database.
     ///
     /// # Errors
-    /// [`GuardError::File`] and [`GuardError::Foreign`].
-    pub fn read(file: &LastCheckpoint, key: &LogKey) -> Result<Option<Self>, GuardError> {
-        let note = file.read()?;
-        note.map(|note| Self::parse(&note, file, key, None)).transpose()
+    /// [`GuardError::Place`] and [`GuardError::Foreign`].
+    pub async fn read(place: &Place, key: &LogKey) -> Result<Option<Self>, GuardError> {
+        let note = PlacedNote::read(place).await?;
+        note.map(|note| note.seen(key, None)).transpose()
+    }
+}
+
+/// A note with the place that it is from.
+pub(super) struct PlacedNote {
+    pub(super) place: PlaceName,
+    pub(super) note: String,
+}
+
+impl PlacedNote {
+    pub(super) async fn read(place: &Place) -> Result<Option<Self>, GuardError> {
+        let kept = place.read().await?;
+        Ok(kept.map(|kept| Self { place: place.name(), note: kept.note }))
     }
 
-    /// What a note from this file says. With an identity, its origin must be that
-    /// of the log.
-    pub(crate) fn parse(
-        note: &str,
-        file: &LastCheckpoint,
+    /// What it says. With an identity, its origin must be that of the log.
+    pub(super) fn seen(
+        &self,
         key: &LogKey,
         identity: Option<&Identity>,
-    ) -> Result<Self, GuardError> {
-        let foreign = |what| GuardError::Foreign { path: file.path().to_owned(), what };
-        let checkpoint = key.open_checkpoint(note).map_err(foreign)?;
+    ) -> Result<Seen, GuardError> {
+        let foreign = |what| GuardError::Foreign { place: self.place.clone(), what };
+        let checkpoint = key.open_checkpoint(&self.note).map_err(foreign)?;
         let origin = |log: &Identity| format!("{} - {}", log.hostname, log.tree_id);
         let other = identity.is_some_and(|log| origin(log) != checkpoint.origin);
         // A log that had signed nothing but its beginning is no loss, whatever its name.
         if other && checkpoint.size > 0 {
             return Err(foreign("its origin is that of another log with the same key"));
         }
-        Ok(Self { size: checkpoint.size, root: checkpoint.root })
+        Ok(Seen { size: checkpoint.size, root: checkpoint.root })
     }
 }
 
-/// A note with the file that it is from.
-pub(super) type FiledNote<'a> = (&'a LastCheckpoint, String);
+/// The notes that there are. One that cannot be read is not left out: it may be the
+/// one that remembers.
+pub(super) async fn read_notes(places: &[Place]) -> Result<Vec<PlacedNote>, GuardError> {
+    let mut notes = Vec::with_capacity(places.len());
+    for place in places {
+        notes.extend(PlacedNote::read(place).await?);
+    }
+    Ok(notes)
+}
 
-pub(super) fn read_note(
-    file: Option<&LastCheckpoint>,
-) -> Result<Option<FiledNote<'_>>, GuardError> {
-    let Some(file) = file else { return Ok(None) };
-    Ok(file.read()?.map(|note| (file, note)))
+/// What each of the notes says, the furthest first.
+fn all_seen<'a>(
+    notes: &'a [PlacedNote],
+    key: &LogKey,
+    identity: Option<&Identity>,
+) -> Result<Vec<(Seen, &'a PlaceName)>, GuardError> {
+    let seen = notes.iter().map(|note| Ok((note.seen(key, identity)?, &note.place)));
+    let mut seen = seen.collect::<Result<Vec<_>, GuardError>>()?;
+    seen.sort_by_key(|(seen, _)| Reverse(seen.size));
+    Ok(seen)
 }
 
 /// An empty database is only the beginning of a log that has signed nothing yet.
-pub(super) fn refuse_lost(note: Option<&FiledNote<'_>>, key: &LogKey) -> Result<(), GuardError> {
-    let Some((file, note)) = note else { return Ok(()) };
-    match Seen::parse(note, file, key, None)? {
-        Seen { size: 0, .. } => Ok(()),
-        Seen { size, .. } => Err(GuardError::Lost { path: file.path().to_owned(), size }),
+pub(super) fn refuse_lost(notes: &[PlacedNote], key: &LogKey) -> Result<(), GuardError> {
+    match all_seen(notes, key, None)?.first() {
+        None | Some((Seen { size: 0, .. }, _)) => Ok(()),
+        Some((Seen { size, .. }, place)) => {
+            Err(GuardError::Lost { place: (*place).clone(), size: *size })
+        }
     }
 }
 
-/// Why the log must not be continued, if the note knows more than the database.
+/// Why the log must not be continued, if a note knows more than the database.
 pub(super) async fn went_back(
-    note: Option<&FiledNote<'_>>,
+    notes: &[PlacedNote],
     key: &LogKey,
     identity: &Identity,
     tree: &Tree,
 ) -> Result<Option<Sealed>, OpenError> {
-    let Some((file, note)) = note else { return Ok(None) };
-    let seen = Seen::parse(note, file, key, Some(identity))?;
-    let Err(reason) = seen.check_tree(tree).await.map_err(OpenError::Tree)? else {
-        return Ok(None);
-    };
-    let (file, size) = (file.path().display().to_string(), tree.snapshot().head.size);
-    Ok(Some(Sealed { reason, seen, file, size }))
+    for (seen, place) in all_seen(notes, key, Some(identity))? {
+        if let Err(reason) = seen.check_tree(tree).await.map_err(OpenError::Tree)? {
+            let (place, size) = (place.clone(), tree.snapshot().head.size);
+            return Ok(Some(Sealed { reason, seen, place, size }));
+        }
+    }
+    Ok(None)
 }

@@ -1,53 +1,67 @@
 //! Keeping the last checkpoint outside the database.
 //!
-//! Border: when the file is written. Behind the commits and never in their way:
-//! as soon as something is published, then at most once a second, and always at a
-//! graceful stop. What the file means is judged in [`super::guard`].
+//! Border: when a place is written. Behind the commits and never in their way: as
+//! soon as something is published, then at most once a second, after a failure
+//! again until it succeeds, and always at a graceful stop. Each place has a keeper
+//! of its own, so that one that hangs does not hold up another. What a note means
+//! is judged in [`super::guard`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::guard::Seen;
+use super::guard::{GuardError, PlacedNote};
 use super::tree::Tree;
-use crate::last_checkpoint::{FileError, LastCheckpoint};
+use crate::last_checkpoint::{Cause, Place, PlaceError, Written};
 use crate::signer::LogKey;
-use crate::store::Head;
+use crate::store::{Head, Identity};
 
-/// Shortest time between two writes of the file. What was answered in the last
-/// such span before a crash may be missing from the file.
+/// Shortest time between two writes of a place. What was answered in the last such
+/// span before a crash may be missing there.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes the file behind the commits.
+/// How often a write is begun anew because another server was there first.
+const TRIES: usize = 4;
+
+/// Writes one place behind the commits.
 pub(crate) struct Keeper {
     tree: Arc<Tree>,
     key: Arc<LogKey>,
-    file: LastCheckpoint,
+    identity: Arc<Identity>,
+    place: Place,
+    published: watch::Receiver<()>,
     /// What this process wrote last.
-    written: Option<Arc<str>>,
+    written: Arc<str>,
+    /// Whether the last attempt failed.
+    behind: bool,
 }
 
 impl Keeper {
-    /// Writes the present head, so that a file that cannot be written is noticed
+    /// Writes the present head, so that a place that cannot be written is noticed
     /// before the first answer.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         tree: Arc<Tree>,
         key: Arc<LogKey>,
-        file: LastCheckpoint,
-    ) -> Result<Self, FileError> {
+        identity: Arc<Identity>,
+        place: Place,
+    ) -> Result<Self, GuardError> {
+        let published = tree.published();
         let head = tree.snapshot().head.clone();
-        keep(&file, &key, &head)?;
-        Ok(Self { tree, key, file, written: Some(head.checkpoint) })
+        keep(&place, &key, &identity, &head).await?;
+        Ok(Self { tree, key, identity, place, published, written: head.checkpoint, behind: false })
     }
 
-    /// Keeps the file until `stop` is sent or dropped, and writes it once more.
+    /// Keeps the place until `stop` is sent or dropped, and writes it once more.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
-                () = self.tree.published() => self.write().await,
+                // The tree is held, so its sender cannot be gone.
+                _ = self.published.changed(), if !self.behind => {}
+                () = std::future::ready(()), if self.behind => {}
                 _ = &mut stop => break,
             }
+            self.write().await;
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 _ = &mut stop => break,
@@ -58,52 +72,92 @@ impl Keeper {
 
     async fn write(&mut self) {
         let head = self.tree.snapshot().head.clone();
-        if self.written.as_ref() == Some(&head.checkpoint) {
+        if self.written == head.checkpoint {
+            self.behind = false;
             return;
         }
-        let (file, key, note) = (self.file.clone(), Arc::clone(&self.key), head.checkpoint.clone());
-        let written = tokio::task::spawn_blocking(move || keep(&file, &key, &head)).await;
-        match written {
-            Ok(Ok(())) => self.written = Some(note),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the restore guard falls behind");
-                metrics::counter!("indelible_failed_guard_writes").increment(1);
+        let place = self.place.name();
+        match keep(&self.place, &self.key, &self.identity, &head).await {
+            Ok(()) => {
+                self.written = head.checkpoint;
+                if std::mem::take(&mut self.behind) {
+                    tracing::info!(%place, size = head.size, "the restore guard follows again");
+                }
             }
-            // The panic hook has reported it.
-            Err(_) => {}
+            Err(error) => {
+                metrics::counter!("indelible_failed_guard_writes", "target" => place.kind())
+                    .increment(1);
+                // It is tried again each second; that is one line, not many.
+                if !std::mem::replace(&mut self.behind, true) {
+                    tracing::error!(%place, %error, "the restore guard falls behind");
+                }
+            }
         }
     }
 }
 
-/// Writes the head, unless another server on the same file was further.
-fn keep(file: &LastCheckpoint, key: &LogKey, head: &Head) -> Result<(), FileError> {
-    let further = Seen::read(file, key).is_ok_and(|seen| seen.is_some_and(|s| s.size > head.size));
-    if further { Ok(()) } else { file.write(&head.checkpoint) }
+/// Writes the head, unless another server with the same place was further. What
+/// this log did not sign is never written over.
+async fn keep(
+    place: &Place,
+    key: &LogKey,
+    identity: &Identity,
+    head: &Head,
+) -> Result<(), GuardError> {
+    for _ in 0..TRIES {
+        let kept = place.read().await?;
+        if let Some(kept) = &kept {
+            let name = place.name();
+            let note = PlacedNote { place: name.clone(), note: kept.note.clone() };
+            let seen = note.seen(key, Some(identity))?;
+            if seen.size > head.size {
+                return Ok(());
+            }
+            seen.check(head).map_err(|reason| GuardError::OtherCourse { place: name, reason })?;
+        }
+        match place.write(&head.checkpoint, kept.as_ref()).await? {
+            Written::Done => return Ok(()),
+            Written::Overtaken => {}
+        }
+    }
+    Err(PlaceError { place: place.name(), cause: Cause::Contended }.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::last_checkpoint::NoteFile;
     use tlog::Hash;
 
-    #[test]
-    fn a_smaller_head_is_not_written_over_a_larger_one() {
+    fn head(key: &LogKey, size: u64, leaf: &[u8]) -> Head {
+        let root = if size == 0 { Hash::EMPTY_ROOT } else { Hash::leaf(leaf) };
+        let checkpoint = key.sign_checkpoint("log.example", 1, size, root).into();
+        Head { size, root, checkpoint, time: 0 }
+    }
+
+    #[tokio::test]
+    async fn only_a_smaller_head_of_the_same_log_is_written_over() {
         let folder = tempfile::tempdir().unwrap();
-        let file = LastCheckpoint::at(folder.path().join("last-checkpoint"));
-        let key = LogKey::generate().unwrap();
-        let head = |key: &LogKey, size| {
-            let root = Hash::leaf(b"x");
-            let checkpoint = key.sign_checkpoint("log.example", 1, size, root).into();
-            Head { size, root, checkpoint, time: 0 }
-        };
+        let file = NoteFile::at(folder.path().join("last-checkpoint"));
+        let (place, key) = (Place::File(file.clone()), LogKey::generate().unwrap());
+        let public_key = key.spki().to_vec();
+        let hostname = "log.example".to_owned();
+        let identity = Identity { tree_id: 1, hostname, public_key, created_at: 0 };
         let kept = || file.read().unwrap().unwrap();
-        for (size, left) in [(2, 2), (1, 2), (3, 3)] {
-            keep(&file, &key, &head(&key, size)).unwrap();
-            assert_eq!(kept(), head(&key, left).checkpoint.to_string());
+        for (size, left) in [(2, 2), (1, 2), (3, 3), (3, 3)] {
+            keep(&place, &key, &identity, &head(&key, size, b"x")).await.unwrap();
+            assert_eq!(kept(), head(&key, left, b"x").checkpoint.to_string());
         }
-        // What this log did not sign says nothing about it.
-        file.write(&head(&LogKey::generate().unwrap(), 9).checkpoint).unwrap();
-        keep(&file, &key, &head(&key, 4)).unwrap();
-        assert_eq!(kept(), head(&key, 4).checkpoint.to_string());
+        let refused = keep(&place, &key, &identity, &head(&key, 3, b"y")).await.unwrap_err();
+        assert!(matches!(refused, GuardError::OtherCourse { .. }), "{refused}");
+        assert_eq!(kept(), head(&key, 3, b"x").checkpoint.to_string());
+        // Another key, and another log with this key.
+        let other = key.sign_checkpoint("log.example", 2, 2, Hash::leaf(b"x"));
+        for bad in [&*head(&LogKey::generate().unwrap(), 2, b"x").checkpoint, &other, "?"] {
+            file.write(bad).unwrap();
+            let refused = keep(&place, &key, &identity, &head(&key, 4, b"x")).await.unwrap_err();
+            assert!(matches!(refused, GuardError::Foreign { .. }), "{refused}");
+            assert_eq!(kept(), bad);
+        }
     }
 }

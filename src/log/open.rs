@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::guard::{GuardError, read_note, refuse_lost, went_back};
+use super::guard::{GuardError, read_notes, refuse_lost, went_back};
 use super::keeper::Keeper;
 use super::snapshot::Snapshot;
 use super::tree::{Tree, check_head, restore_edge};
 use super::{Clock, Guard, Log, Options, ReadError};
-use crate::last_checkpoint::LastCheckpoint;
+use crate::last_checkpoint::Place;
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, Store, StoreError};
 
@@ -78,8 +78,8 @@ pub struct Opening<'a> {
     pub options: Options,
     /// Unix seconds now.
     pub clock: Clock,
-    /// Where the last signed checkpoint is kept; `None` runs without that guard.
-    pub last_checkpoint: Option<LastCheckpoint>,
+    /// Where the last signed checkpoint is kept; without any place there is no guard.
+    pub last_checkpoint: Vec<Place>,
 }
 
 /// Opens the log in `store` without a restore guard, creating it under `hostname`
@@ -98,7 +98,7 @@ pub async fn open(
     options: Options,
     clock: Clock,
 ) -> Result<Log, OpenError> {
-    let last_checkpoint = None;
+    let last_checkpoint = Vec::new();
     let opening = Opening { hostname, default_hostname, options, clock, last_checkpoint };
     open_guarded(store, key, opening).await
 }
@@ -107,7 +107,7 @@ pub async fn open(
 /// the last checkpoint that was kept outside of it.
 ///
 /// A database that went back gives a log that can be read but is
-/// [sealed](Log::sealed). A missing file is written anew.
+/// [sealed](Log::sealed). A missing note is written anew.
 ///
 /// # Errors
 /// [`OpenError`]; nothing was written unless the log was created.
@@ -118,26 +118,21 @@ pub async fn open_guarded(
 ) -> Result<Log, OpenError> {
     let Opening { hostname, default_hostname, options, clock, last_checkpoint } = opening;
     let key = Arc::new(key);
-    // Before the head: another server on the same file may write it at any moment.
-    let note = read_note(last_checkpoint.as_ref())?;
+    // Before the head: another server with the same places may write them at any moment.
+    let notes = read_notes(&last_checkpoint).await?;
     let (identity, head) = match store.load().await? {
         Some(found) => found,
         None => {
-            refuse_lost(note.as_ref(), &key)?;
+            refuse_lost(&notes, &key)?;
             create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?
         }
     };
     check_identity(&identity, &key, hostname)?;
     let tree = restore(&store, &key, head).await?;
-    let guard = match &last_checkpoint {
-        None => Guard::Off,
-        Some(file) => match went_back(note.as_ref(), &key, &identity, &tree).await? {
-            Some(sealed) => Guard::Sealed(sealed),
-            None => {
-                let keeper = Keeper::start(Arc::clone(&tree), Arc::clone(&key), file.clone());
-                Guard::Keeps(keeper.map_err(GuardError::File)?)
-            }
-        },
+    let identity = Arc::new(identity);
+    let guard = match went_back(&notes, &key, &identity, &tree).await? {
+        Some(sealed) => Guard::Sealed(sealed),
+        None => Guard::Keeps(keepers(last_checkpoint, &key, &identity, &tree).await?),
     };
     let head = &tree.snapshot().head;
     tracing::info!(
@@ -149,6 +144,20 @@ pub async fn open_guarded(
         "log opened"
     );
     Ok(Log::start(store, key, identity, tree, options, clock, guard))
+}
+
+async fn keepers(
+    places: Vec<Place>,
+    key: &Arc<LogKey>,
+    identity: &Arc<Identity>,
+    tree: &Arc<Tree>,
+) -> Result<Vec<Keeper>, GuardError> {
+    let mut keepers = Vec::with_capacity(places.len());
+    for place in places {
+        let (tree, key, identity) = (Arc::clone(tree), Arc::clone(key), Arc::clone(identity));
+        keepers.push(Keeper::start(tree, key, identity, place).await?);
+    }
+    Ok(keepers)
 }
 
 /// The tree of the stored head, rebuilt and checked.

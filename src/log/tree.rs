@@ -32,8 +32,8 @@ pub(crate) struct Tree {
     cache: Cache<TileId, Arc<Tile>>,
     /// One reader follows the database at a time; the others wait for its result.
     following: tokio::sync::Mutex<()>,
-    /// Tells the one who waits in [`Tree::published`].
-    published: tokio::sync::Notify,
+    /// Tells those who have asked for it by [`Tree::published`].
+    published: tokio::sync::watch::Sender<()>,
 }
 
 impl Tree {
@@ -44,7 +44,7 @@ impl Tree {
             snapshot: ArcSwap::from_pointee(first),
             cache: Cache::new(CACHED_TILES),
             following: tokio::sync::Mutex::new(()),
-            published: tokio::sync::Notify::new(),
+            published: tokio::sync::watch::Sender::new(()),
         }
     }
 
@@ -61,13 +61,13 @@ impl Tree {
         self.snapshot.rcu(|now| {
             if next.head.size > now.head.size { Arc::clone(&next) } else { Arc::clone(now) }
         });
-        self.published.notify_one();
+        self.published.send_replace(());
         next
     }
 
-    /// Waits until something was published since the last call, for one waiter.
-    pub(crate) async fn published(&self) {
-        self.published.notified().await;
+    /// Tells from now on when something was published.
+    pub(crate) fn published(&self) -> tokio::sync::watch::Receiver<()> {
+        self.published.subscribe()
     }
 
     /// Follows the committed head, if it is ahead of what is published.

@@ -88,7 +88,7 @@ async fn fill(db: &TestDb) {
 async fn audit_in(db: &TestDb, folder: &TempDir, resume: bool) -> Result<Report, FsckError> {
     let options = Options { state: folder.path().join("state"), resume, rate: None };
     let store = db.open_for_audit().await;
-    let report = fsck::run(&*store, &key(), None, &options, &mut |_| {}).await;
+    let report = fsck::run(&*store, &key(), &[], &options, &mut |_| {}).await;
     store.close().await;
     report
 }
@@ -317,7 +317,7 @@ async fn an_audit_keeps_to_its_rate(db: TestDb) {
     let mut seen: Vec<Progress> = Vec::new();
     let started = std::time::Instant::now();
     let mut show = |progress| seen.push(progress);
-    let report = fsck::run(&*store, &key(), None, &options, &mut show).await.expect("an audit");
+    let report = fsck::run(&*store, &key(), &[], &options, &mut show).await.expect("an audit");
     assert!(started.elapsed() >= Duration::from_millis(300) && seen.len() >= 4, "{seen:?}");
     assert_eq!((report.size, report.findings.len()), (40, 0));
     assert_eq!(seen.first(), Some(&Progress { began: 0, done: 0, size: 40 }));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indelible::last_checkpoint::LastCheckpoint;
+use indelible::last_checkpoint::{NoteFile, Place};
 use indelible::log::{self, Log, OpenError, Opening, Options, SubmitError, WentBack};
 use indelible::signer::LogKey;
 use tempfile::TempDir;
@@ -38,8 +38,8 @@ impl Memory {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    fn file(&self) -> LastCheckpoint {
-        LastCheckpoint::at(self.0.path().join("last-checkpoint"))
+    fn file(&self) -> NoteFile {
+        NoteFile::at(self.0.path().join("last-checkpoint"))
     }
 
     fn seen(&self) -> Option<(u64, Hash)> {
@@ -54,7 +54,7 @@ impl Memory {
             default_hostname: "log.example",
             options: Options::default(),
             clock: Arc::new(|| 1_700_000_000),
-            last_checkpoint: Some(self.file()),
+            last_checkpoint: vec![Place::File(self.file())],
         };
         log::open_guarded(db.open().await, key(), opening).await
     }
@@ -231,7 +231,7 @@ async fn a_file_that_cannot_be_written_is_noticed_at_the_start(db: TestDb) {
         default_hostname: "log.example",
         options: Options::default(),
         clock: Arc::new(|| 1_700_000_000),
-        last_checkpoint: Some(LastCheckpoint::at(memory.0.path().join("absent/file"))),
+        last_checkpoint: vec![Place::file(memory.0.path().join("absent/file"))],
     };
     let opened = log::open_guarded(db.open().await, key(), opening).await;
     let refused = opened.err().expect("it is refused").to_string();

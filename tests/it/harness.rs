@@ -8,10 +8,13 @@ pub(crate) mod copies;
 pub(crate) mod databases;
 pub(crate) mod evidence;
 pub(crate) mod faults;
+#[macro_use]
+pub(crate) mod note_server;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod receipts;
 pub(crate) mod rounds;
+pub(crate) mod s3_signature;
 pub(crate) mod served;
 pub(crate) mod small_disk;

@@ -18,6 +18,8 @@ pub(crate) struct Site {
     pub(crate) data: TempDir,
     /// As `--database` takes it.
     database: String,
+    /// More of the environment.
+    environment: Vec<(&'static str, String)>,
     /// Keeps the database, if it is one of the test server's.
     _kept: Option<TestDb>,
 }
@@ -37,13 +39,18 @@ pub(crate) struct Process {
 impl Site {
     pub(crate) fn new(db: &TestDb) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
-        Self { data, database: db.setting(), _kept: Some(db.clone()) }
+        Self { data, database: db.setting(), environment: Vec::new(), _kept: Some(db.clone()) }
     }
 
     /// On a database that somebody else keeps.
     pub(crate) fn on(database: impl Into<String>) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
-        Self { data, database: database.into(), _kept: None }
+        Self { data, database: database.into(), environment: Vec::new(), _kept: None }
+    }
+
+    /// With these variables in the environment from now on.
+    pub(crate) fn set(&mut self, environment: Vec<(&'static str, String)>) {
+        self.environment = environment;
     }
 
     pub(crate) fn key_file(&self) -> PathBuf {
@@ -60,6 +67,7 @@ impl Site {
             .env("INDELIBLE_LISTEN", "127.0.0.1:0")
             .env("INDELIBLE_METRICS_LISTEN", "127.0.0.1:0")
             .env("INDELIBLE_LOG_FORMAT", "json")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -103,6 +111,11 @@ impl Process {
     pub(crate) fn sealed(&self) -> &str {
         let sealed = self.early.iter().find(|l| l["message"] == "the log is open for reading only");
         sealed.and_then(|line| line["reason"].as_str()).expect("it only reads")
+    }
+
+    /// What it said before it listened.
+    pub(crate) fn early(&self) -> &[serde_json::Value] {
+        &self.early
     }
 
     /// Whether a line at the start says this.
@@ -156,6 +169,19 @@ impl Process {
         let text = answer.expect("an answer").text().await.expect("text");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// Waits until a value of its metrics satisfies this.
+    pub(crate) async fn until_metric(&self, name: &str, fits: impl Fn(f64) -> bool) {
+        let begun = std::time::Instant::now();
+        while !fits(self.metric(name).await) {
+            assert!(begun.elapsed() < PATIENCE, "{name} does not come to it");
+        }
+    }
+
+    /// All that it says from now until it is gone.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.lines.recv_timeout(PATIENCE).ok()).collect()
     }
 
     /// `kill -9`.

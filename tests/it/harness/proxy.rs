@@ -59,6 +59,11 @@ impl Proxy {
         Self { port, wire, accepting }
     }
 
+    /// Where it listens, on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A URL with this proxy's port in the place of the target's.
     pub(crate) fn instead(&self, url: &str) -> String {
         let target = format!(":{}/", self.wire.target.load(Ordering::Relaxed));
