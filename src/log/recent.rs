@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use wire::SetPayload;
@@ -29,7 +27,7 @@ impl Signed {
     /// Signs the entry timestamp.
     pub(super) fn new(key: &LogKey, entry: StoredEntry) -> Result<Self, KeyError> {
         let payload = SetPayload {
-            body: &STANDARD.encode(&entry.body),
+            body: &wire::base64_text(&entry.body),
             integrated_time: entry.integrated_time,
             log_id: key.log_id(),
             log_index: entry.index,

@@ -5,17 +5,49 @@
 //!
 //! The decoder skips CR and LF anywhere, insists on padding, and ignores the unused bits of the last character.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::GeneralPurposeConfig;
 
 /// RFC 4648 section 4 alphabet, padding required, trailing bits ignored.
-const STANDARD_LENIENT: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+static STANDARD: LazyLock<engine::Base64> = LazyLock::new(|| engine::standard(LENIENT));
 /// RFC 4648 section 5 alphabet, padding required, trailing bits ignored.
-const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
+static URL_SAFE: LazyLock<engine::Base64> = LazyLock::new(|| engine::url_safe(LENIENT));
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
     .with_decode_allow_trailing_bits(true);
+
+/// Vector instructions, where the machine has them: envelopes and packages are megabytes of base64.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod engine {
+    use base64::engine::general_purpose::GeneralPurposeConfig;
+    pub(super) use base64::engine::Simd as Base64;
+
+    pub(super) fn standard(config: GeneralPurposeConfig) -> Base64 {
+        Base64::standard(config)
+    }
+
+    pub(super) fn url_safe(config: GeneralPurposeConfig) -> Base64 {
+        Base64::url_safe(config)
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod engine {
+    use base64::alphabet;
+    pub(super) use base64::engine::GeneralPurpose as Base64;
+    use base64::engine::general_purpose::GeneralPurposeConfig;
+
+    pub(super) fn standard(config: GeneralPurposeConfig) -> Base64 {
+        Base64::new(&alphabet::STANDARD, config)
+    }
+
+    pub(super) fn url_safe(config: GeneralPurposeConfig) -> Base64 {
+        Base64::new(&alphabet::URL_SAFE, config)
+    }
+}
 
 /// The text is not base64; `offset` is the byte that the reference decoder names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +62,7 @@ pub struct Base64Error {
 /// # Errors
 /// [`Base64Error`] for a foreign character or wrong padding.
 pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
-    decode_with(&STANDARD_LENIENT, text, b"+/")
+    decode_with(&STANDARD, text, b"+/")
 }
 
 /// Decodes URL-safe base64 (RFC 4648 section 5), padding required.
@@ -38,7 +70,7 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
 /// # Errors
 /// [`Base64Error`] for a foreign character or wrong padding.
 pub fn decode_url_safe(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
-    decode_with(&URL_SAFE_LENIENT, text, b"-_")
+    decode_with(&URL_SAFE, text, b"-_")
 }
 
 /// Decodes standard base64 and, when that fails, URL-safe base64: the rule for DSSE payloads and signatures.
@@ -55,7 +87,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 fn decode_with(
-    engine: &GeneralPurpose,
+    engine: &engine::Base64,
     text: &[u8],
     extra: &[u8; 2],
 ) -> Result<Vec<u8>, Base64Error> {
@@ -167,6 +199,24 @@ mod tests {
             assert_eq!(error.offset, *offset, "{:?}", String::from_utf8_lossy(text));
         }
         assert_eq!(decode(b"ab_d").unwrap_err().to_string(), "illegal base64 data at input byte 2");
+    }
+
+    #[test]
+    fn long_texts_are_read_like_short_ones() {
+        let bytes: Vec<u8> = (0..3_000_u32).map(|n| (n * n >> 3) as u8).collect();
+        let text = encode(&bytes);
+        assert_eq!(decode(text.as_bytes()).unwrap(), bytes);
+        let url = text.replace('+', "-").replace('/', "_");
+        assert_ne!(url, text);
+        assert_eq!(decode_url_safe(url.as_bytes()).unwrap(), bytes);
+        assert_eq!(decode_either(url.as_bytes()).unwrap(), bytes);
+        for at in [0, 31, 32, 1_000, 3_998] {
+            let mut faulty = text.clone().into_bytes();
+            faulty[at] = b'!';
+            assert_eq!(decode(&faulty).unwrap_err().offset, at);
+        }
+        let lines: Vec<&[u8]> = text.as_bytes().chunks(64).collect();
+        assert_eq!(decode(&lines.join(&b"\r\n"[..])).unwrap(), bytes);
     }
 
     #[test]

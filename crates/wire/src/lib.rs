@@ -14,7 +14,7 @@ mod proof;
 mod proposal;
 mod retrieve;
 
-pub use encoding::Base64;
+pub use encoding::{Base64, base64_text};
 pub use error::ErrorBody;
 pub use index::{SearchIndex, SearchOperator, SearchPublicKey};
 pub use log_entry::{

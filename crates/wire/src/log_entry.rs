@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::Base64;
@@ -138,7 +136,7 @@ impl EntryBody {
     #[must_use]
     pub fn set_payload(&self) -> Vec<u8> {
         SetPayload {
-            body: &STANDARD.encode(&self.body.0),
+            body: &self.body.to_text(),
             integrated_time: self.integrated_time,
             log_id: &self.log_id,
             log_index: self.log_index,

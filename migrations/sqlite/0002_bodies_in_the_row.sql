@@ -1,0 +1,2 @@
+-- Nothing to do here: SQLite has no table beside the table for long values. The
+-- file keeps the numbers of both databases the same.
