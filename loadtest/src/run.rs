@@ -7,14 +7,15 @@
 //! the moment a request was due, so a server that stalls is charged for every
 //! request that had to wait (no coordinated omission).
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
@@ -65,8 +66,28 @@ pub(crate) struct Missed {
     pub(crate) took: Duration,
 }
 
+/// The latest answer under each path that was read.
+///
+/// Every answer is kept for the judgement. A million answers of some kilobytes would make the
+/// generator's fresh memory a sixth of all work; an answer that says what the latest one said,
+/// byte by byte, shares its memory.
+#[derive(Default)]
+struct Repeated(Mutex<HashMap<String, Bytes>>);
+
+impl Repeated {
+    fn share(&self, path: String, body: Bytes) -> Bytes {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = latest.entry(path).or_default();
+        if *known != body {
+            *known = body;
+        }
+        known.clone()
+    }
+}
+
 struct Worker {
     load: Arc<Load>,
+    repeated: Arc<Repeated>,
     next: Arc<AtomicUsize>,
     connection: Connection,
     started: Instant,
@@ -80,11 +101,13 @@ pub(crate) async fn run(
     pace: Pace,
 ) -> anyhow::Result<Measured> {
     let next = Arc::new(AtomicUsize::new(0));
+    let repeated = Arc::new(Repeated::default());
     let started = Instant::now();
     let mut workers = JoinSet::new();
     for _ in 0..pace.workers {
         let worker = Worker {
             load: Arc::clone(&load),
+            repeated: Arc::clone(&repeated),
             next: Arc::clone(&next),
             connection: Connection::new(server)?,
             started,
@@ -129,7 +152,11 @@ impl Worker {
                 break;
             }
             let Some(call) = self.load.call(n) else { break };
-            tokio::time::sleep_until(due.into()).await;
+            // A timer waits for the next full millisecond, even for a moment that has come.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            }
+            let path = (call.method == Method::GET).then(|| call.path.clone());
             let answer = tokio::time::timeout(PATIENCE, self.connection.call(call)).await;
             let answer = answer.unwrap_or_else(|late| Err(late.into()));
             let took = due.elapsed();
@@ -138,6 +165,10 @@ impl Worker {
                 Ok((status, body)) => {
                     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                     measured.latency.saturating_record(micros);
+                    let body = match path {
+                        Some(path) => self.repeated.share(path, body),
+                        None => body,
+                    };
                     measured.answers.push(Answer { n, due, took, status, body });
                 }
                 Err(error) => {
