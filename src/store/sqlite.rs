@@ -10,6 +10,7 @@ mod round;
 mod session;
 mod turn;
 mod wal;
+mod write_back;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,6 +25,7 @@ use tlog::{Hash, TileId};
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
+use self::write_back::WriteBack;
 use super::rows::{self, MatchRow, TileRow};
 use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
 
@@ -37,6 +39,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     wal: Arc<Wal>,
+    write_back: WriteBack,
 }
 
 impl SqliteStore {
@@ -50,10 +53,13 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
+        let wal = Arc::new(Wal::beside(path));
+        let own = session::impatient(path, write_back::PATIENCE);
         Ok(Self {
             writer: session::pool(path, 1),
             readers: session::pool(path, READERS),
-            wal: Arc::new(Wal::beside(path)),
+            write_back: WriteBack::start(own, Arc::clone(&wal)),
+            wal,
         })
     }
 
@@ -198,6 +204,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.write_back.stop().await;
         if self.wal.check().is_err() {
             // Whoever closes a file last copies its write-ahead log into it, holes and all. A
             // connection that stays open until the process is gone keeps that from happening.

@@ -8,6 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
 
+use super::write_back;
 use crate::store::StoreError;
 use crate::store::failure::{self, Reaction};
 
@@ -20,9 +21,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 ///
 /// * `synchronous = FULL`: an answer is a promise. `NORMAL` may lose the last
 ///   rounds in a power failure, and from 16 entries a round on it is not faster.
-/// * `wal_autocheckpoint`: new index keys fall on random pages. A long log (up to
-///   400 MB of 4 kB pages) writes each page back once for many changes; this alone
-///   is 1.7 times the throughput at a million entries.
+/// * `wal_autocheckpoint`: the log is copied back by [`write_back`]; this is for the case that
+///   it cannot.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -31,7 +31,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE)
-        .pragma("wal_autocheckpoint", "100000")
+        .pragma("wal_autocheckpoint", write_back::FAR_TOO_LONG)
         // macOS: fsync alone does not reach the disk.
         .pragma("fullfsync", "1")
         .pragma("checkpoint_fullfsync", "1")
@@ -93,6 +93,15 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 pub(super) fn pool(path: &Path, connections: u32) -> SqlitePool {
+    pool_with(connections, options(path))
+}
+
+/// One connection that waits for locks no longer than `patience`.
+pub(super) fn impatient(path: &Path, patience: Duration) -> SqlitePool {
+    pool_with(1, options(path).busy_timeout(patience))
+}
+
+fn pool_with(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
@@ -105,7 +114,7 @@ pub(super) fn pool(path: &Path, connections: u32) -> SqlitePool {
         .before_acquire(|connection, _| {
             Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
-        .connect_lazy_with(options(path).create_if_missing(false))
+        .connect_lazy_with(options.create_if_missing(false))
 }
 
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
