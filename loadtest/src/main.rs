@@ -3,12 +3,15 @@
 //! `loadtest run` puts one kind of load on a server that is running; `loadtest
 //! suite` starts servers of its own, runs every scenario on every database, and
 //! measures beside them what the machine can do; `loadtest soak` lets two servers of its
-//! own work for long, while faults come. They print one line per result
-//! or write a report, and fail when an answer was wrong or a goal missed.
+//! own work for long, while faults come; `loadtest grow` fills a log and measures it at one
+//! size after another. They print one line per result or write a report, and fail when an
+//! answer was wrong or a goal missed.
 
 mod ceilings;
 mod connection;
 mod evidence;
+mod footprint;
+mod grow;
 mod receipts;
 mod report;
 mod run;
@@ -28,6 +31,7 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 
 use evidence::Evidence;
+use grow::GrowArgs;
 use report::{Outcome, Report};
 use run::Pace;
 use scenario::Scenario;
@@ -49,6 +53,8 @@ enum Command {
     Suite(SuiteArgs),
     /// Load two servers on one database for long, while faults come.
     Soak(SoakArgs),
+    /// Fill a log on Postgres, and measure it at one size after another.
+    Grow(GrowArgs),
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +119,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run_one(&args).await,
         Command::Suite(args) => run_suite(&args).await,
         Command::Soak(args) => run_soak(&args).await,
+        Command::Grow(args) => run_grow(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -183,6 +190,12 @@ async fn run_soak(args: &SoakArgs) -> anyhow::Result<()> {
     }
     ensure!(report.violations == 0, "{} violations", report.violations);
     Ok(())
+}
+
+async fn run_grow(args: &GrowArgs) -> anyhow::Result<()> {
+    let report = grow::run(args, &mut std::io::stderr()).await?;
+    write!(std::io::stdout(), "{}", report.markdown())?;
+    save(args.json.as_deref(), &report)
 }
 
 fn save(path: Option<&Path>, report: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -174,7 +174,7 @@ fn judge(load: &Load, answers: &[Answer]) -> anyhow::Result<Judged> {
 }
 
 /// Writes entries for the reads to ask for.
-async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<Written> {
+pub(crate) async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<Written> {
     let entries = Entries::sign(Evidence::Certificate, 2_000)?;
     let digests: Vec<String> = (0..entries.len()).map(|n| entries.digest(n)).collect();
     let written = Written::default();
@@ -196,7 +196,8 @@ async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<Written> {
     Ok(Written { ids, digests, size: 0 })
 }
 
-async fn size(server: SocketAddr) -> anyhow::Result<u64> {
+/// Leaves in the log.
+pub(crate) async fn size(server: SocketAddr) -> anyhow::Result<u64> {
     let (_, answer) = Connection::new(server)?.call(Call::get("/api/v1/log".to_owned())).await?;
     Ok(serde_json::from_slice::<LogInfo>(&answer)?.tree_size)
 }

@@ -22,8 +22,8 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 /// Vector instructions, where the machine has them: envelopes and packages are megabytes of base64.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod engine {
-    use base64::engine::general_purpose::GeneralPurposeConfig;
     pub(super) use base64::engine::Simd as Base64;
+    use base64::engine::general_purpose::GeneralPurposeConfig;
 
     pub(super) fn standard(config: GeneralPurposeConfig) -> Base64 {
         Base64::standard(config)
