@@ -12,6 +12,7 @@ mod guard;
 mod keeper;
 mod leaf;
 mod open;
+mod read;
 mod receipt;
 mod recent;
 mod reserved;
@@ -20,24 +21,24 @@ mod sequencer;
 mod snapshot;
 mod tree;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tlog::{EntryId, EntryRef, Hash, ProofPlan};
+use tlog::EntryRef;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
+use wire::LogEntry;
 
 pub use accept::{Accepted, accept_restore};
 pub use error::{ConsistencyError, NotReady, ReadError, SubmitError};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
+pub use read::Lookup;
 
 use crate::signer::LogKey;
-use crate::store::{EntryKey, Identity, Store, StoredEntry};
+use crate::store::{Identity, Store, StoredEntry};
 use keeper::Keeper;
 use receipt::receipt;
 use recent::{Recent, Signed};
@@ -110,15 +111,6 @@ pub enum Submitted {
     Created(LogEntry),
     /// An equal leaf was in the log before.
     Duplicate(LogEntry),
-}
-
-/// How an entry is looked up.
-#[derive(Clone, Copy, Debug)]
-pub enum Lookup {
-    /// By virtual index.
-    Index(u64),
-    /// By leaf hash or entry ID.
-    Uuid(EntryRef),
 }
 
 impl Log {
@@ -227,112 +219,9 @@ impl Log {
         }
     }
 
-    /// One entry with its payload, its SET, and a proof to the newest head.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn entry(&self, lookup: Lookup) -> Result<Option<LogEntry>, ReadError> {
-        let key = match lookup {
-            Lookup::Index(index) => EntryKey::Index(index),
-            Lookup::Uuid(EntryRef::Leaf(leaf)) => EntryKey::Leaf(leaf),
-            Lookup::Uuid(EntryRef::Entry(EntryId { tree_id, .. })) if tree_id != self.tree_id() => {
-                return Ok(None);
-            }
-            Lookup::Uuid(EntryRef::Entry(EntryId { leaf, .. })) => EntryKey::Leaf(leaf),
-        };
-        if let Some(signed) = self.0.recent.get(key) {
-            return self.prove(&signed).await.map(Some);
-        }
-        let Some(found) = self.0.store.entry(key).await? else { return Ok(None) };
-        let signed = Arc::new(Signed::new(&self.0.key, found)?);
-        let entry = self.prove(&signed).await?;
-        self.0.recent.keep(key, signed);
-        Ok(Some(entry))
-    }
-
-    async fn prove(&self, signed: &Signed) -> Result<LogEntry, ReadError> {
-        let index = signed.entry.index;
-        let mut snapshot = self.0.tree.snapshot();
-        if index >= snapshot.head.size {
-            snapshot = self.0.tree.advance().await?;
-        }
-        let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
-        let proof = self.0.tree.resolve(&snapshot, &plan).await?;
-        Ok(receipt(self.name(), signed.clone(), &snapshot, &proof))
-    }
-
     /// Tree ID and log ID.
     fn name(&self) -> (u64, &str) {
         (self.tree_id(), self.log_id())
-    }
-
-    /// The newest head.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn log_info(&self) -> Result<LogInfo, ReadError> {
-        let snapshot = self.0.tree.advance().await?;
-        Ok(LogInfo {
-            inactive_shards: Vec::new(),
-            root_hash: snapshot.head.root.to_string(),
-            signed_tree_head: snapshot.head.checkpoint.to_string(),
-            tree_id: self.tree_id().to_string(),
-            tree_size: snapshot.head.size,
-        })
-    }
-
-    /// Proves that the tree of `last` leaves continues the one of `first`.
-    ///
-    /// # Errors
-    /// [`ConsistencyError`].
-    pub async fn consistency(
-        &self,
-        first: u64,
-        last: u64,
-    ) -> Result<ConsistencyProof, ConsistencyError> {
-        let mut snapshot = self.0.tree.snapshot();
-        if last > snapshot.head.size {
-            snapshot = self.0.tree.advance().await.map_err(ReadError::from)?;
-        }
-        let size = snapshot.head.size;
-        if last > size {
-            return Err(ConsistencyError::TooLarge { requested: last, size });
-        }
-        let plan = ProofPlan::consistency(first, last).map_err(ReadError::from)?;
-        let hashes = self.0.tree.resolve(&snapshot, &plan).await?;
-        Ok(ConsistencyProof {
-            hashes: hashes.iter().map(ToString::to_string).collect(),
-            root_hash: snapshot.head.root.to_string(),
-        })
-    }
-
-    /// Entry IDs under the criteria, in index order, without duplicates.
-    ///
-    /// A criterion is a group of alternative search strings, any of which
-    /// satisfies it; `operator` combines the criteria.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn search(
-        &self,
-        criteria: Vec<Vec<String>>,
-        operator: SearchOperator,
-    ) -> Result<Vec<String>, ReadError> {
-        let keys: Vec<[u8; 32]> = criteria.iter().flatten().map(|key| index_key(key)).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut rows = self.0.store.search(&keys).await?.into_iter();
-        let mut groups = criteria.iter().map(|group| -> BTreeSet<(u64, Hash)> {
-            rows.by_ref().take(group.len()).flatten().collect()
-        });
-        let first = groups.next().unwrap_or_default();
-        let found = match operator {
-            SearchOperator::Or => groups.fold(first, |all, group| &all | &group),
-            SearchOperator::And => groups.fold(first, |all, group| &all & &group),
-        };
-        let tree_id = self.tree_id();
-        Ok(found.into_iter().map(|(_, leaf)| EntryId { tree_id, leaf }.to_string()).collect())
     }
 
     /// Leaves in the newest head that this process has published.

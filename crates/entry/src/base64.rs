@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_read_like_short_ones() {
-        let bytes: Vec<u8> = (0..3_000_u32).map(|n| (n * n >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..3_000_u32).map(|n| ((n * n) >> 3) as u8).collect();
         let text = encode(&bytes);
         assert_eq!(decode(text.as_bytes()).unwrap(), bytes);
         let url = text.replace('+', "-").replace('/', "_");

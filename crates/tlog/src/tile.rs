@@ -81,7 +81,9 @@ impl Tile {
             return Err(TileError::TooWide(hashes.len()));
         }
         let mut tile = Self::empty(id);
-        tile.rows[0].reserve(hashes.len());
+        for (height, row) in tile.rows.iter_mut().enumerate() {
+            row.reserve_exact(hashes.len() >> height);
+        }
         hashes.iter().for_each(|hash| tile.push(*hash));
         Ok(tile)
     }
