@@ -58,7 +58,7 @@ impl SqliteStore {
         Ok(Self {
             writer: session::pool(path, 1),
             readers: session::pool(path, READERS),
-            write_back: WriteBack::start(own, Arc::clone(&wal)),
+            write_back: WriteBack::new(own, Arc::clone(&wal)),
             wal,
         })
     }
@@ -108,10 +108,12 @@ impl Store for SqliteStore {
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
+        self.write_back.begin();
         round::write(round::begin(&self.writer).await?, &self.wal, batch).await
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
+        self.write_back.begin();
         turn::take(&self.writer, &self.wal).await
     }
 

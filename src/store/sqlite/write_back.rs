@@ -6,12 +6,11 @@
 //! that each leave what was written meanwhile, and the writer waits for the little rest only.
 //! See <https://sqlite.org/c3ref/wal_checkpoint_v2.html>.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::session::store_error;
@@ -37,27 +36,32 @@ pub(super) const FAR_TOO_LONG: &str = "200000";
 /// How long the writer may be kept waiting for readers that stand in the way.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 
-/// The task; dropping it ends it.
+/// The task, once there is something to copy; dropping this ends it.
 #[derive(Debug)]
 pub(super) struct WriteBack {
     own: SqlitePool,
-    task: Mutex<Option<JoinHandle<()>>>,
+    wal: Arc<Wal>,
+    task: OnceLock<AbortHandle>,
 }
 
 impl WriteBack {
-    /// Starts it on a pool of its own, whose connections wait for locks no longer than
-    /// [`PATIENCE`].
-    pub(super) fn start(own: SqlitePool, wal: Arc<Wal>) -> Self {
-        let task = tokio::spawn(run(own.clone(), wal));
-        Self { own, task: Mutex::new(Some(task)) }
+    /// On a pool of its own, whose connections wait for locks no longer than [`PATIENCE`].
+    pub(super) fn new(own: SqlitePool, wal: Arc<Wal>) -> Self {
+        Self { own, wal, task: OnceLock::new() }
+    }
+
+    /// Begins with the first commit: who only reads, such as `fsck` beside a running server,
+    /// leaves a log alone that may be damaged.
+    pub(super) fn begin(&self) {
+        self.task.get_or_init(|| {
+            tokio::spawn(run(self.own.clone(), Arc::clone(&self.wal))).abort_handle()
+        });
     }
 
     /// Ends it, and waits until its connection is closed.
     pub(super) async fn stop(&self) {
-        if let Some(task) = self.task.lock().await.take() {
+        if let Some(task) = self.task.get() {
             task.abort();
-            // That it was cut off is what was asked for.
-            let _ = task.await;
         }
         self.own.close().await;
     }
@@ -65,7 +69,7 @@ impl WriteBack {
 
 impl Drop for WriteBack {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get_mut() {
+        if let Some(task) = self.task.get() {
             task.abort();
         }
     }
