@@ -38,7 +38,7 @@ impl Footprint {
         Ok(connection.close().await?)
     }
 
-    /// Tables (with what is stored out of line) and indexes, the largest first by name.
+    /// Tables (with what is stored out of line) and indexes, by name.
     pub(crate) async fn of(database: &str, entries: u64) -> anyhow::Result<Self> {
         let mut connection = PgConnection::connect(database).await?;
         let rows: Vec<(String, i64)> = sqlx::query_as(
