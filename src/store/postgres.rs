@@ -3,7 +3,7 @@
 //! Border: SQL and the session it runs in. A round is one autocommit statement,
 //! so there is no transaction to leave open, one round trip, and the fence is the
 //! row lock of the head: the second of two writers waits for the first, finds
-//! another size, and writes nothing. Only then does it take a [turn](turn), which is
+//! another size, and writes nothing. Only then does it take a [turn], which is
 //! a transaction.
 
 mod audit;
