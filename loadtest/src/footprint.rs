@@ -96,7 +96,7 @@ impl Processors {
         Ok(Self { server, postmaster: backend.parent })
     }
 
-    pub(crate) fn read(&mut self) -> anyhow::Result<Used> {
+    pub(crate) fn read(&self) -> anyhow::Result<Used> {
         let server = Process::read(self.server).context("the server has ended")?;
         let postmaster = Process::read(self.postmaster).context("Postgres has ended")?;
         let all = std::fs::read_dir("/proc")?.filter_map(|entry| {

@@ -158,7 +158,7 @@ async fn operations(
     duration: Duration,
     out: &mut dyn Write,
 ) -> anyhow::Result<Vec<Operation>> {
-    let mut processors = Processors::of(database, server.process_id()).await?;
+    let processors = Processors::of(database, server.process_id()).await?;
     let mut written = Some(suite::fill(server.address, key).await?);
     let mut operations = Vec::new();
     for (scenario, workers) in [

@@ -55,7 +55,7 @@ fn run(site: &Site, arguments: &[&str]) -> (bool, String) {
 }
 
 /// Sizes 3 and 7, the database put back to 3.
-async fn restored(site: &Site, db: &TestDb) {
+pub(crate) async fn restored(site: &Site, db: &TestDb) {
     let process = site.start(&[]);
     add(&process, 0, 3).await;
     stop(process).await;

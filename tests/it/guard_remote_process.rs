@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use indelible_client::{Client, Uploaded};
 
+use crate::guard_process::restored;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
 use crate::harness::note_server::{BEARER, KEY_ID, Kind, Mood, NoteServer, SECRET, TOKEN};
@@ -60,16 +61,9 @@ fn file(site: &Site) -> PathBuf {
 async fn an_older_copy_on_a_new_machine_is_read_but_not_written(db: TestDb, kind: Kind) {
     let server = NoteServer::start(kind).await;
     let site = site_with(&db, &server);
-    let process = site.start(&[]);
-    add(&process, 0, 3).await;
-    stop(process).await;
-    let backup = db.copy("backup").await;
-    let process = site.start(&[]);
-    add(&process, 3, 7).await;
-    stop(process).await;
+    restored(&site, &db).await;
     assert!(server.note().expect("a note").contains("\n7\n"));
     // The machine is lost, with the file.
-    db.restore(&backup).await;
     std::fs::remove_file(file(&site)).expect("the file is lost");
     let process = site.start(&[]);
     let reason = process.sealed();
