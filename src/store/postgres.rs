@@ -7,6 +7,7 @@
 //! a transaction.
 
 mod audit;
+mod connections;
 mod durability;
 mod leaves;
 mod lent;
@@ -17,11 +18,12 @@ mod turn;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
 
+use self::connections::{Connections, Purpose};
 pub use self::durability::Standby;
 use self::lent::Lent;
 use self::session::{ANSWER, SETTLED};
@@ -32,8 +34,8 @@ use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, Stored
 #[derive(Debug)]
 pub struct PostgresStore {
     /// One connection that readers cannot take away from a round.
-    writer: PgPool,
-    readers: PgPool,
+    writer: Connections,
+    readers: Connections,
 }
 
 impl PostgresStore {
@@ -62,35 +64,35 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::migrate(&options, standby).await?;
-        let readers = max_connections.saturating_sub(1).max(1);
+        let readers = max_connections.saturating_sub(1).max(1) as usize;
         Ok(Self {
-            writer: session::writer(&options, standby),
-            readers: session::readers(&options, readers),
+            writer: Connections::new(&options, Purpose::Writing(standby), 1)?,
+            readers: Connections::new(&options, Purpose::Reading, readers)?,
         })
     }
 
     /// Runs a statement to its end, that is past its commit.
     async fn fetch<O>(
         &self,
-        pool: &PgPool,
+        from: &Connections,
         query: QueryAs<'_, Postgres, O, PgArguments>,
     ) -> Result<Vec<O>, StoreError>
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.fetch_within(ANSWER, pool, query).await
+        self.fetch_within(ANSWER, from, query).await
     }
 
     async fn fetch_within<O>(
         &self,
         limit: Duration,
-        pool: &PgPool,
+        from: &Connections,
         query: QueryAs<'_, Postgres, O, PgArguments>,
     ) -> Result<Vec<O>, StoreError>
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        Lent::from(pool).await?.fetch(limit, query).await
+        Lent::from(from).await?.fetch(limit, query).await
     }
 
     async fn read<O>(

@@ -1,33 +1,28 @@
-//! A connection that is used for a while, and comes back in good time or not at all.
+//! A connection that is used for a while, and comes back in good order or not at all.
 //!
-//! Border: time limits and the way back to the pool; what is asked is the callers'.
+//! Border: time limits and the way back; what is asked is the callers'.
 //!
-//! The driver asks each connection that comes back whether it lives, and waits for the answer
-//! without a limit: on a wire that has fallen silent its place would be taken for ever, and
-//! that of the writer is the only one. And it takes back whatever was dropped in the midst of
-//! a statement or a transaction. Neither happens here.
+//! Whatever is dropped in the midst of a statement or a transaction is closed: the next one who
+//! took it would wait for somebody else's answer, or hold somebody else's lock.
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use deadpool::managed::Object;
+use sqlx::postgres::{PgArguments, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::query::QueryAs;
-use sqlx::{FromRow, Postgres};
+use sqlx::{Connection as _, FromRow, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::connections::{ALIVE, Connections, Maker};
 use super::session::store_error;
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
 
-/// How long a connection may take to say that it lives. Nobody waits for that but the next
-/// one who needs its place.
-const BACK: Duration = Duration::from_secs(3);
-
-/// Goes back to its pool when it is dropped, or is closed if anything is unfinished on it.
+/// Goes back to the others when it is dropped, or is closed if anything is unfinished on it.
 pub(super) struct Lent {
-    connection: PoolConnection<Postgres>,
-    /// An answer is missing.
+    connection: Option<Object<Maker>>,
+    /// An answer is missing, or the connection broke.
     asking: bool,
     /// A transaction is open.
     open: bool,
@@ -36,8 +31,8 @@ pub(super) struct Lent {
 impl Lent {
     /// # Errors
     /// `Unavailable` when none is free in time.
-    pub(super) async fn from(pool: &PgPool) -> Result<Self, StoreError> {
-        let connection = pool.acquire().await.map_err(store_error)?;
+    pub(super) async fn from(connections: &Connections) -> Result<Self, StoreError> {
+        let connection = Some(connections.take().await?);
         Ok(Self { connection, asking: false, open: false })
     }
 
@@ -50,8 +45,7 @@ impl Lent {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.asking = true;
-        let answer = timeout(limit, query.fetch_all(&mut *self.connection)).await;
+        let answer = timeout(limit, query.fetch_all(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))
     }
 
@@ -61,8 +55,8 @@ impl Lent {
         limit: Duration,
         orders: &'static str,
     ) -> Result<Vec<PgRow>, StoreError> {
-        (self.asking, self.open) = (true, true);
-        let answer = timeout(limit, sqlx::raw_sql(orders).fetch_all(&mut *self.connection)).await;
+        self.open = true;
+        let answer = timeout(limit, sqlx::raw_sql(orders).fetch_all(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))
     }
 
@@ -72,11 +66,16 @@ impl Lent {
         limit: Duration,
         order: &'static str,
     ) -> Result<(), StoreError> {
-        self.asking = true;
-        let answer = timeout(limit, sqlx::raw_sql(order).execute(&mut *self.connection)).await;
+        let answer = timeout(limit, sqlx::raw_sql(order).execute(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))?;
         self.open = false;
         Ok(())
+    }
+
+    fn ask(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.asking = true;
+        let connection = self.connection.as_deref_mut();
+        connection.ok_or_else(|| store_error(sqlx::Error::PoolClosed))
     }
 
     fn answered<T>(
@@ -84,18 +83,28 @@ impl Lent {
         answer: Result<Result<T, sqlx::Error>, NoAnswer>,
     ) -> Result<T, StoreError> {
         let answer = answer?;
-        self.asking = false;
+        self.asking = answer.as_ref().is_err_and(|error| !goes_on(error));
         answer.map_err(store_error)
     }
 }
 
+/// Whether the connection is of use after this error: Postgres itself refused a statement, and
+/// did not end the session.
+fn goes_on(error: &sqlx::Error) -> bool {
+    let reported = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+    reported.is_some_and(|e| !matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        if self.asking || self.open {
-            self.connection.close_on_drop();
-        } else if let Ok(runtime) = Handle::try_current() {
-            // Dropped at the limit, it is closed and its place is free.
-            runtime.spawn(timeout(BACK, self.connection.return_to_pool()));
+        if !self.asking && !self.open {
+            return;
+        }
+        let Some(connection) = self.connection.take().map(Object::take) else { return };
+        // Its place is free from here on. It takes its leave if it can, so that Postgres does not
+        // report a lost client.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(ALIVE, connection.close()));
         }
     }
 }
