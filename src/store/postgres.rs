@@ -15,8 +15,6 @@ mod round;
 mod session;
 mod turn;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
@@ -71,30 +69,18 @@ impl PostgresStore {
         })
     }
 
-    /// Runs a statement to its end, that is past its commit.
-    async fn fetch<O>(
+    /// Runs a statement of the writer to its end, that is past its commit.
+    async fn write<O>(
         &self,
-        from: &Connections,
         query: QueryAs<'_, Postgres, O, PgArguments>,
     ) -> Result<Vec<O>, StoreError>
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.fetch_within(ANSWER, from, query).await
+        Lent::from(&self.writer).await?.fetch(ANSWER, query).await
     }
 
-    async fn fetch_within<O>(
-        &self,
-        limit: Duration,
-        from: &Connections,
-        query: QueryAs<'_, Postgres, O, PgArguments>,
-    ) -> Result<Vec<O>, StoreError>
-    where
-        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
-    {
-        Lent::from(from).await?.fetch(limit, query).await
-    }
-
+    /// Runs a statement that changes nothing.
     async fn read<O>(
         &self,
         query: QueryAs<'_, Postgres, O, PgArguments>,
@@ -102,7 +88,7 @@ impl PostgresStore {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.fetch(&self.readers, query).await
+        lent::ask_twice(ANSWER, &self.readers, query).await
     }
 }
 
@@ -139,7 +125,7 @@ impl Store for PostgresStore {
         .bind(&head.root.as_bytes()[..])
         .bind(&*head.checkpoint)
         .bind(head.time);
-        match self.fetch(&self.writer, query).await?.as_slice() {
+        match self.write(query).await?.as_slice() {
             [(1i64,)] => Ok(()),
             _ => Err(StoreError::Conflict),
         }
@@ -156,12 +142,12 @@ impl Store for PostgresStore {
     async fn settled_head(&self) -> Result<Head, StoreError> {
         let query =
             sqlx::query_as("SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE");
-        rows::only_head(self.fetch_within(SETTLED, &self.writer, query).await?)
+        rows::only_head(lent::ask_twice(SETTLED, &self.writer, query).await?)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let written = self.fetch(&self.writer, round::statement(batch)?).await?;
+        let written = self.write(round::statement(batch)?).await?;
         round::judge(batch, &written)
     }
 

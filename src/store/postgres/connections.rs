@@ -75,6 +75,15 @@ impl Connections {
         })
     }
 
+    /// A new one, whatever is there: where one was found broken, the others most likely are.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(super) async fn take_new(&self) -> Result<Object<Maker>, StoreError> {
+        self.0.retain(|_, _| false);
+        self.take().await
+    }
+
     /// Gives out no more, and closes those that are not in use.
     pub(super) async fn close(&self) {
         let idle = self.0.retain(|_, _| false).removed;

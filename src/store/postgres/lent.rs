@@ -10,7 +10,7 @@ use std::time::Duration;
 use deadpool::managed::Object;
 use sqlx::postgres::{PgArguments, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::query::QueryAs;
-use sqlx::{Connection as _, FromRow, PgConnection, Postgres};
+use sqlx::{Connection as _, Execute as _, FromRow, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -19,11 +19,34 @@ use super::session::store_error;
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
 
+/// Runs a statement that may run twice, as it changes nothing: a connection that was cut since
+/// its last use, as by a restart of Postgres, is then no concern of the caller.
+pub(super) async fn ask_twice<O>(
+    limit: Duration,
+    connections: &Connections,
+    mut query: QueryAs<'_, Postgres, O, PgArguments>,
+) -> Result<Vec<O>, StoreError>
+where
+    O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+{
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode).map_err(store_error)?;
+    let arguments = arguments.unwrap_or_default();
+    let sql = query.sql();
+    let ask = || sqlx::query_as_with(sql.clone(), arguments.clone());
+    let mut lent = Lent::from(connections).await?;
+    match lent.fetch(limit, ask()).await {
+        Err(error) => lent.instead(error, connections).await?.fetch(limit, ask()).await,
+        rows => rows,
+    }
+}
+
 /// Goes back to the others when it is dropped, or is closed if anything is unfinished on it.
 pub(super) struct Lent {
     connection: Option<Object<Maker>>,
-    /// An answer is missing, or the connection broke.
+    /// An answer is missing.
     asking: bool,
+    /// It broke.
+    lost: bool,
     /// A transaction is open.
     open: bool,
 }
@@ -32,8 +55,29 @@ impl Lent {
     /// # Errors
     /// `Unavailable` when none is free in time.
     pub(super) async fn from(connections: &Connections) -> Result<Self, StoreError> {
-        let connection = Some(connections.take().await?);
-        Ok(Self { connection, asking: false, open: false })
+        Ok(Self::of(connections.take().await?))
+    }
+
+    fn of(connection: Object<Maker>) -> Self {
+        Self { connection: Some(connection), asking: false, lost: false, open: false }
+    }
+
+    /// If this one broke while it was asked, which is how one that was cut since its last use is
+    /// found out: a new one in its place, on which to ask again. Only for what may be asked
+    /// twice.
+    ///
+    /// # Errors
+    /// `Unavailable` when none can be made in time; `error` when this one is in order.
+    pub(super) async fn instead(
+        self,
+        error: StoreError,
+        connections: &Connections,
+    ) -> Result<Self, StoreError> {
+        if !self.lost {
+            return Err(error);
+        }
+        drop(self);
+        Ok(Self::of(connections.take_new().await?))
     }
 
     /// Runs a statement to its end, that is past its commit when no transaction is open.
@@ -83,7 +127,8 @@ impl Lent {
         answer: Result<Result<T, sqlx::Error>, NoAnswer>,
     ) -> Result<T, StoreError> {
         let answer = answer?;
-        self.asking = answer.as_ref().is_err_and(|error| !goes_on(error));
+        self.asking = false;
+        self.lost = answer.as_ref().is_err_and(|error| !goes_on(error));
         answer.map_err(store_error)
     }
 }
@@ -97,7 +142,7 @@ fn goes_on(error: &sqlx::Error) -> bool {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if !self.asking && !self.open {
+        if !self.asking && !self.lost && !self.open {
             return;
         }
         let Some(connection) = self.connection.take().map(Object::take) else { return };
