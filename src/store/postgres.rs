@@ -7,6 +7,7 @@
 //! a transaction.
 
 mod audit;
+mod connections;
 mod durability;
 mod leaves;
 mod lent;
@@ -14,14 +15,13 @@ mod round;
 mod session;
 mod turn;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
 
+use self::connections::{Connections, Purpose};
 pub use self::durability::Standby;
 use self::lent::Lent;
 use self::session::{ANSWER, SETTLED};
@@ -32,8 +32,8 @@ use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, Stored
 #[derive(Debug)]
 pub struct PostgresStore {
     /// One connection that readers cannot take away from a round.
-    writer: PgPool,
-    readers: PgPool,
+    writer: Connections,
+    readers: Connections,
 }
 
 impl PostgresStore {
@@ -62,37 +62,25 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::migrate(&options, standby).await?;
-        let readers = max_connections.saturating_sub(1).max(1);
+        let readers = max_connections.saturating_sub(1).max(1) as usize;
         Ok(Self {
-            writer: session::writer(&options, standby),
-            readers: session::readers(&options, readers),
+            writer: Connections::new(&options, Purpose::Writing(standby), 1)?,
+            readers: Connections::new(&options, Purpose::Reading, readers)?,
         })
     }
 
-    /// Runs a statement to its end, that is past its commit.
-    async fn fetch<O>(
+    /// Runs a statement of the writer to its end, that is past its commit.
+    async fn write<O>(
         &self,
-        pool: &PgPool,
         query: QueryAs<'_, Postgres, O, PgArguments>,
     ) -> Result<Vec<O>, StoreError>
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.fetch_within(ANSWER, pool, query).await
+        Lent::from(&self.writer).await?.fetch(ANSWER, query).await
     }
 
-    async fn fetch_within<O>(
-        &self,
-        limit: Duration,
-        pool: &PgPool,
-        query: QueryAs<'_, Postgres, O, PgArguments>,
-    ) -> Result<Vec<O>, StoreError>
-    where
-        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
-    {
-        Lent::from(pool).await?.fetch(limit, query).await
-    }
-
+    /// Runs a statement that changes nothing.
     async fn read<O>(
         &self,
         query: QueryAs<'_, Postgres, O, PgArguments>,
@@ -100,7 +88,7 @@ impl PostgresStore {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.fetch(&self.readers, query).await
+        lent::ask_twice(ANSWER, &self.readers, query).await
     }
 }
 
@@ -137,7 +125,7 @@ impl Store for PostgresStore {
         .bind(&head.root.as_bytes()[..])
         .bind(&*head.checkpoint)
         .bind(head.time);
-        match self.fetch(&self.writer, query).await?.as_slice() {
+        match self.write(query).await?.as_slice() {
             [(1i64,)] => Ok(()),
             _ => Err(StoreError::Conflict),
         }
@@ -154,12 +142,12 @@ impl Store for PostgresStore {
     async fn settled_head(&self) -> Result<Head, StoreError> {
         let query =
             sqlx::query_as("SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE");
-        rows::only_head(self.fetch_within(SETTLED, &self.writer, query).await?)
+        rows::only_head(lent::ask_twice(SETTLED, &self.writer, query).await?)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let written = self.fetch(&self.writer, round::statement(batch)?).await?;
+        let written = self.write(round::statement(batch)?).await?;
         round::judge(batch, &written)
     }
 

@@ -181,6 +181,42 @@ pub(crate) async fn shoot_writer(db: &TestDb, condition: &str) {
     }
 }
 
+/// As by a restart of Postgres. What changes nothing is asked again, on new connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_were_cut_since_their_last_use_are_no_concern_of_readers() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    let mut head = create(&*store).await;
+    for round in 0..5 {
+        // Several reading connections, and the writing one, all just used.
+        for read in several_heads(&*store).await {
+            assert_eq!(read.unwrap(), head);
+        }
+        head = append(&*store, &head, leaves(&format!("round {round}"), 2)).await;
+        assert!(cut_all(&db).await > 2);
+        for read in several_heads(&*store).await {
+            assert_eq!(read.unwrap(), head);
+        }
+        assert_eq!(store.settled_head().await.unwrap(), head);
+        cut_all(&db).await;
+        assert_eq!(*store.turn().await.unwrap().head(), head);
+    }
+}
+
+/// Read at once, so that as many connections are used.
+async fn several_heads(store: &dyn Store) -> [Result<Head, StoreError>; 4] {
+    tokio::join!(store.head(), store.head(), store.head(), store.head()).into()
+}
+
+/// Ends all sessions of servers, and waits until they have ended.
+async fn cut_all(db: &TestDb) -> i64 {
+    let mut gun = PgConnection::connect(db.url()).await.unwrap();
+    let cut = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'indelible'";
+    let (hits,): (i64,) = sqlx::query_as(cut).fetch_one(&mut gun).await.unwrap();
+    hits
+}
+
 /// Somebody else (a backup, a console) holds the write lock of the file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_sqlite_file_is_unavailable_in_time_and_readable() {

@@ -1,34 +1,52 @@
-//! A connection that is used for a while, and comes back in good time or not at all.
+//! A connection that is used for a while, and comes back in good order or not at all.
 //!
-//! Border: time limits and the way back to the pool; what is asked is the callers'.
+//! Border: time limits and the way back; what is asked is the callers'.
 //!
-//! The driver asks each connection that comes back whether it lives, and waits for the answer
-//! without a limit: on a wire that has fallen silent its place would be taken for ever, and
-//! that of the writer is the only one. And it takes back whatever was dropped in the midst of
-//! a statement or a transaction. Neither happens here.
+//! Whatever is dropped in the midst of a statement or a transaction is closed: the next one who
+//! took it would wait for somebody else's answer, or hold somebody else's lock.
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use deadpool::managed::Object;
+use sqlx::postgres::{PgArguments, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::query::QueryAs;
-use sqlx::{FromRow, Postgres};
+use sqlx::{Connection as _, Execute as _, FromRow, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::connections::{ALIVE, Connections, Maker};
 use super::session::store_error;
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
 
-/// How long a connection may take to say that it lives. Nobody waits for that but the next
-/// one who needs its place.
-const BACK: Duration = Duration::from_secs(3);
+/// Runs a statement that may run twice, as it changes nothing: a connection that was cut since
+/// its last use, as by a restart of Postgres, is then no concern of the caller.
+pub(super) async fn ask_twice<O>(
+    limit: Duration,
+    connections: &Connections,
+    mut query: QueryAs<'_, Postgres, O, PgArguments>,
+) -> Result<Vec<O>, StoreError>
+where
+    O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+{
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode).map_err(store_error)?;
+    let arguments = arguments.unwrap_or_default();
+    let sql = query.sql();
+    let ask = || sqlx::query_as_with(sql.clone(), arguments.clone());
+    let mut lent = Lent::from(connections).await?;
+    match lent.fetch(limit, ask()).await {
+        Err(error) => lent.instead(error, connections).await?.fetch(limit, ask()).await,
+        rows => rows,
+    }
+}
 
-/// Goes back to its pool when it is dropped, or is closed if anything is unfinished on it.
+/// Goes back to the others when it is dropped, or is closed if anything is unfinished on it.
 pub(super) struct Lent {
-    connection: PoolConnection<Postgres>,
+    connection: Option<Object<Maker>>,
     /// An answer is missing.
     asking: bool,
+    /// It broke.
+    lost: bool,
     /// A transaction is open.
     open: bool,
 }
@@ -36,9 +54,30 @@ pub(super) struct Lent {
 impl Lent {
     /// # Errors
     /// `Unavailable` when none is free in time.
-    pub(super) async fn from(pool: &PgPool) -> Result<Self, StoreError> {
-        let connection = pool.acquire().await.map_err(store_error)?;
-        Ok(Self { connection, asking: false, open: false })
+    pub(super) async fn from(connections: &Connections) -> Result<Self, StoreError> {
+        Ok(Self::of(connections.take().await?))
+    }
+
+    fn of(connection: Object<Maker>) -> Self {
+        Self { connection: Some(connection), asking: false, lost: false, open: false }
+    }
+
+    /// If this one broke while it was asked, which is how one that was cut since its last use is
+    /// found out: a new one in its place, on which to ask again. Only for what may be asked
+    /// twice.
+    ///
+    /// # Errors
+    /// `Unavailable` when none can be made in time; `error` when this one is in order.
+    pub(super) async fn instead(
+        self,
+        error: StoreError,
+        connections: &Connections,
+    ) -> Result<Self, StoreError> {
+        if !self.lost {
+            return Err(error);
+        }
+        drop(self);
+        Ok(Self::of(connections.take_new().await?))
     }
 
     /// Runs a statement to its end, that is past its commit when no transaction is open.
@@ -50,8 +89,7 @@ impl Lent {
     where
         O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        self.asking = true;
-        let answer = timeout(limit, query.fetch_all(&mut *self.connection)).await;
+        let answer = timeout(limit, query.fetch_all(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))
     }
 
@@ -61,8 +99,8 @@ impl Lent {
         limit: Duration,
         orders: &'static str,
     ) -> Result<Vec<PgRow>, StoreError> {
-        (self.asking, self.open) = (true, true);
-        let answer = timeout(limit, sqlx::raw_sql(orders).fetch_all(&mut *self.connection)).await;
+        self.open = true;
+        let answer = timeout(limit, sqlx::raw_sql(orders).fetch_all(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))
     }
 
@@ -72,11 +110,16 @@ impl Lent {
         limit: Duration,
         order: &'static str,
     ) -> Result<(), StoreError> {
-        self.asking = true;
-        let answer = timeout(limit, sqlx::raw_sql(order).execute(&mut *self.connection)).await;
+        let answer = timeout(limit, sqlx::raw_sql(order).execute(self.ask()?)).await;
         self.answered(answer.map_err(|_| NoAnswer(limit)))?;
         self.open = false;
         Ok(())
+    }
+
+    fn ask(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.asking = true;
+        let connection = self.connection.as_deref_mut();
+        connection.ok_or_else(|| store_error(sqlx::Error::PoolClosed))
     }
 
     fn answered<T>(
@@ -85,17 +128,28 @@ impl Lent {
     ) -> Result<T, StoreError> {
         let answer = answer?;
         self.asking = false;
+        self.lost = answer.as_ref().is_err_and(|error| !goes_on(error));
         answer.map_err(store_error)
     }
 }
 
+/// Whether the connection is of use after this error: Postgres itself refused a statement, and
+/// did not end the session.
+fn goes_on(error: &sqlx::Error) -> bool {
+    let reported = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+    reported.is_some_and(|e| !matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        if self.asking || self.open {
-            self.connection.close_on_drop();
-        } else if let Ok(runtime) = Handle::try_current() {
-            // Dropped at the limit, it is closed and its place is free.
-            runtime.spawn(timeout(BACK, self.connection.return_to_pool()));
+        if !self.asking && !self.lost && !self.open {
+            return;
+        }
+        let Some(connection) = self.connection.take().map(Object::take) else { return };
+        // Its place is free from here on. It takes its leave if it can, so that Postgres does not
+        // report a lost client.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(ALIVE, connection.close()));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ use crate::store::failure::{self, NoAnswer, Reaction};
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a caller waits for a free connection, or a new one for its server.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long we wait for an answer. A little longer than the server may work
 /// (`statement_timeout` below), so that its own word usually comes first.
 pub(super) const ANSWER: Duration = Duration::from_secs(35);
@@ -26,8 +26,6 @@ pub(super) const SETTLED: Duration = Duration::from_secs(5);
 /// How long we wait for a turn. A little longer than the server lets us stand in line
 /// (`lock_timeout` below).
 pub(super) const TURN: Duration = Duration::from_secs(12);
-/// A connection that was idle for longer is tried out before it is used.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What every session needs, whatever the server's defaults are.
 ///
@@ -69,47 +67,9 @@ pub(super) async fn migrate(
     connection.close().await.map_err(store_error)
 }
 
-/// The one connection that writes. Whenever it is made anew, it may lead to another
-/// server, or to one with other settings: they are looked at again.
-pub(super) fn writer(options: &PgConnectOptions, standby: Standby) -> PgPool {
-    pool(1)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                prepare(connection).await?;
-                let durability = Durability::read(connection).await?;
-                durability
-                    .judge(standby)
-                    .map_err(|refused| sqlx::Error::Configuration(refused.into()))
-            })
-        })
-        .connect_lazy_with(options.clone())
-}
-
-pub(super) fn readers(options: &PgConnectOptions, connections: u32) -> PgPool {
-    pool(connections)
-        .after_connect(|connection, _| Box::pin(prepare(connection)))
-        .connect_lazy_with(options.clone())
-}
-
-fn pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
-        // A test before each use would double the round trips of a read.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > FRESH {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-}
-
 /// A standby that is not promoted takes no writes, and what it shows is late: while a
 /// failover goes on, a connection that landed there would stay there for its lifetime.
-async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
     let (standby,): (bool,) =
         sqlx::query_as("SELECT pg_is_in_recovery()").fetch_one(connection).await?;

@@ -12,9 +12,9 @@
 
 use async_trait::async_trait;
 use sqlx::FromRow as _;
-use sqlx::postgres::PgPool;
 use tlog::Hash;
 
+use super::connections::Connections;
 use super::lent::Lent;
 use super::session::{ANSWER, TURN, store_error};
 use super::{leaves, round};
@@ -34,9 +34,15 @@ pub(super) struct PostgresTurn {
 }
 
 /// Locks the head on the writing connection.
-pub(super) async fn take(writer: &PgPool) -> Result<Box<dyn Turn>, StoreError> {
-    let mut writer = Lent::from(writer).await?;
-    let rows = writer.begin(TURN, TAKE).await?;
+pub(super) async fn take(connections: &Connections) -> Result<Box<dyn Turn>, StoreError> {
+    let mut writer = Lent::from(connections).await?;
+    let rows = match writer.begin(TURN, TAKE).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            writer = writer.instead(error, connections).await?;
+            writer.begin(TURN, TAKE).await?
+        }
+    };
     let rows: Result<Vec<HeadRow>, _> = rows.iter().map(HeadRow::from_row).collect();
     let head = rows::only_head(rows.map_err(store_error)?)?;
     Ok(Box::new(PostgresTurn { writer, head }))

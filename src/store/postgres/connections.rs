@@ -1,0 +1,142 @@
+//! The connections of one purpose: made when they are needed, used again, closed.
+//!
+//! Border: what a connection is before and after its use. The use itself is a [`Lent`](super::lent).
+//!
+//! The driver brings a pool of its own, which asks each connection that comes back whether it
+//! lives: a second round trip for every statement, and without a limit on the wait. Here a
+//! connection that ended well is taken back as it is, and is asked only if it was not used
+//! for a while.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::{sleep, timeout};
+
+use super::durability::{Durability, Standby};
+use super::session::{ACQUIRE, prepare, store_error};
+use crate::store::StoreError;
+use crate::store::failure::NoAnswer;
+
+/// A connection that was not taken for longer is tried out before it is used.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long one may take to say that it lives, or to be closed.
+pub(super) const ALIVE: Duration = Duration::from_secs(3);
+/// One that is older is made anew: it keeps what it has cached, and an address may have moved.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// Between two attempts to reach a server that is only just starting.
+const STARTING: Duration = Duration::from_millis(100);
+
+/// What connections are for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// Rounds. Whenever such a connection is made anew, it may lead to another server, or to one
+    /// with other settings: they are looked at again.
+    Writing(Standby),
+    Reading,
+}
+
+/// Makes them.
+#[derive(Debug)]
+pub(super) struct Maker {
+    options: PgConnectOptions,
+    purpose: Purpose,
+}
+
+/// As many as there may be at most.
+#[derive(Debug)]
+pub(super) struct Connections(Pool<Maker>);
+
+impl Connections {
+    /// None is made yet.
+    ///
+    /// # Errors
+    /// `Unavailable` when the pool cannot be built, which its settings here never cause.
+    pub(super) fn new(
+        options: &PgConnectOptions,
+        purpose: Purpose,
+        most: usize,
+    ) -> Result<Self, StoreError> {
+        let maker = Maker { options: options.clone(), purpose };
+        // Those that were used last are fresh, and in the caches of both sides.
+        let pool = Pool::builder(maker).max_size(most).queue_mode(QueueMode::Lifo).build();
+        pool.map(Self).map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    /// # Errors
+    /// `Unavailable` when none is free, or can be made, in time.
+    pub(super) async fn take(&self) -> Result<Object<Maker>, StoreError> {
+        let taken = timeout(ACQUIRE, self.0.get()).await.map_err(|_| NoAnswer(ACQUIRE))?;
+        taken.map_err(|error| match error {
+            PoolError::Backend(error) => store_error(error),
+            other => StoreError::Unavailable(Box::new(other)),
+        })
+    }
+
+    /// A new one, whatever is there: where one was found broken, the others most likely are.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(super) async fn take_new(&self) -> Result<Object<Maker>, StoreError> {
+        self.0.retain(|_, _| false);
+        self.take().await
+    }
+
+    /// Gives out no more, and closes those that are not in use.
+    pub(super) async fn close(&self) {
+        let idle = self.0.retain(|_, _| false).removed;
+        self.0.close();
+        for connection in idle {
+            // One that does not take its leave is dropped.
+            let _ = timeout(ALIVE, connection.close()).await;
+        }
+    }
+}
+
+impl Manager for Maker {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        prepare(&mut connection).await?;
+        if let Purpose::Writing(standby) = self.purpose {
+            let durability = Durability::read(&mut connection).await?;
+            let judged = durability.judge(standby);
+            judged.map_err(|refused| sqlx::Error::Configuration(refused.into()))?;
+        }
+        Ok(connection)
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut PgConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > LIFETIME {
+            return Err(sqlx::Error::PoolTimedOut.into());
+        }
+        if metrics.last_used() > FRESH {
+            let lives = timeout(ALIVE, connection.ping()).await;
+            lives.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        }
+        Ok(())
+    }
+}
+
+impl Maker {
+    /// Goes on trying while a server starts; the caller bounds it.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        loop {
+            match PgConnection::connect_with(&self.options).await {
+                Err(sqlx::Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {}
+                // cannot_connect_now
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57P03") => {}
+                other => return other,
+            }
+            sleep(STARTING).await;
+        }
+    }
+}
