@@ -6,6 +6,7 @@
 //! [`snapshot`] and the store.
 
 mod accept;
+mod added;
 mod check;
 mod error;
 mod guard;
@@ -19,16 +20,14 @@ mod reserved;
 mod round;
 mod sequencer;
 mod snapshot;
+mod submit;
 mod tree;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
-use tlog::EntryRef;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use wire::LogEntry;
 
 pub use accept::{Accepted, accept_restore};
 pub use error::{ConsistencyError, NotReady, ReadError, SubmitError};
@@ -36,14 +35,14 @@ pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
 pub use read::Lookup;
+pub use submit::Submitted;
 
 use crate::signer::LogKey;
-use crate::store::{Identity, Store, StoredEntry};
+use crate::store::{Identity, Store};
+use added::Added;
 use keeper::Keeper;
-use receipt::receipt;
-use recent::{Recent, Signed};
-use reserved::Reserved;
-use sequencer::{Doubt, Placed, Sequencer, Waiting};
+use recent::Recent;
+use sequencer::{Doubt, Sequencer, Waiting};
 use tree::Tree;
 
 /// Unix seconds now; handed in by `main`, so that tests own the time.
@@ -62,6 +61,9 @@ pub struct Options {
     pub max_round_bytes: usize,
     /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
     pub max_recent_bytes: u64,
+    /// Leaves that this server added lately and remembers the place of, for who adds them again;
+    /// some 100 bytes each.
+    pub max_added: usize,
 }
 
 impl Default for Options {
@@ -72,6 +74,7 @@ impl Default for Options {
             max_round: 1_024,
             max_round_bytes: 32 << 20,
             max_recent_bytes: 64 << 20,
+            max_added: 65_536,
         }
     }
 }
@@ -88,6 +91,7 @@ struct Inner {
     queue: std::sync::RwLock<Option<mpsc::Sender<Waiting>>>,
     queued_bytes: Arc<AtomicUsize>,
     recent: Recent,
+    added: Arc<Added>,
     options: Options,
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     /// Why nothing may be added, if so; then there is no sequencer.
@@ -104,15 +108,6 @@ enum Guard {
     Sealed(Sealed),
 }
 
-/// What became of a submission.
-#[derive(Debug)]
-pub enum Submitted {
-    /// It is a new leaf.
-    Created(LogEntry),
-    /// An equal leaf was in the log before.
-    Duplicate(LogEntry),
-}
-
 impl Log {
     fn start(
         store: Arc<dyn Store>,
@@ -124,9 +119,11 @@ impl Log {
         guard: Guard,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(options.max_queue);
+        let added = Arc::new(Added::new(options.max_added));
         let sequencer = Sequencer {
             store: Arc::clone(&store),
             tree: Arc::clone(&tree),
+            added: Arc::clone(&added),
             key: Arc::clone(&key),
             identity: Arc::clone(&identity),
             options,
@@ -154,69 +151,12 @@ impl Log {
             queue: std::sync::RwLock::new(sealed.is_none().then_some(queue)),
             queued_bytes: Arc::new(AtomicUsize::new(0)),
             recent: Recent::new(options.max_recent_bytes),
+            added,
             options,
             sequencer: tokio::sync::Mutex::new(running),
             sealed,
             keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
-    }
-
-    /// Appends a leaf and answers when it is committed.
-    ///
-    /// # Errors
-    /// [`SubmitError`]; submitting the same leaf again is always safe.
-    pub async fn submit(&self, leaf: Leaf) -> Result<Submitted, SubmitError> {
-        let (hash, body) = (leaf.hash, Arc::clone(&leaf.body));
-        match self.enqueue(leaf).await? {
-            Placed::New { index, time, snapshot } => {
-                let proof = snapshot.prove_new_leaf(index).map_err(ReadError::from)?;
-                let stored = StoredEntry {
-                    index,
-                    leaf: hash,
-                    body: body.to_vec(),
-                    integrated_time: time,
-                    attestation: None,
-                };
-                let signed = Signed::new(&self.0.key, stored).map_err(ReadError::from)?;
-                let entry = receipt(self.name(), signed, &snapshot, &proof);
-                Ok(Submitted::Created(entry))
-            }
-            Placed::Before { leaf } => {
-                let known = EntryRef::Leaf(leaf);
-                let entry = self.entry(Lookup::Uuid(known)).await?;
-                entry.map(Submitted::Duplicate).ok_or(SubmitError::NotCommitted)
-            }
-        }
-    }
-
-    async fn enqueue(&self, leaf: Leaf) -> Result<Placed, SubmitError> {
-        let inner = &*self.0;
-        if let Some(sealed) = &inner.sealed {
-            return Err(SubmitError::Sealed(Arc::clone(sealed)));
-        }
-        let full = || SubmitError::Full {
-            max_leaves: inner.options.max_queue,
-            max_bytes: inner.options.max_queue_bytes,
-            retry_after: Duration::from_secs(1),
-        };
-        let max_bytes = inner.options.max_queue_bytes;
-        let reserved =
-            Reserved::take(&inner.queued_bytes, leaf.weight(), max_bytes).ok_or_else(full)?;
-        let (answer, placed) = oneshot::channel();
-        {
-            let queue = inner.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let queue = queue.as_ref().ok_or(SubmitError::ShuttingDown)?;
-            queue.try_send(Waiting { leaf, answer, reserved }).map_err(
-                |refused| match refused {
-                    mpsc::error::TrySendError::Full(_) => full(),
-                    mpsc::error::TrySendError::Closed(_) => SubmitError::ShuttingDown,
-                },
-            )?;
-        }
-        match placed.await {
-            Ok(Ok(placed)) => Ok(placed),
-            Ok(Err(_)) | Err(_) => Err(SubmitError::NotCommitted),
-        }
     }
 
     /// Tree ID and log ID.

@@ -37,16 +37,16 @@ impl Log {
             Lookup::Uuid(EntryRef::Entry(EntryId { leaf, .. })) => EntryKey::Leaf(leaf),
         };
         if let Some(signed) = self.0.recent.get(key) {
-            return self.prove(&signed).await.map(Some);
+            return self.prove(Signed::clone(&signed)).await.map(Some);
         }
         let Some(found) = self.0.store.entry(key).await? else { return Ok(None) };
-        let signed = Arc::new(Signed::new(&self.0.key, found)?);
-        let entry = self.prove(&signed).await?;
-        self.0.recent.keep(key, signed);
+        let signed = Signed::new(&self.0.key, found)?;
+        let entry = self.prove(signed.clone()).await?;
+        self.0.recent.keep(key, Arc::new(signed));
         Ok(Some(entry))
     }
 
-    async fn prove(&self, signed: &Signed) -> Result<LogEntry, ReadError> {
+    pub(super) async fn prove(&self, signed: Signed) -> Result<LogEntry, ReadError> {
         let index = signed.entry.index;
         let mut snapshot = self.0.tree.snapshot();
         if index >= snapshot.head.size {
@@ -54,7 +54,7 @@ impl Log {
         }
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let proof = self.0.tree.resolve(&snapshot, &plan).await?;
-        Ok(receipt(self.name(), signed.clone(), &snapshot, &proof))
+        Ok(receipt(self.name(), signed, &snapshot, &proof))
     }
 
     /// The newest head.

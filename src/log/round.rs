@@ -30,7 +30,6 @@ pub(super) struct Round {
     pub(super) entries: Vec<NewEntry>,
     /// For each submission its new index, or `None` for one that was there before.
     indexes: Vec<Option<u64>>,
-    hashes: Vec<Hash>,
     /// Unix seconds.
     pub(super) time: i64,
 }
@@ -47,7 +46,6 @@ impl Round {
         let mut round = Self {
             entries: Vec::with_capacity(leaves.len()),
             indexes: Vec::with_capacity(leaves.len()),
-            hashes: leaves.iter().map(|leaf| leaf.hash).collect(),
             time,
         };
         let mut seen = std::collections::HashSet::with_capacity(leaves.len());
@@ -63,12 +61,12 @@ impl Round {
     }
 
     pub(super) fn places(&self, snapshot: &Arc<Snapshot>) -> Vec<Placed> {
-        let place = |(index, leaf): (&Option<u64>, &Hash)| match index {
+        let place = |index: &Option<u64>| match index {
             Some(index) => {
                 Placed::New { index: *index, time: self.time, snapshot: Arc::clone(snapshot) }
             }
-            None => Placed::Before { leaf: *leaf },
+            None => Placed::Before,
         };
-        self.indexes.iter().zip(&self.hashes).map(place).collect()
+        self.indexes.iter().map(place).collect()
     }
 }

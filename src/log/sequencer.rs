@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use tlog::{Hash, Tile};
 use tokio::sync::{mpsc, oneshot};
 
+use super::added::Added;
+use super::reserved::Reserved;
 use super::round::{Round, take_round};
 use super::snapshot::Snapshot;
 use super::tree::{ADVANCE_CHUNK, Tree};
-use super::{Clock, Leaf, Options, Reserved};
+use super::{Clock, Leaf, Options};
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
 
@@ -46,7 +48,7 @@ pub(crate) enum Placed {
     /// This submission added it; the snapshot proves it.
     New { index: u64, time: i64, snapshot: Arc<Snapshot> },
     /// It was there already, or an equal submission of this round added it.
-    Before { leaf: Hash },
+    Before,
 }
 
 /// The round could not be committed, or its outcome stays unknown.
@@ -56,6 +58,7 @@ pub(crate) struct Failed;
 pub(crate) struct Sequencer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tree: Arc<Tree>,
+    pub(crate) added: Arc<Added>,
     pub(crate) key: Arc<LogKey>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) options: Options,
@@ -65,7 +68,8 @@ pub(crate) struct Sequencer {
     /// Leaves of the largest head that the database has answered a commit for, or that was
     /// read settled. Those beyond are visible, but may not have reached a standby yet.
     pub(crate) settled: u64,
-    /// The last round had leaves that were in the log before: look for them first.
+    /// The last round had leaves that were in the log before, longer than is remembered: look for
+    /// them first.
     pub(crate) expects_duplicates: bool,
     /// Other servers write, too: wait for the turn at once.
     pub(crate) expects_company: bool,
@@ -177,15 +181,17 @@ impl Sequencer {
         mut turn: Option<Box<dyn Turn>>,
         now: &Arc<Snapshot>,
     ) -> Result<Attempt, StoreError> {
-        let mut known = HashMap::new();
+        let hashes = leaves.iter().map(|leaf| leaf.hash);
+        let mut known: HashMap<Hash, u64> = self.added.find(hashes.clone()).into_iter().collect();
+        let remembered = known.len();
         if look {
-            let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
+            let hashes: Vec<Hash> = hashes.filter(|leaf| !known.contains_key(leaf)).collect();
             known.extend(match &mut turn {
                 Some(turn) => turn.find_leaves(&hashes).await?,
                 None => self.store.find_leaves(&hashes).await?,
             });
         }
-        self.expects_duplicates = !known.is_empty();
+        self.expects_duplicates = known.len() > remembered;
         if known.values().any(|index| *index >= now.head.size) {
             // Another server's round: its leaves can only be shown once we follow it.
             return Ok(Attempt::Again);
@@ -209,6 +215,8 @@ impl Sequencer {
         }
         let snapshot = self.tree.publish(snapshot, completed);
         self.settled = snapshot.head.size;
+        let added = plan.entries.iter().map(|entry| entry.leaf);
+        self.added.keep(added, now.head.size, plan.time);
         Ok(Attempt::Done(plan.places(&snapshot)))
     }
 
