@@ -19,7 +19,7 @@ use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use wire::{ErrorBody, LogEntry};
 
-use crate::log::{ConsistencyError, ReadError, SubmitError};
+use crate::log::{ConsistencyError, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
 
 /// Seconds after which a client may try again when the server is busy.
@@ -216,6 +216,18 @@ impl From<ReadError> for ApiError {
                 Self::busy(message).because(error)
             }
             _ => Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message).because(error),
+        }
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooMany { most } => Self::bad_request(format!(
+                "more than {most} entries are found, and this server shows {most} at most: name \
+                 criteria that fewer entries meet, or several with the operator \"and\""
+            )),
+            SearchError::Read(error) => error.into(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod receipt;
 mod recent;
 mod reserved;
 mod round;
+mod search;
 mod sequencer;
 mod snapshot;
 mod submit;
@@ -30,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub use accept::{Accepted, accept_restore};
-pub use error::{ConsistencyError, NotReady, ReadError, SubmitError};
+pub use error::{ConsistencyError, NotReady, ReadError, SearchError, SubmitError};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
@@ -48,7 +49,7 @@ use tree::Tree;
 /// Unix seconds now; handed in by `main`, so that tests own the time.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Bounds of the write path.
+/// Bounds on what the log holds in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Leaves that may wait for a round; more are answered with 503.
@@ -64,6 +65,9 @@ pub struct Options {
     /// Leaves that this server added lately and remembers the place of, for who adds them again;
     /// some 100 bytes each.
     pub max_added: usize,
+    /// Entries that a search may find; one that finds more is refused, as the answer would have to
+    /// be held in memory.
+    pub max_found: usize,
 }
 
 impl Default for Options {
@@ -75,6 +79,7 @@ impl Default for Options {
             max_round_bytes: 32 << 20,
             max_recent_bytes: 64 << 20,
             max_added: 65_536,
+            max_found: 10_000,
         }
     }
 }

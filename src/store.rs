@@ -176,6 +176,9 @@ pub enum EntryKey {
     Leaf(Hash),
 }
 
+/// Entries under one key, as index and leaf hash.
+pub type Found = Vec<(u64, Hash)>;
+
 /// A database that keeps a log. See the [module](self) for the contract.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -225,9 +228,16 @@ pub trait Store: Send + Sync + 'static {
     /// The full tiles among `ids` that exist, each 8,192 bytes; any order.
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError>;
 
-    /// For each key (SHA-256 of the lower-cased search string) the entries under
+    /// For each key (SHA-256 of the lower-cased search string) the first `most` entries under
     /// it, as (index, leaf hash) in index order; the outer order is that of `keys`.
-    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError>;
+    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError>;
+
+    /// As [`search`](Self::search), but of the entries at `indexes` all that stand under a key.
+    async fn search_among(
+        &self,
+        keys: &[[u8; 32]],
+        indexes: &[u64],
+    ) -> Result<Vec<Found>, StoreError>;
 
     /// One trivial round trip, for readiness.
     async fn ping(&self) -> Result<(), StoreError>;

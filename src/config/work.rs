@@ -1,6 +1,6 @@
 //! The settings that bound the server's own work.
 //!
-//! Border: flags, environment and defaults of queue, rounds, caches and threads.
+//! Border: flags, environment and defaults of queue, rounds, caches, searches and threads.
 
 use clap::Args;
 
@@ -21,6 +21,10 @@ pub struct WorkArgs {
     /// signed timestamps; 0 keeps none.
     #[arg(long, env = "INDELIBLE_ENTRY_CACHE_BYTES", default_value_t = 64 << 20)]
     pub entry_cache_bytes: u64,
+    /// Entries that a search may find; one that finds more is refused with 400.
+    #[arg(long, env = "INDELIBLE_MAX_SEARCH_RESULTS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_search_results: u32,
     /// Threads that verify evidence [default: one per core].
     #[arg(long, env = "INDELIBLE_VERIFY_THREADS")]
     pub verify_threads: Option<usize>,
@@ -34,6 +38,7 @@ impl WorkArgs {
             max_queue: self.max_queue as usize,
             max_round: self.max_round as usize,
             max_recent_bytes: self.entry_cache_bytes,
+            max_found: self.max_search_results as usize,
             ..Options::default()
         }
     }

@@ -38,7 +38,8 @@ const HASH_PATTERN: &str =
         (status = 200, description = "Entry IDs of 80 hex digits", body = Vec<String>,
             headers(("Indelible-Tree-Size" = u64, description =
                 "The answer is complete for the first so many leaves of the log"))),
-        (status = 400, description = "Malformed JSON, or a key that cannot be read", body = ErrorBody),
+        (status = 400, description = "Malformed JSON, a key that cannot be read, or more entries are found \
+            than the server shows (10,000 by default)", body = ErrorBody),
         (status = 408, description = "The body did not arrive in time", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),

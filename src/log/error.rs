@@ -53,6 +53,20 @@ pub enum ReadError {
     Signing(#[from] KeyError),
 }
 
+/// Why a search was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// Too many entries are found to be shown.
+    #[error("more than {most} entries are found")]
+    TooMany {
+        /// Entries that may be found.
+        most: usize,
+    },
+    /// The read failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// Why the log is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {

@@ -1,16 +1,15 @@
-//! Looking up, proving and searching.
+//! Looking up and proving.
 //!
 //! Border: what is answered is committed, and every answer is of one tree head. Changes nothing.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tlog::{EntryId, EntryRef, Hash, ProofPlan};
-use wire::{ConsistencyProof, LogEntry, LogInfo, SearchOperator};
+use tlog::{EntryId, EntryRef, ProofPlan};
+use wire::{ConsistencyProof, LogEntry, LogInfo};
 
 use super::receipt::receipt;
 use super::recent::Signed;
-use super::{ConsistencyError, Log, ReadError, index_key};
+use super::{ConsistencyError, Log, ReadError};
 use crate::store::EntryKey;
 
 /// How an entry is looked up.
@@ -95,34 +94,5 @@ impl Log {
             hashes: hashes.iter().map(ToString::to_string).collect(),
             root_hash: snapshot.head.root.to_string(),
         })
-    }
-
-    /// Entry IDs under the criteria, in index order, without duplicates.
-    ///
-    /// A criterion is a group of alternative search strings, any of which
-    /// satisfies it; `operator` combines the criteria.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn search(
-        &self,
-        criteria: Vec<Vec<String>>,
-        operator: SearchOperator,
-    ) -> Result<Vec<String>, ReadError> {
-        let keys: Vec<[u8; 32]> = criteria.iter().flatten().map(|key| index_key(key)).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut rows = self.0.store.search(&keys).await?.into_iter();
-        let mut groups = criteria.iter().map(|group| -> BTreeSet<(u64, Hash)> {
-            rows.by_ref().take(group.len()).flatten().collect()
-        });
-        let first = groups.next().unwrap_or_default();
-        let found = match operator {
-            SearchOperator::Or => groups.fold(first, |all, group| &all | &group),
-            SearchOperator::And => groups.fold(first, |all, group| &all & &group),
-        };
-        let tree_id = self.tree_id();
-        Ok(found.into_iter().map(|(_, leaf)| EntryId { tree_id, leaf }.to_string()).collect())
     }
 }

@@ -12,6 +12,7 @@ mod durability;
 mod leaves;
 mod lent;
 mod round;
+mod search;
 mod session;
 mod turn;
 
@@ -26,7 +27,9 @@ pub use self::durability::Standby;
 use self::lent::Lent;
 use self::session::{ANSWER, SETTLED};
 use super::rows;
-use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
+use super::{
+    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+};
 
 /// A log in Postgres.
 #[derive(Debug)]
@@ -209,14 +212,16 @@ impl Store for PostgresStore {
         self.read(query).await?.into_iter().map(rows::tile).collect()
     }
 
-    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-        let wanted: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
-        let query = sqlx::query_as(
-            "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
-               FROM index_keys AS k WHERE k.key = ANY ($1) ORDER BY k.idx",
-        )
-        .bind(wanted);
-        rows::matches(keys, self.read(query).await?)
+    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
+        rows::matches(keys, self.read(search::first(keys, most)).await?)
+    }
+
+    async fn search_among(
+        &self,
+        keys: &[[u8; 32]],
+        indexes: &[u64],
+    ) -> Result<Vec<Found>, StoreError> {
+        rows::matches(keys, self.read(search::among(keys, indexes)).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tlog::{Hash, TileId};
 
-use super::{FullTile, Head, Identity, StoreError, StoredEntry};
+use super::{Found, FullTile, Head, Identity, StoreError, StoredEntry};
 
 /// Bytes in a full tile: 256 hashes of 32 bytes.
 const TILE_BYTES: usize = 8192;
@@ -171,11 +171,8 @@ pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError
 }
 
 /// Sorts matches under the keys that they answer, each list in index order.
-pub(super) fn matches(
-    keys: &[[u8; 32]],
-    rows: Vec<MatchRow>,
-) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-    let mut by_key: HashMap<Vec<u8>, Vec<(u64, Hash)>> = HashMap::new();
+pub(super) fn matches(keys: &[[u8; 32]], rows: Vec<MatchRow>) -> Result<Vec<Found>, StoreError> {
+    let mut by_key: HashMap<Vec<u8>, Found> = HashMap::new();
     for (key, idx, leaf) in rows {
         let leaf = leaf.ok_or_else(|| corrupt(format!("index key of a missing entry {idx}")))?;
         let entry = (unsigned(idx, "index_keys.idx")?, hash(&leaf, "entries.leaf_hash")?);

@@ -7,6 +7,7 @@
 mod audit;
 mod leaves;
 mod round;
+mod search;
 mod session;
 mod turn;
 mod wal;
@@ -26,8 +27,10 @@ use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
 use self::write_back::WriteBack;
-use super::rows::{self, MatchRow, TileRow};
-use super::{Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn};
+use super::rows::{self, TileRow};
+use super::{
+    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+};
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -181,21 +184,24 @@ impl Store for SqliteStore {
         found.into_iter().map(rows::tile).collect()
     }
 
-    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-        let distinct: Vec<&[u8; 32]> = BTreeSet::from_iter(keys).into_iter().collect();
+    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
         let mut found = Vec::new();
-        for piece in pieces(&distinct) {
-            let mut query = QueryBuilder::new(
-                "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
-                   FROM index_keys AS k WHERE k.key IN (",
-            );
-            let mut list = query.separated(", ");
-            for key in piece {
-                list.push_bind(&key[..]);
+        for key in search::distinct(keys) {
+            found.extend(self.read(search::first(key, most)).await?);
+        }
+        rows::matches(keys, found)
+    }
+
+    async fn search_among(
+        &self,
+        keys: &[[u8; 32]],
+        indexes: &[u64],
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut found = Vec::new();
+        for key in search::distinct(keys) {
+            for piece in pieces(indexes) {
+                found.extend(self.read(search::among(key, piece).build_query_as()).await?);
             }
-            query.push(") ORDER BY k.idx");
-            let rows: Vec<MatchRow> = self.read(query.build_query_as()).await?;
-            found.extend(rows);
         }
         rows::matches(keys, found)
     }

@@ -1,15 +1,17 @@
 //! Search, and consistency proofs.
 
+use indelible::log::Options;
 use serde_json::{Value, json};
 use tlog::{Checkpoint, Hash, Note, verify_consistency};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::{certified, digest, dsse, hashedrekord, public_key_pem};
-use crate::harness::served::Served;
+use crate::harness::served::{Served, Setup};
 
 both! {
     every_criterion_finds_at_once,
     criteria_combine,
+    too_much_is_refused_with_the_bound,
     malformed_criteria_are_told_what_is_wrong,
     growth_is_proven_between_any_two_sizes,
 }
@@ -98,6 +100,21 @@ async fn criteria_combine(db: TestDb) {
     ] {
         assert_eq!(found(&served, query.clone()).await, expected, "{query}");
     }
+}
+
+async fn too_much_is_refused_with_the_bound(db: TestDb) {
+    let options = Options { max_found: 2, ..Options::default() };
+    let served = Served::with(&db, Setup { options, ..Setup::default() }).await;
+    let key = json!({ "format": "x509", "content": base64(public_key_pem()) });
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(added(&served, &hashedrekord(n)).await);
+    }
+    let refused = served.post(SEARCH, json!({ "publicKey": key }).to_string()).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(400)));
+    assert!(refused.text.contains("more than 2 entries are found"), "{}", refused.text);
+    let narrowed = json!({ "publicKey": key, "hash": digest(1), "operator": "and" });
+    assert_eq!(found(&served, narrowed).await, ids[1..2]);
 }
 
 async fn malformed_criteria_are_told_what_is_wrong(db: TestDb) {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use indelible::log::{self, Clock, Log, Lookup, OpenError, Options, SubmitError, Submitted};
+use indelible::log::{
+    self, Clock, Log, Lookup, OpenError, Options, SearchError, SubmitError, Submitted,
+};
 use indelible::signer::LogKey;
 use indelible::store::Store;
 use indelible_client::verify::{LogKey as VerifierKey, verify_entry};
@@ -26,6 +28,7 @@ both! {
     time_never_goes_back,
     a_full_queue_refuses_at_once_and_changes_nothing,
     search_is_complete_when_the_receipt_is_there,
+    a_search_that_finds_too_much_is_refused,
     payloads_are_kept_with_the_leaf,
     damage_is_found_and_named,
 }
@@ -289,6 +292,43 @@ async fn search_is_complete_when_the_receipt_is_there(db: TestDb) {
     let none = log.search(vec![key, hash(99)], SearchOperator::And).await.unwrap();
     assert!(none.is_empty());
     assert!(log.search(Vec::new(), SearchOperator::And).await.unwrap().is_empty());
+}
+
+async fn a_search_that_finds_too_much_is_refused(db: TestDb) {
+    let options = Options { max_found: 3, ..Options::default() };
+    let log = open_on(db.open().await, options).await;
+    let hash = |n: u64| vec![format!("sha256:{}", digest(n))];
+    let key = entry::search_key_for_public_key(entry::KeyFormat::X509, public_key_pem().as_bytes())
+        .unwrap();
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(submit(&log, n).await.0);
+    }
+    assert_eq!(log.search(vec![key.clone()], SearchOperator::Or).await.unwrap(), ids);
+    for n in 3..5 {
+        ids.push(submit(&log, n).await.0);
+    }
+    let refused = |criteria: Vec<Vec<String>>, operator| {
+        let log = log.clone();
+        async move {
+            let found = log.search(criteria, operator).await;
+            matches!(found, Err(SearchError::TooMany { most: 3 }))
+        }
+    };
+    assert!(refused(vec![key.clone()], SearchOperator::Or).await);
+    assert!(refused(vec![key.clone()], SearchOperator::And).await);
+    assert!(refused(vec![hash(0), key.clone()], SearchOperator::Or).await);
+    // Popular is what all of them have in common; the other criterion singles out.
+    for criteria in [vec![key.clone(), hash(4)], vec![hash(4), key.clone()]] {
+        assert_eq!(log.search(criteria, SearchOperator::And).await.unwrap(), ids[4..5]);
+    }
+    let none = log.search(vec![key.clone(), hash(9)], SearchOperator::And).await.unwrap();
+    assert!(none.is_empty());
+    // Each is few, and all together are too many.
+    let four: Vec<_> = (0..4).map(hash).collect();
+    assert_eq!(log.search(four[..3].to_vec(), SearchOperator::Or).await.unwrap(), ids[..3]);
+    assert!(refused(four.clone(), SearchOperator::Or).await);
+    assert!(refused(vec![four.concat()], SearchOperator::And).await);
 }
 
 async fn payloads_are_kept_with_the_leaf(db: TestDb) {

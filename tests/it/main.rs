@@ -36,5 +36,6 @@ mod store_damage;
 mod store_outage;
 mod store_races;
 mod store_schema;
+mod store_search;
 mod store_story;
 mod store_turn;

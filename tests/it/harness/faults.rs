@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indelible::store::{
-    Batch, EntryKey, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
 };
 use tlog::{Hash, TileId};
 use tokio::sync::watch;
@@ -190,8 +190,16 @@ impl Store for FaultyStore {
         self.faults.pass(Method::Tiles, self.inner.tiles(ids)).await
     }
 
-    async fn search(&self, keys: &[[u8; 32]]) -> Result<Vec<Vec<(u64, Hash)>>, StoreError> {
-        self.faults.pass(Method::Search, self.inner.search(keys)).await
+    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
+        self.faults.pass(Method::Search, self.inner.search(keys, most)).await
+    }
+
+    async fn search_among(
+        &self,
+        keys: &[[u8; 32]],
+        indexes: &[u64],
+    ) -> Result<Vec<Found>, StoreError> {
+        self.faults.pass(Method::Search, self.inner.search_among(keys, indexes)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
