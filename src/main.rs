@@ -53,13 +53,13 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
     // Taken first, so that a second start on the same port changes nothing.
-    let listener = listen(settings.listen).await?;
+    let listener = listen(settings.listen)?;
     let connections = settings.load.connection_limits().within_open_files();
     let log = open_log(settings).await?;
     metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
     let stop = shutdown()?;
     if let Listener::At(address) = settings.metrics_listen {
-        let listener = listen(address).await?;
+        let listener = listen(address)?;
         tracing::info!(address = %listener.local_addr()?, "metrics");
         let router = telemetry::metrics_router(metrics);
         let limits = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
@@ -229,8 +229,8 @@ fn keygen(data_dir: &Path, args: &KeyArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    indelible::server::listen(address).with_context(|| format!("listening on {address}"))
 }
 
 async fn probe(address: SocketAddr) -> anyhow::Result<()> {

@@ -8,7 +8,8 @@ mod upload;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
@@ -26,6 +27,11 @@ use upload::Upload;
 
 /// File descriptors that are not for connections: database, listeners, log.
 const OTHER_FILES: u64 = 128;
+
+/// Connections that the system keeps for us until they are accepted, if it keeps so many at all
+/// (`net.core.somaxconn`, 4,096 on Linux). Beyond the customary 128, clients that come at the same
+/// time are not heard, and try again a second later.
+const BACKLOG: u32 = 8_192;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +94,18 @@ impl ConnectionLimits {
 /// The address at the other end of a request's connection; an extension of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
+
+/// Listens on `address`; on a free port if its port is 0.
+///
+/// # Errors
+/// Those of the system: the address is in use, not this machine's, or may not be taken.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts anew need not wait until its predecessor's connections are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` on `listener` until `shutdown` completes, then finishes the
 /// requests that are under way.

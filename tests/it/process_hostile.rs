@@ -24,6 +24,7 @@ both! {
     idle_connections_cost_little,
     slow_and_deaf_clients_are_hung_up_on,
     crowds_that_hold_connections_keep_nobody_out,
+    a_crowd_that_comes_at_once_is_heard,
     pathological_evidence_keeps_nobody_waiting,
 }
 
@@ -287,6 +288,38 @@ fn with_key(key: &str) -> String {
     let mut entry: Value = hashedrekord(1 << 40);
     entry["spec"]["signature"]["publicKey"] = json!({ "content": STANDARD.encode(key) });
     entry.to_string()
+}
+
+/// More than a listener usually has room for, while the server has no time to accept any. A client
+/// that is not heard tries again after one second, three, seven: while the server stands still, in
+/// vain.
+async fn a_crowd_that_comes_at_once_is_heard(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&[]);
+    process.signal("STOP");
+    let mut crowd = JoinSet::new();
+    for _ in 0..room().min(1_000) {
+        let address = process.address().to_owned();
+        crowd.spawn(async move { TcpStream::connect(address).await.expect("it is heard") });
+    }
+    let heard = tokio::time::timeout(Duration::from_secs(20), crowd.join_all()).await;
+    process.signal("CONT");
+    let mut answers = JoinSet::new();
+    for mut stream in heard.expect("all are heard") {
+        answers.spawn(async move {
+            stream.write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await.expect("an answer");
+            assert_eq!(&status, b"HTTP/1.1 200");
+        });
+    }
+    tokio::time::timeout(PATIENCE, answers.join_all()).await.expect("all are answered");
+}
+
+/// How many the system keeps for a listener at most.
+fn room() -> usize {
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    most.map_or(128, |text| text.trim().parse().expect("a number"))
 }
 
 async fn pathological_evidence_keeps_nobody_waiting(db: TestDb) {

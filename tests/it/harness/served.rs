@@ -13,7 +13,6 @@ use indelible_client::Client;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -94,7 +93,7 @@ impl Served {
             endpoints: setup.endpoints,
             on_duplicate: setup.on_duplicate,
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = server::listen(([127, 0, 0, 1], 0).into()).expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
