@@ -1,8 +1,8 @@
 //! Two servers on one database, for long, at half of what they can do, while faults come.
 //!
 //! Border: the order of things. The load comes in slices of a few seconds; while one runs,
-//! the last is judged and the next is signed. That competes with the servers for the
-//! processor, and is why the load is half. A request that fails is tolerated only while
+//! the last is judged and the next is signed, which competes with the servers for the
+//! processor. A request that fails is tolerated only while
 //! a fault that concerns its server lasts; everything else is a violation.
 
 mod faults;
@@ -54,6 +54,12 @@ pub(crate) struct SoakArgs {
     /// Seconds from one fault to the next [default: a quarter of the load, at most 300].
     #[arg(long)]
     fault_every: Option<u64>,
+    /// Reads for each addition, anywhere in the log.
+    ///
+    /// They cost the servers as much as additions, and judging them as much again: with as many
+    /// of them as additions, two cores are asked for more than they have.
+    #[arg(long, default_value_t = 0.25)]
+    reads: f64,
     /// File for the JSON report.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -69,8 +75,10 @@ struct Soak {
     injector: Injector,
     witness: Witness,
     started: Instant,
-    /// Requests per second, of each kind, to each server.
+    /// Additions per second, to each server.
     rate: f64,
+    /// Reads for each of them.
+    reads: f64,
     report: SoakReport,
 }
 
@@ -113,9 +121,10 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let started = Instant::now();
     let injector = Injector::start([first, second], args.restart_postgres.clone(), every, started);
     let report = SoakReport { machine: machine(), measured, ..SoakReport::default() };
-    // Half of it: of each kind a quarter to each server.
+    // Half of it: a quarter to each server.
     let rate = (measured / 2.0 / SERVERS as f64).max(1.0);
-    let mut soak = Soak { key, addresses, injector, witness, started, rate, report };
+    let reads = args.reads;
+    let mut soak = Soak { key, addresses, injector, witness, started, rate, reads, report };
     soak.load(Duration::from_secs(args.seconds)).await?;
     soak.finish().await
 }
@@ -177,18 +186,18 @@ impl Soak {
         Ok(())
     }
 
-    /// Additions and as many reads, to every server.
+    /// Additions and reads, to every server.
     async fn slice(&self, additions: Vec<Load>) -> anyhow::Result<Done> {
         let at = self.started.elapsed();
-        let pace = Pace { workers: WORKERS, rate: Some(self.rate), duration: SLICE };
         let size = self.witness.size();
         let mut running = Vec::new();
         for (server, addition) in additions.into_iter().enumerate() {
             let entries = Entries::sign(Evidence::Certificate, 0)?;
             let written = Written { size, ..Written::default() };
             let reads = Load { scenario: Scenario::ReadIndex, entries, written };
-            for load in [addition, reads] {
+            for (load, rate) in [(addition, self.rate), (reads, self.rate * self.reads)] {
                 let load = Arc::new(load);
+                let pace = Pace { workers: WORKERS, rate: Some(rate), duration: SLICE };
                 let run = run::run(self.addresses[server], Arc::clone(&load), pace);
                 running.push((server, load, tokio::spawn(run)));
             }
@@ -213,9 +222,10 @@ impl Soak {
     }
 
     async fn finish(self) -> anyhow::Result<SoakReport> {
-        let Self { addresses, injector, witness, started, rate, mut report, .. } = self;
+        let Self { addresses, injector, witness, started, rate, reads, mut report, .. } = self;
         report.seconds = started.elapsed().as_secs_f64();
         report.rate = rate * SERVERS as f64;
+        report.reads = report.rate * reads;
         let (servers, announced) =
             injector.stop().await.context("a fault could not be injected")?;
         report.faults = announced.faults();

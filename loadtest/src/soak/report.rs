@@ -24,8 +24,10 @@ pub(crate) struct SoakReport {
     pub(super) machine: String,
     /// Additions per second that both servers together took before.
     pub(super) measured: f64,
-    /// Additions per second, and reads per second, that were asked for.
+    /// Additions per second that were asked for.
     pub(super) rate: f64,
+    /// Reads per second that were asked for.
+    pub(super) reads: f64,
     pub(super) seconds: f64,
     /// Receipts that were verified and kept.
     pub(super) promises: usize,
@@ -112,8 +114,8 @@ impl SoakReport {
         writeln!(
             text,
             "* Measured before: {:.0} additions per second. Asked for: {:.0} additions \
-            and as many reads per second, at fixed moments.",
-            self.measured, self.rate
+            and {:.0} reads per second, at fixed moments.",
+            self.measured, self.rate, self.reads
         )?;
         writeln!(
             text,
