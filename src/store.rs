@@ -232,7 +232,8 @@ pub trait Store: Send + Sync + 'static {
     /// it, as (index, leaf hash) in index order; the outer order is that of `keys`.
     async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError>;
 
-    /// As [`search`](Self::search), but of the entries at `indexes` all that stand under a key.
+    /// As [`search`](Self::search), but of the entries at `indexes` (each named once) all that
+    /// stand under a key.
     async fn search_among(
         &self,
         keys: &[[u8; 32]],

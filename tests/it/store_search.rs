@@ -69,7 +69,7 @@ async fn a_search_among_entries_finds_no_others(db: TestDb) {
     let store = db.open().await;
     let leaves = six_hundred(&*store).await;
     let keys = ["nobody", "third", "all"].map(|key| sha256(key.as_bytes()));
-    let found = store.search_among(&keys, &[9, 4, 3, 9, 600, u64::MAX]).await.unwrap();
+    let found = store.search_among(&keys, &[9, 4, 3, 600, u64::MAX]).await.unwrap();
     let at = |index: usize| (index as u64, leaves[index]);
     assert_eq!(found[..2], [Vec::new(), vec![at(3), at(9)]]);
     let everywhere: BTreeSet<(u64, Hash)> = found[2].iter().copied().collect();

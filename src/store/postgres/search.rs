@@ -27,12 +27,19 @@ pub(super) fn first(keys: &[[u8; 32]], most: usize) -> Matches<'_> {
     .bind(i64::try_from(most).unwrap_or(i64::MAX))
 }
 
-/// Those of the entries that are under a key, in order.
+/// Those of the entries that are under a key; see [`rows::matches`](crate::store::rows::matches).
+///
+/// The limit of one keeps the planner from reading all that is under a popular key instead of
+/// asking for each entry.
 pub(super) fn among<'q>(keys: &'q [[u8; 32]], indexes: &[u64]) -> Matches<'q> {
     let indexes: Vec<i64> = indexes.iter().filter_map(|index| (*index).try_into().ok()).collect();
     sqlx::query_as(
         "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
-           FROM index_keys AS k WHERE k.key = ANY ($1) AND k.idx = ANY ($2) ORDER BY k.idx",
+           FROM UNNEST($1::bytea[]) AS wanted(key), UNNEST($2::bigint[]) AS at(idx)
+          CROSS JOIN LATERAL (
+                SELECT i.key, i.idx
+                  FROM index_keys AS i WHERE i.key = wanted.key AND i.idx = at.idx LIMIT 1
+          ) AS k ORDER BY k.idx",
     )
     .bind(distinct(keys))
     .bind(indexes)
