@@ -22,6 +22,7 @@ mod search;
 mod sequencer;
 mod snapshot;
 mod submit;
+mod tiles;
 mod tree;
 
 use std::sync::Arc;

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use audit::{Audit, IndexRow, RawEntry};
-use tlog::{Hash, TileId};
+use tlog::{HalfTile, Hash, TileId};
 pub use turn::Turn;
 
 /// What can go wrong, one case per reaction of the caller.
@@ -165,6 +165,8 @@ pub struct StoredEntry {
     pub integrated_time: i64,
     /// The kept payload, when the read asked for it and there is one.
     pub attestation: Option<Vec<u8>>,
+    /// The half tile that the leaf is in, when the read asked for it and the tile is full.
+    pub around: Option<HalfTile>,
 }
 
 /// How to find one entry.
@@ -216,7 +218,7 @@ pub trait Store: Send + Sync + 'static {
     /// Which of these leaves are in the log, with their indexes; any order.
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError>;
 
-    /// One entry with its kept payload, or `None`.
+    /// One entry with its kept payload and what is around its leaf, or `None`.
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError>;
 
     /// Leaf hashes of `start..start + count`, in order; fewer past the end.
@@ -227,6 +229,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The full tiles among `ids` that exist, each 8,192 bytes; any order.
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError>;
+
+    /// Half tiles of leaves `16 n..16 n + 16` for each of `numbers` (each named once) whose tile is
+    /// full; any order.
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError>;
 
     /// For each key (SHA-256 of the lower-cased search string) the first `most` entries under
     /// it, as (index, leaf hash) in index order; the outer order is that of `keys`.

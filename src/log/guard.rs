@@ -69,11 +69,11 @@ impl Seen {
         if let Err(went_back) = self.check(head) {
             return Ok(Err(went_back));
         }
-        let root = tree.resolve(&snapshot, &ProofPlan::root(self.size)).await?;
+        let root = tree.resolve(&snapshot, None, &ProofPlan::root(self.size)).await?;
         let root = root.first().copied().unwrap_or(Hash::EMPTY_ROOT);
         // The tiles are only believed if they lead from there to the signed head.
         let plan = ProofPlan::consistency(self.size, head.size)?;
-        let proof = tree.resolve(&snapshot, &plan).await?;
+        let proof = tree.resolve(&snapshot, None, &plan).await?;
         verify_consistency(self.size, head.size, &root, &head.root, &proof)?;
         if root == self.root {
             return Ok(Ok(()));

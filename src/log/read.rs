@@ -38,8 +38,12 @@ impl Log {
         if let Some(signed) = self.0.recent.get(key) {
             return self.prove(Signed::clone(&signed)).await.map(Some);
         }
-        let Some(found) = self.0.store.entry(key).await? else { return Ok(None) };
-        let signed = Signed::new(&self.0.key, found)?;
+        let Some(mut found) = self.0.store.entry(key).await? else { return Ok(None) };
+        let path = match found.around.take() {
+            Some(around) => Some(self.0.tree.tiles.path(found.index, &around).await?),
+            None => None,
+        };
+        let signed = Signed::new(&self.0.key, found, path)?;
         let entry = self.prove(signed.clone()).await?;
         self.0.recent.keep(key, Arc::new(signed));
         Ok(Some(entry))
@@ -52,7 +56,7 @@ impl Log {
             snapshot = self.0.tree.advance().await?;
         }
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
-        let proof = self.0.tree.resolve(&snapshot, &plan).await?;
+        let proof = self.0.tree.resolve(&snapshot, signed.path.as_ref(), &plan).await?;
         Ok(receipt(self.name(), signed, &snapshot, &proof))
     }
 
@@ -89,7 +93,7 @@ impl Log {
             return Err(ConsistencyError::TooLarge { requested: last, size });
         }
         let plan = ProofPlan::consistency(first, last).map_err(ReadError::from)?;
-        let hashes = self.0.tree.resolve(&snapshot, &plan).await?;
+        let hashes = self.0.tree.resolve(&snapshot, None, &plan).await?;
         Ok(ConsistencyProof {
             hashes: hashes.iter().map(ToString::to_string).collect(),
             root_hash: snapshot.head.root.to_string(),

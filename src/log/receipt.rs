@@ -16,7 +16,7 @@ pub(super) fn receipt(
     snapshot: &Snapshot,
     proof: &[Hash],
 ) -> LogEntry {
-    let Signed { entry, set } = signed;
+    let Signed { entry, set, path: _ } = signed;
     let inclusion_proof = InclusionProof {
         checkpoint: snapshot.head.checkpoint.to_string(),
         hashes: proof.iter().map(ToString::to_string).collect(),

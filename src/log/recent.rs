@@ -1,38 +1,45 @@
 //! Entries that were read lately, with their signed timestamps.
 //!
 //! Border: memory, within a bound. An entry never changes, and neither does what its
-//! timestamp covers, so both may be shown again; proof and head are made anew for each
-//! answer.
+//! timestamp covers, nor its path through a full tile, so these may be shown again; the rest of
+//! the proof and the head are made anew for each answer.
 
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tlog::TilePath;
 use wire::SetPayload;
 
 use crate::signer::{KeyError, LogKey};
 use crate::store::{EntryKey, StoredEntry};
 
 /// Bytes counted for an entry beside its body and payload.
-const OVERHEAD: u64 = 512;
+const OVERHEAD: u64 = 768;
 
-/// An entry with its signed entry timestamp.
+/// An entry with its signed entry timestamp and, if its tile was full when it was read, its path
+/// through that.
 #[derive(Clone, Debug)]
 pub(super) struct Signed {
     pub(super) entry: StoredEntry,
     pub(super) set: Vec<u8>,
+    pub(super) path: Option<TilePath>,
 }
 
 impl Signed {
     /// Signs the entry timestamp.
-    pub(super) fn new(key: &LogKey, entry: StoredEntry) -> Result<Self, KeyError> {
+    pub(super) fn new(
+        key: &LogKey,
+        entry: StoredEntry,
+        path: Option<TilePath>,
+    ) -> Result<Self, KeyError> {
         let payload = SetPayload {
             body: &wire::base64_text(&entry.body),
             integrated_time: entry.integrated_time,
             log_id: key.log_id(),
             log_index: entry.index,
         };
-        Ok(Self { set: key.sign_set(&payload.to_signed_bytes())?, entry })
+        Ok(Self { set: key.sign_set(&payload.to_signed_bytes())?, entry, path })
     }
 
     fn weight(&self) -> u64 {

@@ -71,8 +71,9 @@ impl Log {
     fn sign(&self, leaf: Hash, body: &[u8], place: Place) -> Result<Signed, ReadError> {
         let Place { index, integrated_time } = place;
         let body = body.to_vec();
-        let entry = StoredEntry { index, leaf, body, integrated_time, attestation: None };
-        Ok(Signed::new(&self.0.key, entry)?)
+        let entry =
+            StoredEntry { index, leaf, body, integrated_time, attestation: None, around: None };
+        Ok(Signed::new(&self.0.key, entry, None)?)
     }
 
     async fn enqueue(&self, leaf: Leaf) -> Result<Placed, SubmitError> {

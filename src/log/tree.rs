@@ -1,5 +1,5 @@
-//! The tree as this process sees it: the published snapshot, the tile cache,
-//! and how both follow the database.
+//! The tree as this process sees it: the published snapshot, and how it
+//! follows the database.
 //!
 //! Border: reads the store, never writes it, never signs. The sequencer
 //! publishes what it committed; [`Tree::advance`] follows what other servers
@@ -9,17 +9,14 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use quick_cache::sync::Cache;
-use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId};
+use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId, TilePath};
 
 use super::ReadError;
 use super::guard::Seen;
 use super::snapshot::Snapshot;
+use super::tiles::{Tiles, full_tile};
 use crate::signer::LogKey;
 use crate::store::{Head, Store, StoreError, Turn};
-
-/// Decoded full tiles kept in memory: at 16 KiB each (hashes and inner nodes), 32 MiB.
-const CACHED_TILES: usize = 2_048;
 
 /// Leaf hashes read at once while following another server.
 pub(crate) const ADVANCE_CHUNK: u64 = 8_192;
@@ -29,7 +26,7 @@ pub(crate) struct Tree {
     store: Arc<dyn Store>,
     key: Arc<LogKey>,
     snapshot: ArcSwap<Snapshot>,
-    cache: Cache<TileId, Arc<Tile>>,
+    pub(super) tiles: Tiles,
     /// One reader follows the database at a time; the others wait for its result.
     following: tokio::sync::Mutex<()>,
     /// Tells those who have asked for it by [`Tree::published`].
@@ -39,10 +36,10 @@ pub(crate) struct Tree {
 impl Tree {
     pub(crate) fn new(store: Arc<dyn Store>, key: Arc<LogKey>, first: Snapshot) -> Self {
         Self {
+            tiles: Tiles::new(Arc::clone(&store)),
             store,
             key,
             snapshot: ArcSwap::from_pointee(first),
-            cache: Cache::new(CACHED_TILES),
             following: tokio::sync::Mutex::new(()),
             published: tokio::sync::watch::Sender::new(()),
         }
@@ -55,7 +52,7 @@ impl Tree {
     /// Makes `next` the published state unless a later one already is.
     pub(crate) fn publish(&self, next: Snapshot, completed: Vec<Arc<Tile>>) -> Arc<Snapshot> {
         for tile in completed {
-            self.cache.insert(tile.id(), tile);
+            self.tiles.keep(tile);
         }
         let next = Arc::new(next);
         self.snapshot.rcu(|now| {
@@ -156,49 +153,18 @@ impl Tree {
             .publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
     }
 
-    /// Computes a proof plan over `snapshot`, reading old tiles where needed.
+    /// Computes a proof plan over `snapshot` and what is known of a `path`, reading old tiles
+    /// where needed.
     pub(crate) async fn resolve(
         &self,
         snapshot: &Snapshot,
+        path: Option<&TilePath>,
         plan: &ProofPlan,
     ) -> Result<Vec<Hash>, ReadError> {
-        let missing: Vec<NodeId> = plan.nodes().filter(|n| snapshot.node(*n).is_none()).collect();
-        let tiles = self.tiles(missing.iter().map(|node| node.tile())).await?;
-        let old = |node: NodeId| {
-            tiles.iter().find(|tile| tile.id() == node.tile()).and_then(|tile| tile.node(node))
-        };
-        Ok(plan.resolve(|node| snapshot.node(node).or_else(|| old(node)))?)
-    }
-
-    async fn tiles(&self, ids: impl Iterator<Item = TileId>) -> Result<Vec<Arc<Tile>>, StoreError> {
-        let mut found = Vec::new();
-        let mut absent = Vec::new();
-        for id in ids.collect::<std::collections::BTreeSet<_>>() {
-            match self.cache.get(&id) {
-                Some(tile) => found.push(tile),
-                None => absent.push(id),
-            }
-        }
-        if absent.is_empty() {
-            return Ok(found);
-        }
-        for stored in self.store.tiles(&absent).await? {
-            let tile = Arc::new(full_tile(stored.id, &stored.hashes)?);
-            self.cache.insert(stored.id, Arc::clone(&tile));
-            found.push(tile);
-        }
-        Ok(found)
-    }
-}
-
-/// A stored tile, which must be full.
-pub(crate) fn full_tile(id: TileId, hashes: &[u8]) -> Result<Tile, StoreError> {
-    match Tile::from_bytes(id, hashes) {
-        Ok(tile) if tile.is_full() => Ok(tile),
-        Ok(tile) => {
-            Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len())))
-        }
-        Err(error) => Err(StoreError::Corrupt(format!("tile {id:?}: {error}"))),
+        let known = |node| path.and_then(|path| path.node(node)).or_else(|| snapshot.node(node));
+        let missing: Vec<NodeId> = plan.nodes().filter(|node| known(*node).is_none()).collect();
+        let old = self.tiles.holding(&missing).await?;
+        Ok(plan.resolve(|node| known(node).or_else(|| old.node(node)))?)
     }
 }
 

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
-use tlog::{Hash, TileId};
+use tlog::{HalfTile, Hash, TileId};
 
 use self::connections::{Connections, Purpose};
 pub use self::durability::Standby;
@@ -93,6 +93,20 @@ impl PostgresStore {
     {
         lent::ask_twice(ANSWER, &self.readers, query).await
     }
+}
+
+/// One entry with all that belongs to it; see [`rows::WholeRow`].
+macro_rules! whole_entry {
+    ($which:literal) => {
+        concat!(
+            "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                    (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
+                    (SELECT substring(t.hashes FROM ((e.idx & 255) / 16 * 512 + 1)::int FOR 512)
+                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
+               FROM entries AS e WHERE ",
+            $which
+        )
+    };
 }
 
 #[async_trait]
@@ -168,21 +182,13 @@ impl Store for PostgresStore {
                 let Ok(index) = i64::try_from(index) else {
                     return Ok(None);
                 };
-                sqlx::query_as(
-                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
-                            (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
-                       FROM entries AS e WHERE e.idx = $1",
-                )
-                .bind(index)
+                sqlx::query_as(whole_entry!("e.idx = $1")).bind(index)
             }
-            EntryKey::Leaf(leaf) => sqlx::query_as(
-                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
-                        (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
-                   FROM entries AS e WHERE e.leaf_hash = $1",
-            )
-            .bind(leaf.as_bytes().to_vec()),
+            EntryKey::Leaf(leaf) => {
+                sqlx::query_as(whole_entry!("e.leaf_hash = $1")).bind(leaf.as_bytes().to_vec())
+            }
         };
-        rows::entry_with_payload(self.read(query).await?)
+        rows::whole_entry(self.read(query).await?)
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
@@ -210,6 +216,17 @@ impl Store for PostgresStore {
         .bind(levels)
         .bind(indexes);
         self.read(query).await?.into_iter().map(rows::tile).collect()
+    }
+
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+        let numbers: Vec<i64> = numbers.iter().filter_map(|n| (*n).try_into().ok()).collect();
+        let query = sqlx::query_as(
+            "SELECT w.half, substring(t.hashes FROM ((w.half & 15) * 512 + 1)::int FOR 512)
+               FROM UNNEST($1::bigint[]) AS w(half)
+               JOIN tiles AS t ON t.level = 0 AND t.idx = w.half >> 4",
+        )
+        .bind(numbers);
+        self.read(query).await?.into_iter().map(rows::half_tile).collect()
     }
 
     async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {

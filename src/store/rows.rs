@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use tlog::{Hash, TileId};
+use tlog::{HALF_WIDTH, HalfTile, Hash, TileId};
 
 use super::{Found, FullTile, Head, Identity, StoreError, StoredEntry};
 
@@ -29,12 +29,15 @@ pub(super) type StateRow = (
 );
 /// idx, leaf_hash, body, integrated_time
 pub(super) type EntryRow = (i64, Vec<u8>, Vec<u8>, i64);
-/// the columns of [`EntryRow`], whether the entry names a payload, the payload
-pub(super) type PayloadRow = (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>);
+/// the columns of [`EntryRow`], whether the entry names a payload, the payload, the half tile
+/// around its leaf
+pub(super) type WholeRow = (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>, Option<Vec<u8>>);
 /// idx, leaf_hash
 pub(super) type LeafRow = (i64, Vec<u8>);
 /// level, idx, hashes
 pub(super) type TileRow = (i64, i64, Vec<u8>);
+/// number of the half, its hashes
+pub(super) type HalfRow = (i64, Vec<u8>);
 /// key, idx, leaf_hash (null: no such entry)
 pub(super) type MatchRow = (Vec<u8>, i64, Option<Vec<u8>>);
 
@@ -114,19 +117,22 @@ fn entry((idx, leaf, body, integrated_time): EntryRow) -> Result<StoredEntry, St
         body,
         integrated_time,
         attestation: None,
+        around: None,
     })
 }
 
-/// At most one entry with its payload.
-pub(super) fn entry_with_payload(rows: Vec<PayloadRow>) -> Result<Option<StoredEntry>, StoreError> {
-    let Some((idx, leaf, body, time, has_payload, payload)) = rows.into_iter().next() else {
+/// At most one entry with all that belongs to it.
+pub(super) fn whole_entry(rows: Vec<WholeRow>) -> Result<Option<StoredEntry>, StoreError> {
+    let Some((idx, leaf, body, time, has_payload, payload, around)) = rows.into_iter().next()
+    else {
         return Ok(None);
     };
     if has_payload && payload.is_none() {
         return Err(corrupt(format!("the payload of entry {idx} is missing")));
     }
     let entry = entry((idx, leaf, body, time))?;
-    Ok(Some(StoredEntry { attestation: payload, ..entry }))
+    let around = around.map(|bytes| around_leaf(entry.index, &bytes)).transpose()?;
+    Ok(Some(StoredEntry { attestation: payload, around, ..entry }))
 }
 
 /// Leaf hashes from `start` on; a gap would be a hole in the log.
@@ -168,6 +174,15 @@ pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError
         return Err(corrupt(format!("tile {level}/{index} has {length} bytes")));
     }
     Ok(FullTile { id: TileId { level, index }, hashes })
+}
+
+pub(super) fn half_tile((number, hashes): HalfRow) -> Result<HalfTile, StoreError> {
+    around_leaf(unsigned(number, "half")? * HALF_WIDTH, &hashes)
+}
+
+fn around_leaf(leaf: u64, hashes: &[u8]) -> Result<HalfTile, StoreError> {
+    HalfTile::around_leaf(leaf, hashes)
+        .map_err(|error| corrupt(format!("the tile of entry {leaf}: {error}")))
 }
 
 /// Sorts matches under the keys that they answer, each list in index order.

@@ -21,13 +21,13 @@ use async_trait::async_trait;
 use sqlx::query::QueryAs;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
-use tlog::{Hash, TileId};
+use tlog::{HalfTile, Hash, TileId};
 
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
 use self::write_back::WriteBack;
-use super::rows::{self, TileRow};
+use super::rows::{self, HalfRow, TileRow};
 use super::{
     Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
 };
@@ -75,6 +75,20 @@ impl SqliteStore {
     {
         query.fetch_all(&self.readers).await.map_err(store_error)
     }
+}
+
+/// One entry with all that belongs to it; see [`rows::WholeRow`].
+macro_rules! whole_entry {
+    ($which:literal) => {
+        concat!(
+            "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
+                    (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
+                    (SELECT substr(t.hashes, (e.idx & 255) / 16 * 512 + 1, 512)
+                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
+               FROM entries AS e WHERE ",
+            $which
+        )
+    };
 }
 
 #[async_trait]
@@ -131,21 +145,13 @@ impl Store for SqliteStore {
                 let Ok(index) = i64::try_from(index) else {
                     return Ok(None);
                 };
-                sqlx::query_as(
-                    "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
-                            (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
-                       FROM entries AS e WHERE e.idx = $1",
-                )
-                .bind(index)
+                sqlx::query_as(whole_entry!("e.idx = $1")).bind(index)
             }
-            EntryKey::Leaf(leaf) => sqlx::query_as(
-                "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
-                        (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation)
-                   FROM entries AS e WHERE e.leaf_hash = $1",
-            )
-            .bind(leaf.as_bytes().to_vec()),
+            EntryKey::Leaf(leaf) => {
+                sqlx::query_as(whole_entry!("e.leaf_hash = $1")).bind(leaf.as_bytes().to_vec())
+            }
         };
-        rows::entry_with_payload(self.read(query).await?)
+        rows::whole_entry(self.read(query).await?)
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
@@ -182,6 +188,24 @@ impl Store for SqliteStore {
             found.extend(rows);
         }
         found.into_iter().map(rows::tile).collect()
+    }
+
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+        let numbers: Vec<i64> = numbers.iter().filter_map(|n| (*n).try_into().ok()).collect();
+        let mut found = Vec::new();
+        for piece in pieces(&numbers) {
+            let mut query = QueryBuilder::new("WITH w (half) AS (");
+            query.push_values(piece, |mut row, number| {
+                row.push_bind(*number);
+            });
+            query.push(
+                ") SELECT w.half, substr(t.hashes, (w.half & 15) * 512 + 1, 512)
+                     FROM w CROSS JOIN tiles AS t ON t.level = 0 AND t.idx = w.half >> 4",
+            );
+            let rows: Vec<HalfRow> = self.read(query.build_query_as()).await?;
+            found.extend(rows);
+        }
+        found.into_iter().map(rows::half_tile).collect()
     }
 
     async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {

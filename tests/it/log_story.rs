@@ -66,7 +66,7 @@ pub(crate) async fn submit(log: &Log, n: u64) -> (String, EntryBody, bool) {
 }
 
 /// Everything that a client checks, with the client's own code.
-fn check(log: &Log, entry: &LogEntry) -> (String, EntryBody) {
+pub(crate) fn check(log: &Log, entry: &LogEntry) -> (String, EntryBody) {
     let key = VerifierKey::from_pem(log.public_key_pem()).expect("the log's key");
     verify_entry(entry, &key).expect("the receipt verifies");
     let (id, body) = entry.single().expect("one entry");

@@ -24,6 +24,7 @@ mod http_writers;
 mod log_duplicates;
 mod log_faults;
 mod log_story;
+mod log_tiles;
 mod log_turns;
 mod openapi;
 mod postgres_failures;

@@ -38,6 +38,7 @@ async fn a_closed_store_is_unavailable(db: TestDb) {
     gone(store.leaf_hashes(0, 1).await.err());
     gone(store.entries(0, 1).await.err());
     gone(store.tiles(&[TileId { level: 0, index: 0 }]).await.err());
+    gone(store.half_tiles(&[0]).await.err());
     gone(store.search(&[sha256(b"late")], 9).await.err());
     gone(store.ping().await.err());
     assert_eq!(db.rows().await, Rows { log: 1, head: 1, ..Rows::default() });

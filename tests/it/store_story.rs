@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use indelible::store::{EntryKey, NewEntry, Store, StoreError, StoredEntry};
-use tlog::{Hash, TileId};
+use indelible::store::{EntryKey, FullTile, NewEntry, Store, StoreError, StoredEntry};
+use tlog::{HalfTile, Hash, TileId};
 
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::rounds::{
@@ -30,6 +30,7 @@ both! {
     reads_end_with_the_log,
     leaves_are_found_among_strangers,
     tiles_come_back_as_they_went_in,
+    half_tiles_are_parts_of_tiles,
     equal_payloads_are_kept_once,
     payloads_may_be_empty_or_large,
     rounds_of_many_sizes_fit,
@@ -218,6 +219,7 @@ fn stored(index: u64, new: &NewEntry) -> StoredEntry {
         body: new.body.to_vec(),
         integrated_time: new.integrated_time,
         attestation: new.attestation.as_ref().map(|kept| kept.data.to_vec()),
+        around: None,
     }
 }
 
@@ -284,12 +286,44 @@ async fn tiles_come_back_as_they_went_in(db: TestDb) {
     let asked: Vec<TileId> = written.iter().map(|tile| tile.id).chain(absent).collect();
     let mut found = store.tiles(&asked).await.unwrap();
     found.sort_by_key(|tile| asked.iter().position(|id| *id == tile.id));
-    let pairs = |tiles: &[indelible::store::FullTile]| -> Vec<(TileId, Vec<u8>)> {
+    let pairs = |tiles: &[FullTile]| -> Vec<(TileId, Vec<u8>)> {
         tiles.iter().map(|tile| (tile.id, tile.hashes.clone())).collect()
     };
     assert_eq!(pairs(&found), pairs(&written));
     assert_eq!(pairs(&store.tiles(&absent).await.unwrap()), []);
     assert_eq!(pairs(&store.tiles(&[]).await.unwrap()), []);
+}
+
+async fn half_tiles_are_parts_of_tiles(db: TestDb) {
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    let mut batch = round(&empty, leaves("entry", 700));
+    let written = [tile(0, 0), tile(0, 2), tile(1, 1)];
+    batch.tiles = written.to_vec();
+    store.commit(&batch).await.unwrap();
+
+    let half = |tile: &FullTile, leaf: u64| {
+        let start = (leaf % 256 / 16 * 512) as usize;
+        HalfTile::around_leaf(leaf, &tile.hashes[start..start + 512]).unwrap()
+    };
+    let first = [0, 16, 240].map(|leaf| half(&written[0], leaf));
+    let third = [512, 752].map(|leaf| half(&written[1], leaf));
+    let expected: Vec<HalfTile> = first.into_iter().chain(third).collect();
+    let mut found = store.half_tiles(&[47, 16, 15, 0, 1, 32, 31, 1 << 40, u64::MAX]).await.unwrap();
+    found.sort_by_key(HalfTile::top);
+    assert_eq!(found, expected);
+    assert_eq!(store.half_tiles(&[16, 1 << 59]).await.unwrap(), []);
+    assert_eq!(store.half_tiles(&[]).await.unwrap(), []);
+
+    // An entry brings along its own, once its tile is full.
+    for index in [0, 15, 16, 255, 256, 511, 512, 699] {
+        let entry = store.entry(EntryKey::Index(index)).await.unwrap().unwrap();
+        let by_leaf = store.entry(EntryKey::Leaf(entry.leaf)).await.unwrap();
+        assert_eq!(by_leaf.as_ref(), Some(&entry));
+        let tile = written[..2].iter().find(|tile| tile.id.index == index / 256);
+        assert_eq!(entry.around, tile.map(|tile| half(tile, index)), "{index}");
+    }
+    assert!(store.entries(0, 20).await.unwrap().iter().all(|entry| entry.around.is_none()));
 }
 
 async fn equal_payloads_are_kept_once(db: TestDb) {

@@ -12,7 +12,7 @@ pub const TILE_HEIGHT: u8 = 8;
 pub const TILE_WIDTH: u64 = 256;
 
 /// Bytes of one hash in a serialised tile.
-const HASH_BYTES: usize = 32;
+pub(crate) const HASH_BYTES: usize = 32;
 
 /// Coordinates of a tile: its level in steps of [`TILE_HEIGHT`], its index within the level.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -51,6 +51,9 @@ pub enum TileError {
     /// Bytes that are no whole number of hashes.
     #[error("{0} bytes are no whole number of 32-byte hashes")]
     Length(usize),
+    /// Bytes that are not the 16 hashes of half a tile.
+    #[error("half a tile has 512 bytes, not {0}")]
+    Half(usize),
     /// A right edge whose tiles do not belong to its size.
     #[error("the partial tiles do not belong to a tree of {0} leaves")]
     Edge(u64),
@@ -93,10 +96,7 @@ impl Tile {
     /// # Errors
     /// [`TileError`].
     pub fn from_bytes(id: TileId, bytes: &[u8]) -> Result<Self, TileError> {
-        let (hashes, []) = bytes.as_chunks::<HASH_BYTES>() else {
-            return Err(TileError::Length(bytes.len()));
-        };
-        Self::from_hashes(id, &hashes.iter().map(|hash| Hash::from(*hash)).collect::<Vec<_>>())
+        Self::from_hashes(id, &hashes_of(bytes)?)
     }
 
     /// The serialised form: hashes of 32 bytes, concatenated.
@@ -167,6 +167,14 @@ impl Tile {
     pub fn root(&self) -> Option<Hash> {
         self.rows[usize::from(TILE_HEIGHT)].first().copied()
     }
+}
+
+/// Hashes of 32 bytes, concatenated.
+pub(crate) fn hashes_of(bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
+    let (hashes, []) = bytes.as_chunks::<HASH_BYTES>() else {
+        return Err(TileError::Length(bytes.len()));
+    };
+    Ok(hashes.iter().map(|hash| Hash::from(*hash)).collect())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use indelible::store::{
     Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
 };
-use tlog::{Hash, TileId};
+use tlog::{HalfTile, Hash, TileId};
 use tokio::sync::watch;
 
 /// How a call breaks. The caller sees `Unavailable` either way and cannot know.
@@ -37,6 +37,7 @@ pub(crate) enum Method {
     LeafHashes,
     Entries,
     Tiles,
+    HalfTiles,
     Search,
     Ping,
 }
@@ -188,6 +189,10 @@ impl Store for FaultyStore {
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
         self.faults.pass(Method::Tiles, self.inner.tiles(ids)).await
+    }
+
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+        self.faults.pass(Method::HalfTiles, self.inner.half_tiles(numbers)).await
     }
 
     async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {

@@ -69,8 +69,8 @@ pub(crate) fn leaves(label: &str, count: usize) -> Vec<NewEntry> {
 
 /// A full tile with bytes of its own.
 pub(crate) fn tile(level: u8, index: u64) -> FullTile {
-    let seed = sha256(format!("tile {level} {index}").as_bytes());
-    FullTile { id: TileId { level, index }, hashes: seed.repeat(256) }
+    let hash = |n: u64| sha256(format!("tile {level} {index} {n}").as_bytes());
+    FullTile { id: TileId { level, index }, hashes: (0..256).flat_map(hash).collect() }
 }
 
 /// A round on top of `old`. Its root depends on all leaves of the round.

@@ -1,0 +1,165 @@
+//! Full tiles, as far as memory keeps them, and what is read of the others.
+//!
+//! Border: a full tile never changes, so nothing here is ever wrong or out of date; all of it
+//! is bounded. Which nodes a proof needs, and the tiles that are not full yet, are `tree`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use tlog::{HALF_HEIGHT, HALF_WIDTH, HalfTile, Hash, NodeId, Tile, TileId, TilePath};
+
+use crate::store::{Store, StoreError};
+
+/// Whole tiles that are kept: at 16 KiB each (hashes and inner nodes), 16 MiB.
+const WHOLE: usize = 1_024;
+
+/// Upper halves of the tiles of leaves that are kept: of twelve million leaves, in 30 MiB.
+const HALVES: usize = 49_152;
+
+/// The full tiles of one log.
+pub(super) struct Tiles {
+    store: Arc<dyn Store>,
+    whole: Cache<TileId, Arc<Tile>>,
+    /// By the index of a tile of leaves. Thirty times smaller than tiles, they answer for
+    /// random entries of a log whose tiles are too many: what is below the half comes with the
+    /// entry.
+    halves: Cache<u64, HalfTile>,
+}
+
+impl Tiles {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, whole: Cache::new(WHOLE), halves: Cache::new(HALVES) }
+    }
+
+    /// Keeps a tile that has become full.
+    pub(super) fn keep(&self, tile: Arc<Tile>) {
+        self.keep_half(&tile);
+        self.whole.insert(tile.id(), tile);
+    }
+
+    /// What answers for these nodes, where there is something.
+    pub(super) async fn holding(&self, nodes: &[NodeId]) -> Result<Holding, StoreError> {
+        let mut found = Holding::default();
+        let (mut tiles, mut halves) = (BTreeSet::new(), BTreeSet::new());
+        for node in nodes {
+            let id = node.tile();
+            if let Some(tile) = self.whole.get(&id) {
+                found.whole.insert(id, tile);
+            } else if let Some(upper) = self.halves.get(&id.index).filter(|_| id.level == 0) {
+                if let Some(below) = HALF_HEIGHT.checked_sub(node.level).filter(|below| *below > 0)
+                {
+                    halves.insert(node.index >> below);
+                }
+                found.upper.insert(id.index, upper);
+            } else {
+                tiles.insert(id);
+            }
+        }
+        self.read_tiles(tiles, &mut found).await?;
+        self.read_halves(halves, &mut found).await?;
+        Ok(found)
+    }
+
+    async fn read_tiles(
+        &self,
+        ids: BTreeSet<TileId>,
+        found: &mut Holding,
+    ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for stored in self.store.tiles(&Vec::from_iter(ids)).await? {
+            let tile = Arc::new(full_tile(stored.id, &stored.hashes)?);
+            self.keep(Arc::clone(&tile));
+            found.whole.insert(stored.id, tile);
+        }
+        Ok(())
+    }
+
+    async fn read_halves(
+        &self,
+        numbers: BTreeSet<u64>,
+        found: &mut Holding,
+    ) -> Result<(), StoreError> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        for lower in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
+            if found.upper(lower.top()) != Some(lower.root()) {
+                return Err(not_its_half(&lower));
+            }
+            found.lower.insert(lower.top().index, lower);
+        }
+        Ok(())
+    }
+
+    /// The path of a leaf through its full tile, of which `around` was read with it.
+    ///
+    /// # Errors
+    /// `Corrupt` also when `around` is not of that tile.
+    pub(super) async fn path(&self, leaf: u64, around: &HalfTile) -> Result<TilePath, StoreError> {
+        let id = NodeId { level: 0, index: leaf }.tile();
+        let upper = match self.halves.get(&id.index) {
+            Some(upper) => Some(upper),
+            None => self.read_half(id).await?,
+        };
+        upper
+            .and_then(|upper| TilePath::through(leaf, around, &upper))
+            .ok_or_else(|| not_its_half(around))
+    }
+
+    /// Does not keep the whole tile: it would drive out one that is asked for more often.
+    async fn read_half(&self, id: TileId) -> Result<Option<HalfTile>, StoreError> {
+        let stored = self.store.tiles(&[id]).await?;
+        let Some(stored) = stored.first() else { return Ok(None) };
+        Ok(self.keep_half(&full_tile(id, &stored.hashes)?))
+    }
+
+    fn keep_half(&self, tile: &Tile) -> Option<HalfTile> {
+        let upper = HalfTile::upper(tile).filter(|_| tile.id().level == 0)?;
+        self.halves.insert(tile.id().index, upper.clone());
+        Some(upper)
+    }
+}
+
+/// Tiles and halves that were found for some nodes.
+#[derive(Default)]
+pub(super) struct Holding {
+    whole: BTreeMap<TileId, Arc<Tile>>,
+    upper: BTreeMap<u64, HalfTile>,
+    lower: BTreeMap<u64, HalfTile>,
+}
+
+impl Holding {
+    /// The hash of a node, if it was found.
+    pub(super) fn node(&self, node: NodeId) -> Option<Hash> {
+        if let Some(tile) = self.whole.get(&node.tile()) {
+            return tile.node(node);
+        }
+        self.upper(node).or_else(|| {
+            let below = HALF_HEIGHT.checked_sub(node.level)?;
+            self.lower.get(&(node.index >> below))?.node(node)
+        })
+    }
+
+    fn upper(&self, node: NodeId) -> Option<Hash> {
+        self.upper.get(&node.tile().index)?.node(node)
+    }
+}
+
+fn not_its_half(lower: &HalfTile) -> StoreError {
+    let (tile, first) = (lower.top().tile(), lower.top().index * HALF_WIDTH);
+    StoreError::Corrupt(format!("tile {tile:?} has changed at the leaves from {first} on"))
+}
+
+/// A stored tile, which must be full.
+pub(crate) fn full_tile(id: TileId, hashes: &[u8]) -> Result<Tile, StoreError> {
+    match Tile::from_bytes(id, hashes) {
+        Ok(tile) if tile.is_full() => Ok(tile),
+        Ok(tile) => {
+            Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len())))
+        }
+        Err(error) => Err(StoreError::Corrupt(format!("tile {id:?}: {error}"))),
+    }
+}

@@ -1,0 +1,92 @@
+//! Proofs whose hashes are no longer in memory.
+
+use std::sync::Arc;
+
+use indelible::log::{Log, Lookup, Options, ReadError};
+use indelible::store::{Store, StoreError};
+use tlog::{Hash, root_of_leaves, verify_consistency};
+
+use crate::harness::databases::TestDb;
+use crate::harness::evidence::leaf;
+use crate::harness::faults::{FaultyStore, Method};
+use crate::log_story::{check, open_on};
+
+both! {
+    what_is_read_from_the_store_proves_as_well,
+    a_tile_that_changes_is_noticed,
+    a_tile_that_is_missing_is_noticed,
+}
+
+/// Two full tiles of leaves, and some more.
+const SIZE: u64 = 600;
+
+/// A log of [`SIZE`] entries that was opened anew.
+async fn reopened(db: &TestDb) -> (Log, Arc<FaultyStore>) {
+    let log = open_on(db.open().await, Options::default()).await;
+    let writers = (0..SIZE).map(|n| {
+        let log = log.clone();
+        tokio::spawn(async move { log.submit(leaf(n)).await.expect("the log takes it") })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("a writer");
+    }
+    log.close().await;
+    let store = FaultyStore::new(db.open().await);
+    (open_on(store.clone(), Options::default()).await, store)
+}
+
+async fn what_is_read_from_the_store_proves_as_well(db: TestDb) {
+    let (log, store) = reopened(&db).await;
+    let opened = store.calls(Method::Tiles);
+    for _ in 0..2 {
+        for index in 0..SIZE {
+            let entry = log.entry(Lookup::Index(index)).await.unwrap().expect("an entry");
+            assert_eq!(check(&log, &entry).1.log_index, index);
+        }
+    }
+    let tiles = || (store.calls(Method::Tiles) - opened, store.calls(Method::HalfTiles));
+    assert_eq!(store.calls(Method::Entry), SIZE as usize, "what was read is kept");
+    assert_eq!(tiles(), (2, 0), "a tile is read once");
+    let leaves = store.leaf_hashes(0, SIZE).await.unwrap();
+    for first in (1..=SIZE).step_by(7) {
+        for last in (first..=SIZE).step_by(29) {
+            let proof = log.consistency(first, last).await.unwrap();
+            let hashes: Vec<Hash> = proof.hashes.iter().map(|h| h.parse().unwrap()).collect();
+            let [old, new] = [first, last].map(|size| root_of_leaves(&leaves[..size as usize]));
+            verify_consistency(first, last, &old, &new, &hashes).unwrap();
+        }
+    }
+    let (whole, halves) = tiles();
+    assert_eq!(whole, 2, "an upper half and a lower one say as much as a tile");
+    assert!(halves > 0);
+}
+
+async fn a_tile_that_changes_is_noticed(db: TestDb) {
+    let (log, _) = reopened(&db).await;
+    log.entry(Lookup::Index(3)).await.unwrap().expect("an entry");
+    // The hash of entry 40 is in the path of each entry from 32 to 47, and of no other's half.
+    db.flip("tiles", "hashes", 32 * 40, "level = 0 AND idx = 0").await;
+    let damaged = |error: Option<ReadError>| match error {
+        Some(ReadError::Store(StoreError::Corrupt(what))) => {
+            assert!(what.contains("the leaves from 32 on"), "{what}");
+        }
+        other => panic!("{other:?}"),
+    };
+    damaged(log.entry(Lookup::Index(47)).await.err());
+    damaged(match log.consistency(43, SIZE).await {
+        Err(indelible::log::ConsistencyError::Read(error)) => Some(error),
+        other => panic!("{other:?}"),
+    });
+    for index in [3, 31, 48, 300] {
+        let entry = log.entry(Lookup::Index(index)).await.unwrap().expect("an entry");
+        check(&log, &entry);
+    }
+}
+
+async fn a_tile_that_is_missing_is_noticed(db: TestDb) {
+    let (log, _) = reopened(&db).await;
+    db.tamper("DELETE FROM tiles WHERE level = 0 AND idx = 0").await;
+    assert!(matches!(log.entry(Lookup::Index(3)).await, Err(ReadError::Proof(_))));
+    let entry = log.entry(Lookup::Index(300)).await.unwrap().expect("of another tile");
+    check(&log, &entry);
+}
