@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
@@ -16,19 +17,28 @@ use super::postgres::Server;
 macro_rules! both {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
-            use $crate::harness::databases::TestDb;
+            use $crate::harness::databases::{TestDb, to_its_end};
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                super::$name(TestDb::postgres().await).await;
+                to_its_end(super::$name(TestDb::postgres().await)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                super::$name(TestDb::sqlite()).await;
+                to_its_end(super::$name(TestDb::sqlite())).await;
             }
         }
     )+};
+}
+
+/// Many times what any story takes, so that one that hangs says so and the others are heard.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Hears a story out, unless it never ends.
+pub(crate) async fn to_its_end(story: impl Future<Output = ()>) {
+    let told = tokio::time::timeout(PATIENCE, story).await;
+    assert!(told.is_ok(), "the story did not come to its end within {PATIENCE:?}");
 }
 
 /// Connections of one handle on Postgres: one writes, two read.

@@ -59,27 +59,27 @@ pub(crate) enum Conditions {
 macro_rules! everywhere {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
-            use $crate::harness::databases::TestDb;
+            use $crate::harness::databases::{TestDb, to_its_end};
             use $crate::harness::note_server::Kind;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres_web() {
-                super::$name(TestDb::postgres().await, Kind::Web).await;
+                to_its_end(super::$name(TestDb::postgres().await, Kind::Web)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres_s3() {
-                super::$name(TestDb::postgres().await, Kind::S3).await;
+                to_its_end(super::$name(TestDb::postgres().await, Kind::S3)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite_web() {
-                super::$name(TestDb::sqlite(), Kind::Web).await;
+                to_its_end(super::$name(TestDb::sqlite(), Kind::Web)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite_s3() {
-                super::$name(TestDb::sqlite(), Kind::S3).await;
+                to_its_end(super::$name(TestDb::sqlite(), Kind::S3)).await;
             }
         }
     )+};
