@@ -13,6 +13,7 @@ mod guard;
 mod keeper;
 mod leaf;
 mod open;
+mod queue;
 mod read;
 mod receipt;
 mod recent;
@@ -43,8 +44,9 @@ use crate::signer::LogKey;
 use crate::store::{Identity, Store};
 use added::Added;
 use keeper::Keeper;
+use queue::{Queue, Waiting};
 use recent::Recent;
-use sequencer::{Doubt, Sequencer, Waiting};
+use sequencer::{Doubt, Sequencer};
 use tree::Tree;
 
 /// Unix seconds now; handed in by `main`, so that tests own the time.
@@ -124,7 +126,7 @@ impl Log {
         clock: Clock,
         guard: Guard,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(options.max_queue);
+        let (queue, waiting) = Queue::new(&options);
         let added = Arc::new(Added::new(options.max_added));
         let sequencer = Sequencer {
             store: Arc::clone(&store),
@@ -132,7 +134,6 @@ impl Log {
             added: Arc::clone(&added),
             key: Arc::clone(&key),
             identity: Arc::clone(&identity),
-            options,
             clock,
             doubt: Doubt::None,
             settled: 0,

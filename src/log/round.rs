@@ -1,6 +1,6 @@
 //! A round before it is signed.
 //!
-//! Border: which leaves it takes, which of them are new, and where each goes. Pure: it
+//! Border: which of its leaves are new, and where each goes. Pure: it
 //! reads neither the store nor the queue.
 
 use std::collections::HashMap;
@@ -8,22 +8,11 @@ use std::sync::Arc;
 
 use tlog::Hash;
 
-use super::sequencer::{Placed, Waiting};
+use super::Clock;
+use super::queue::Waiting;
+use super::sequencer::Placed;
 use super::snapshot::Snapshot;
-use super::{Clock, Leaf};
 use crate::store::NewEntry;
-
-/// The next leaves, up to `max_bytes` of body and payload but at least one.
-pub(super) fn take_round(rest: &mut Vec<Waiting>, max_bytes: usize) -> Vec<Waiting> {
-    let mut bytes = 0_usize;
-    let fits = rest.iter().take_while(|one| {
-        bytes = bytes.saturating_add(one.leaf.weight());
-        bytes <= max_bytes
-    });
-    let count = fits.count().max(1);
-    let later = rest.split_off(count.min(rest.len()));
-    std::mem::replace(rest, later)
-}
 
 /// A round before it is signed: which leaves are new, and where each goes.
 pub(super) struct Round {
@@ -36,7 +25,7 @@ pub(super) struct Round {
 
 impl Round {
     pub(super) fn plan(
-        leaves: &[Leaf],
+        waiting: &[Waiting],
         known: &HashMap<Hash, u64>,
         now: &Snapshot,
         clock: &Clock,
@@ -44,12 +33,12 @@ impl Round {
         // Integrated times never go back, whatever the clock does.
         let time = clock().max(now.head.time);
         let mut round = Self {
-            entries: Vec::with_capacity(leaves.len()),
-            indexes: Vec::with_capacity(leaves.len()),
+            entries: Vec::with_capacity(waiting.len()),
+            indexes: Vec::with_capacity(waiting.len()),
             time,
         };
-        let mut seen = std::collections::HashSet::with_capacity(leaves.len());
-        for leaf in leaves {
+        let mut seen = std::collections::HashSet::with_capacity(waiting.len());
+        for Waiting { leaf, .. } in waiting {
             let new = !known.contains_key(&leaf.hash) && seen.insert(leaf.hash);
             let index = new.then(|| now.head.size + round.entries.len() as u64);
             round.indexes.push(index);

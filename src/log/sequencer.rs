@@ -12,14 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tlog::{Hash, Tile};
-use tokio::sync::{mpsc, oneshot};
 
+use super::Clock;
 use super::added::Added;
-use super::reserved::Reserved;
-use super::round::{Round, take_round};
+use super::queue::{Queue, Waiting};
+use super::round::Round;
 use super::snapshot::Snapshot;
 use super::tree::{ADVANCE_CHUNK, Tree};
-use super::{Clock, Leaf, Options};
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
 
@@ -34,13 +33,6 @@ const CONFLICT_PATIENCE: Duration = Duration::from_secs(5);
 const OUTCOME_READS: u32 = 6;
 const OUTCOME_PAUSE: Duration = Duration::from_millis(250);
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(8);
-
-/// One leaf that waits for its place.
-pub(crate) struct Waiting {
-    pub(crate) leaf: Leaf,
-    pub(crate) answer: oneshot::Sender<Result<Placed, Failed>>,
-    pub(crate) reserved: Reserved,
-}
 
 /// Where a leaf is in the log, after the commit.
 #[derive(Clone, Debug)]
@@ -61,7 +53,6 @@ pub(crate) struct Sequencer {
     pub(crate) added: Arc<Added>,
     pub(crate) key: Arc<LogKey>,
     pub(crate) identity: Arc<Identity>,
-    pub(crate) options: Options,
     pub(crate) clock: Clock,
     /// What must be read before the next round.
     pub(crate) doubt: Doubt,
@@ -93,41 +84,38 @@ enum Attempt {
 
 impl Sequencer {
     /// Runs until every sender is gone and the queue is empty.
-    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
-        let mut waiting = Vec::new();
-        while queue.recv_many(&mut waiting, self.options.max_round).await > 0 {
-            let mut rest = std::mem::take(&mut waiting);
-            while !rest.is_empty() {
-                let round = take_round(&mut rest, self.options.max_round_bytes);
-                self.round(round).await;
-            }
+    pub(crate) async fn run(mut self, mut queue: Queue) {
+        while let Some(waiting) = queue.next().await {
+            self.round(waiting, &mut queue).await;
         }
     }
 
-    async fn round(&mut self, waiting: Vec<Waiting>) {
-        let (leaves, answers): (Vec<_>, Vec<_>) =
-            waiting.into_iter().map(|one| (one.leaf, (one.answer, one.reserved))).unzip();
+    async fn round(&mut self, mut waiting: Vec<Waiting>, queue: &mut Queue) {
         let started = Instant::now();
-        match self.place(&leaves).await {
+        match self.place(&mut waiting, queue).await {
             Ok(places) => {
                 metrics::histogram!("indelible_round_seconds").record(started.elapsed());
-                metrics::histogram!("indelible_round_leaves").record(leaves.len() as f64);
-                for ((answer, _), place) in answers.into_iter().zip(places) {
+                metrics::histogram!("indelible_round_leaves").record(waiting.len() as f64);
+                for (one, place) in waiting.into_iter().zip(places) {
                     // The client may be gone; its entry is in the log all the same.
-                    let _ = answer.send(Ok(place));
+                    let _ = one.answer.send(Ok(place));
                 }
             }
             Err(error) => {
-                tracing::error!(%error, leaves = leaves.len(), "a round was not committed");
+                tracing::error!(%error, leaves = waiting.len(), "a round was not committed");
                 metrics::counter!("indelible_failed_rounds").increment(1);
-                for (answer, _) in answers {
-                    let _ = answer.send(Err(Failed));
+                for one in waiting {
+                    let _ = one.answer.send(Err(Failed));
                 }
             }
         }
     }
 
-    async fn place(&mut self, leaves: &[Leaf]) -> Result<Vec<Placed>, StoreError> {
+    async fn place(
+        &mut self,
+        waiting: &mut Vec<Waiting>,
+        queue: &mut Queue,
+    ) -> Result<Vec<Placed>, StoreError> {
         // Most rounds hold new leaves only, and the commit refuses known ones: the look-up is
         // a round trip that they are spared.
         let mut look = self.expects_duplicates;
@@ -144,7 +132,11 @@ impl Sequencer {
                 true => self.take_turn().await?,
                 false => (None, self.tree.snapshot()),
             };
-            match self.attempt(leaves, look, turn, &now).await? {
+            if turn.is_some() {
+                // Who came while we stood in line need not stand there once more.
+                queue.top_up(waiting);
+            }
+            match self.attempt(waiting, look, turn, &now).await? {
                 Attempt::Done(places) => return Ok(places),
                 Attempt::Again => (wait_for_turn, look) = (true, true),
             }
@@ -176,12 +168,12 @@ impl Sequencer {
 
     async fn attempt(
         &mut self,
-        leaves: &[Leaf],
+        waiting: &[Waiting],
         look: bool,
         mut turn: Option<Box<dyn Turn>>,
         now: &Arc<Snapshot>,
     ) -> Result<Attempt, StoreError> {
-        let hashes = leaves.iter().map(|leaf| leaf.hash);
+        let hashes = waiting.iter().map(|one| one.leaf.hash);
         let mut known: HashMap<Hash, u64> = self.added.find(hashes.clone()).into_iter().collect();
         let remembered = known.len();
         if look {
@@ -196,7 +188,7 @@ impl Sequencer {
             // Another server's round: its leaves can only be shown once we follow it.
             return Ok(Attempt::Again);
         }
-        let plan = Round::plan(leaves, &known, now, &self.clock);
+        let plan = Round::plan(waiting, &known, now, &self.clock);
         if plan.entries.is_empty() {
             // "It is in the log" is as much of a promise as a receipt.
             match turn {

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use wire::LogEntry;
 
 use super::added::Place;
+use super::queue::Waiting;
 use super::receipt::receipt;
 use super::recent::Signed;
 use super::reserved::Reserved;
-use super::sequencer::{Placed, Waiting};
+use super::sequencer::Placed;
 use super::{Leaf, Log, Lookup, ReadError, SubmitError};
 use crate::store::StoredEntry;
 
@@ -90,12 +91,12 @@ impl Log {
         {
             let queue = inner.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let queue = queue.as_ref().ok_or(SubmitError::ShuttingDown)?;
-            queue.try_send(Waiting { leaf, answer, reserved }).map_err(
-                |refused| match refused {
+            queue.try_send(Waiting { leaf, answer, _reserved: reserved }).map_err(|refused| {
+                match refused {
                     mpsc::error::TrySendError::Full(_) => full(),
                     mpsc::error::TrySendError::Closed(_) => SubmitError::ShuttingDown,
-                },
-            )?;
+                }
+            })?;
         }
         match placed.await {
             Ok(Ok(placed)) => Ok(placed),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use indelible::log::{Log, Options, SubmitError, Submitted};
@@ -18,6 +19,9 @@ both! {
     who_writes_alone_takes_no_turn,
     a_known_leaf_costs_one_turn,
     a_broken_turn_is_all_or_nothing,
+    who_comes_during_the_wait_shares_the_turn,
+    a_full_round_takes_nobody_in,
+    a_round_of_as_many_bytes_as_allowed_takes_nobody_in,
 }
 
 async fn open_two(db: &TestDb) -> (Log, Arc<FaultyStore>, Log) {
@@ -98,6 +102,56 @@ async fn a_broken_turn_is_all_or_nothing(db: TestDb) {
             assert_eq!(log.check().await.unwrap(), n, "{broken:?} {fault:?}");
         }
     }
+}
+
+/// A log with company, which waits for a turn with one leaf while two more come; then it goes on.
+/// Tells how many turns and rounds the three took.
+async fn three_during_one_wait(db: &TestDb, options: Options) -> (usize, usize) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), options).await;
+    let elsewhere = db.open().await;
+    let other = open_on(elsewhere.clone(), Options::default()).await;
+    submit(&log, 0).await;
+    submit(&other, 1).await;
+    // Lost, so company is expected from now on.
+    submit(&log, 2).await;
+    let (turns, rounds) = (store.calls(Method::Turn), store.calls(Method::Commit));
+
+    let turn = elsewhere.turn().await.unwrap();
+    let first = tokio::spawn({
+        let log = log.clone();
+        async move { submit(&log, 3).await.1.log_index }
+    });
+    while store.calls(Method::Turn) == turns {
+        tokio::task::yield_now().await;
+    }
+    let mut others = [4, 5].map(|n| Box::pin(submit(&log, n)));
+    for other in &mut others {
+        // Asked once, it is in the queue.
+        let asked = std::future::poll_fn(|task| Poll::Ready(other.as_mut().poll(task))).await;
+        assert!(asked.is_pending());
+    }
+    drop(turn);
+    assert_eq!(first.await.unwrap(), 3);
+    for (index, other) in (4..).zip(others) {
+        assert_eq!(other.await.1.log_index, index);
+    }
+    assert_eq!(log.check().await.unwrap(), 6);
+    (store.calls(Method::Turn) - turns, store.calls(Method::Commit) - rounds)
+}
+
+async fn who_comes_during_the_wait_shares_the_turn(db: TestDb) {
+    assert_eq!(three_during_one_wait(&db, Options::default()).await, (1, 1));
+}
+
+async fn a_full_round_takes_nobody_in(db: TestDb) {
+    let two = Options { max_round: 2, ..Options::default() };
+    assert_eq!(three_during_one_wait(&db, two).await.1, 2);
+}
+
+async fn a_round_of_as_many_bytes_as_allowed_takes_nobody_in(db: TestDb) {
+    let one = Options { max_round_bytes: 1, ..Options::default() };
+    assert_eq!(three_during_one_wait(&db, one).await.1, 3);
 }
 
 /// One of several servers, and the rounds that it was asked for, each of one leaf.
