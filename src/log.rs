@@ -65,6 +65,8 @@ pub struct Options {
     pub max_round_bytes: usize,
     /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
     pub max_recent_bytes: u64,
+    /// Full tiles that are kept whole, 16 KiB each. (Of 49,152 more, half a KiB is kept.)
+    pub max_tiles: usize,
     /// Leaves that this server added lately and remembers the place of, for who adds them again;
     /// some 100 bytes each.
     pub max_added: usize,
@@ -81,6 +83,7 @@ impl Default for Options {
             max_round: 1_024,
             max_round_bytes: 32 << 20,
             max_recent_bytes: 64 << 20,
+            max_tiles: 1_024,
             max_added: 65_536,
             max_found: 10_000,
         }

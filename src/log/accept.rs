@@ -61,7 +61,7 @@ pub async fn accept_restore(
         };
     };
     check_identity(&identity, &key, None)?;
-    let tree = restore(&store, &key, head).await?;
+    let tree = restore(&store, &key, head, 0).await?;
     let head = &tree.snapshot().head;
     if head.size != size {
         return Ok(Accepted::OtherSize(head.size));

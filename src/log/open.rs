@@ -128,7 +128,7 @@ pub async fn open_guarded(
         }
     };
     check_identity(&identity, &key, hostname)?;
-    let tree = restore(&store, &key, head).await?;
+    let tree = restore(&store, &key, head, options.max_tiles).await?;
     let identity = Arc::new(identity);
     let guard = match went_back(&notes, &key, &identity, &tree).await? {
         Some(sealed) => Guard::Sealed(sealed),
@@ -165,11 +165,12 @@ pub(super) async fn restore(
     store: &Arc<dyn Store>,
     key: &Arc<LogKey>,
     head: Head,
+    max_tiles: usize,
 ) -> Result<Arc<Tree>, StoreError> {
     let edge = restore_edge(&**store, head.size).await?;
     check_head(key, &head, edge.root())?;
     let first = Snapshot::new(head, edge, &[]);
-    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first)))
+    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first, max_tiles)))
 }
 
 async fn create(

@@ -11,16 +11,18 @@ use tlog::{HALF_HEIGHT, HALF_WIDTH, HalfTile, Hash, NodeId, Tile, TileId, TilePa
 
 use crate::store::{Store, StoreError};
 
-/// Whole tiles that are kept: at 16 KiB each (hashes and inner nodes), 16 MiB.
-const WHOLE: usize = 1_024;
-
 /// Upper halves of the tiles of leaves that are kept: of twelve million leaves, in 30 MiB.
 const HALVES: usize = 49_152;
 
 /// The full tiles of one log.
 pub(super) struct Tiles {
     store: Arc<dyn Store>,
+    /// Both hashes and inner nodes, 16 KiB each.
     whole: Cache<TileId, Arc<Tile>>,
+    /// While there are fewer of them, those that are read are kept whole, too; beyond, only those
+    /// that this server completes: what is read would drive out what is asked for more
+    /// often. (Fewer than the cache takes, because it drives out before it is full.)
+    keep_read: usize,
     /// By the index of a tile of leaves. Thirty times smaller than tiles, they answer for
     /// random entries of a log whose tiles are too many: what is below the half comes with the
     /// entry.
@@ -28,8 +30,10 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, whole: Cache::new(WHOLE), halves: Cache::new(HALVES) }
+    /// Keeps up to `max_whole` tiles, and the halves of many more.
+    pub(super) fn new(store: Arc<dyn Store>, max_whole: usize) -> Self {
+        let (whole, halves) = (Cache::new(max_whole), Cache::new(HALVES));
+        Self { store, whole, keep_read: max_whole * 3 / 4, halves }
     }
 
     /// Keeps a tile that has become full.
@@ -46,7 +50,7 @@ impl Tiles {
             let id = node.tile();
             if let Some(tile) = self.whole.get(&id) {
                 found.whole.insert(id, tile);
-            } else if let Some(upper) = self.halves.get(&id.index).filter(|_| id.level == 0) {
+            } else if let Some(upper) = self.upper(id).filter(|_| !self.has_room()) {
                 if let Some(below) = HALF_HEIGHT.checked_sub(node.level).filter(|below| *below > 0)
                 {
                     halves.insert(node.index >> below);
@@ -109,11 +113,23 @@ impl Tiles {
             .ok_or_else(|| not_its_half(around))
     }
 
-    /// Does not keep the whole tile: it would drive out one that is asked for more often.
     async fn read_half(&self, id: TileId) -> Result<Option<HalfTile>, StoreError> {
         let stored = self.store.tiles(&[id]).await?;
         let Some(stored) = stored.first() else { return Ok(None) };
-        Ok(self.keep_half(&full_tile(id, &stored.hashes)?))
+        let tile = full_tile(id, &stored.hashes)?;
+        let upper = self.keep_half(&tile);
+        if self.has_room() {
+            self.whole.insert(id, Arc::new(tile));
+        }
+        Ok(upper)
+    }
+
+    fn has_room(&self) -> bool {
+        self.whole.len() < self.keep_read
+    }
+
+    fn upper(&self, id: TileId) -> Option<HalfTile> {
+        self.halves.get(&id.index).filter(|_| id.level == 0)
     }
 
     fn keep_half(&self, tile: &Tile) -> Option<HalfTile> {

@@ -34,9 +34,14 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(store: Arc<dyn Store>, key: Arc<LogKey>, first: Snapshot) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        key: Arc<LogKey>,
+        first: Snapshot,
+        max_tiles: usize,
+    ) -> Self {
         Self {
-            tiles: Tiles::new(Arc::clone(&store)),
+            tiles: Tiles::new(Arc::clone(&store), max_tiles),
             store,
             key,
             snapshot: ArcSwap::from_pointee(first),

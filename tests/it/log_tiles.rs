@@ -13,6 +13,7 @@ use crate::log_story::{check, open_on};
 
 both! {
     what_is_read_from_the_store_proves_as_well,
+    tiles_are_kept_whole_while_there_is_room,
     a_tile_that_changes_is_noticed,
     a_tile_that_is_missing_is_noticed,
 }
@@ -20,8 +21,8 @@ both! {
 /// Two full tiles of leaves, and some more.
 const SIZE: u64 = 600;
 
-/// A log of [`SIZE`] entries that was opened anew.
-async fn reopened(db: &TestDb) -> (Log, Arc<FaultyStore>) {
+/// A log of [`SIZE`] entries that was opened anew, and keeps so many tiles whole.
+async fn reopened(db: &TestDb, max_tiles: usize) -> (Log, Arc<FaultyStore>) {
     let log = open_on(db.open().await, Options::default()).await;
     let writers = (0..SIZE).map(|n| {
         let log = log.clone();
@@ -32,11 +33,12 @@ async fn reopened(db: &TestDb) -> (Log, Arc<FaultyStore>) {
     }
     log.close().await;
     let store = FaultyStore::new(db.open().await);
-    (open_on(store.clone(), Options::default()).await, store)
+    let options = Options { max_tiles, ..Options::default() };
+    (open_on(store.clone(), options).await, store)
 }
 
 async fn what_is_read_from_the_store_proves_as_well(db: TestDb) {
-    let (log, store) = reopened(&db).await;
+    let (log, store) = reopened(&db, 0).await;
     let opened = store.calls(Method::Tiles);
     for _ in 0..2 {
         for index in 0..SIZE {
@@ -47,6 +49,25 @@ async fn what_is_read_from_the_store_proves_as_well(db: TestDb) {
     let tiles = || (store.calls(Method::Tiles) - opened, store.calls(Method::HalfTiles));
     assert_eq!(store.calls(Method::Entry), SIZE as usize, "what was read is kept");
     assert_eq!(tiles(), (2, 0), "a tile is read once");
+    every_size_is_consistent(&log, &store).await;
+    let (whole, halves) = tiles();
+    assert_eq!(whole, 2, "an upper half and a lower one say as much as a tile");
+    assert!(halves > 0);
+}
+
+async fn tiles_are_kept_whole_while_there_is_room(db: TestDb) {
+    let (log, store) = reopened(&db, 16).await;
+    let opened = store.calls(Method::Tiles);
+    for index in 0..SIZE {
+        let entry = log.entry(Lookup::Index(index)).await.unwrap().expect("an entry");
+        assert_eq!(check(&log, &entry).1.log_index, index);
+    }
+    every_size_is_consistent(&log, &store).await;
+    let read = (store.calls(Method::Tiles) - opened, store.calls(Method::HalfTiles));
+    assert_eq!(read, (2, 0), "a tile is read once");
+}
+
+async fn every_size_is_consistent(log: &Log, store: &FaultyStore) {
     let leaves = store.leaf_hashes(0, SIZE).await.unwrap();
     for first in (1..=SIZE).step_by(7) {
         for last in (first..=SIZE).step_by(29) {
@@ -56,13 +77,10 @@ async fn what_is_read_from_the_store_proves_as_well(db: TestDb) {
             verify_consistency(first, last, &old, &new, &hashes).unwrap();
         }
     }
-    let (whole, halves) = tiles();
-    assert_eq!(whole, 2, "an upper half and a lower one say as much as a tile");
-    assert!(halves > 0);
 }
 
 async fn a_tile_that_changes_is_noticed(db: TestDb) {
-    let (log, _) = reopened(&db).await;
+    let (log, _) = reopened(&db, 0).await;
     log.entry(Lookup::Index(3)).await.unwrap().expect("an entry");
     // The hash of entry 40 is in the path of each entry from 32 to 47, and of no other's half.
     db.flip("tiles", "hashes", 32 * 40, "level = 0 AND idx = 0").await;
@@ -84,7 +102,7 @@ async fn a_tile_that_changes_is_noticed(db: TestDb) {
 }
 
 async fn a_tile_that_is_missing_is_noticed(db: TestDb) {
-    let (log, _) = reopened(&db).await;
+    let (log, _) = reopened(&db, 0).await;
     db.tamper("DELETE FROM tiles WHERE level = 0 AND idx = 0").await;
     assert!(matches!(log.entry(Lookup::Index(3)).await, Err(ReadError::Proof(_))));
     let entry = log.entry(Lookup::Index(300)).await.unwrap().expect("of another tile");
