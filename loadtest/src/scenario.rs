@@ -52,6 +52,9 @@ pub(crate) struct Written {
     pub(crate) digests: Vec<String>,
     /// Leaves in the log.
     pub(crate) size: u64,
+    /// Requests of runs before this one, so that reads all over the log do not ask for the same
+    /// entries again.
+    pub(crate) asked: usize,
 }
 
 /// The load of one run.
@@ -80,7 +83,7 @@ impl Load {
             Scenario::Duplicates => self.write(n / 2),
             Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10),
             Scenario::ReadIndex | Scenario::Mixed => {
-                let index = scatter(n) % self.written.size.max(1);
+                let index = scatter(self.written.asked + n) % self.written.size.max(1);
                 Some(Call::get(format!("{ENTRIES}?logIndex={index}")))
             }
             Scenario::ReadUuid => {
@@ -88,6 +91,7 @@ impl Load {
                 Some(Call::get(format!("{ENTRIES}/{id}")))
             }
             Scenario::Consistency => {
+                let n = self.written.asked + n;
                 let (a, b) = (scatter(n), scatter(n + 1));
                 let size = self.written.size.max(1);
                 let (first, last) = (a % size + 1, b % size + 1);

@@ -135,7 +135,8 @@ pub(crate) async fn one(
     let judged = judge(&load, &measured.answers)?;
     let verified = judged.receipts.check_signatures(key)?;
     let outcome = Outcome::new((scenario, evidence), pace, &measured, judged.wrong, verified);
-    let load = Arc::into_inner(load).context("a worker kept its load")?;
+    let mut load = Arc::into_inner(load).context("a worker kept its load")?;
+    load.written.asked += measured.answers.len();
     Ok((outcome, load.written))
 }
 
@@ -193,7 +194,7 @@ pub(crate) async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<
         let found: Vec<String> = serde_json::from_slice(&connection.call(call).await?.1)?;
         ids.push(found.into_iter().next().context("an entry cannot be found")?);
     }
-    Ok(Written { ids, digests, size: 0 })
+    Ok(Written { ids, digests, ..Written::default() })
 }
 
 /// Leaves in the log.
