@@ -28,6 +28,7 @@
 
 mod audit;
 mod failure;
+mod index_key;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use audit::{Audit, IndexRow, RawEntry};
+pub use index_key::IndexKey;
 use tlog::{HalfTile, Hash, TileId};
 pub use turn::Turn;
 
@@ -90,8 +92,8 @@ pub struct NewEntry {
     pub body: Arc<[u8]>,
     /// Unix seconds.
     pub integrated_time: i64,
-    /// SHA-256 of each lower-cased search string, without duplicates.
-    pub index_keys: Vec<[u8; 32]>,
+    /// The keys of its search strings, without duplicates.
+    pub index_keys: Vec<IndexKey>,
     /// The payload to keep, if the kind has one and it is not too large.
     pub attestation: Option<Attestation>,
 }
@@ -234,15 +236,15 @@ pub trait Store: Send + Sync + 'static {
     /// full; any order.
     async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError>;
 
-    /// For each key (SHA-256 of the lower-cased search string) the first `most` entries under
-    /// it, as (index, leaf hash) in index order; the outer order is that of `keys`.
-    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError>;
+    /// For each key the first `most` entries under it, as (index, leaf hash) in index order; the
+    /// outer order is that of `keys`.
+    async fn search(&self, keys: &[IndexKey], most: usize) -> Result<Vec<Found>, StoreError>;
 
     /// As [`search`](Self::search), but of the entries at `indexes` (each named once) all that
     /// stand under a key.
     async fn search_among(
         &self,
-        keys: &[[u8; 32]],
+        keys: &[IndexKey],
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError>;
 

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use entry::{Payload, VerifiedEntry};
-use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
-use crate::store::{Attestation, NewEntry};
+use crate::store::{Attestation, IndexKey, NewEntry};
 
 /// A verified entry in the form that is appended.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     pub(crate) hash: Hash,
     pub(crate) body: Arc<[u8]>,
-    index_keys: Vec<[u8; 32]>,
+    index_keys: Vec<IndexKey>,
     attestation: Option<Attestation>,
 }
 
@@ -32,7 +31,7 @@ impl From<VerifiedEntry> for Leaf {
         Self {
             hash,
             body: body.into(),
-            index_keys: keys.iter().map(|key| index_key(key)).collect(),
+            index_keys: keys.iter().map(|key| IndexKey::of(key)).collect(),
             attestation,
         }
     }
@@ -53,13 +52,4 @@ impl Leaf {
             attestation: self.attestation.clone(),
         }
     }
-}
-
-/// The stored form of a search string: SHA-256 of it in lower case.
-///
-/// A digest, so that a dump of the index does not spell out e-mail addresses
-/// and every key costs 32 bytes, however long the string is.
-#[must_use]
-pub fn index_key(search: &str) -> [u8; 32] {
-    Sha256::digest(search.to_lowercase().as_bytes()).into()
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use tlog::{EntryId, Hash};
 use wire::SearchOperator;
 
-use super::{Log, ReadError, SearchError, index_key};
-use crate::store::Found;
+use super::{Log, ReadError, SearchError};
+use crate::store::{Found, IndexKey};
 
 /// Alternative search strings, any of which satisfies the criterion.
 struct Criterion {
-    keys: Vec<[u8; 32]>,
+    keys: Vec<IndexKey>,
     found: BTreeSet<(u64, Hash)>,
     /// `found` is all of it.
     complete: bool,
@@ -21,7 +21,7 @@ struct Criterion {
 
 impl Criterion {
     fn new(strings: &[String]) -> Self {
-        let keys = strings.iter().map(|string| index_key(string)).collect();
+        let keys = strings.iter().map(|string| IndexKey::of(string)).collect();
         Self { keys, found: BTreeSet::new(), complete: true }
     }
 
@@ -48,7 +48,7 @@ impl Log {
         operator: SearchOperator,
     ) -> Result<Vec<String>, SearchError> {
         let mut criteria: Vec<Criterion> = criteria.iter().map(|c| Criterion::new(c)).collect();
-        let keys: Vec<[u8; 32]> = criteria.iter().flat_map(|c| &c.keys).copied().collect();
+        let keys: Vec<IndexKey> = criteria.iter().flat_map(|c| &c.keys).copied().collect();
         if keys.is_empty() {
             return Ok(Vec::new());
         }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 
-use super::{Store, StoreError};
+use super::{IndexKey, Store, StoreError};
 
 /// One row of `entries`, whatever it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct RawEntry {
     pub attestation: Option<Vec<u8>>,
 }
 
-/// One row of `index_keys`: SHA-256 of the lower-cased search string, and the index.
-pub type IndexRow = ([u8; 32], u64);
+/// One row of `index_keys`: the key of a search string, and the index.
+pub type IndexRow = (IndexKey, u64);
 
 /// idx, integrated_time, leaf_hash, body, attestation
 pub(super) type RawRow = (i64, i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
@@ -51,11 +51,11 @@ pub(super) fn raw((idx, integrated_time, leaf, body, attestation): RawRow) -> Ra
 }
 
 /// The number columns of a query for index rows; one beyond 63 bits is not there.
-pub(super) fn columns(rows: &[IndexRow]) -> Vec<(&[u8], i64)> {
-    rows.iter().map(|(key, idx)| (&key[..], i64::try_from(*idx).unwrap_or(i64::MAX))).collect()
+pub(super) fn columns(rows: &[IndexRow]) -> Vec<(IndexKey, i64)> {
+    rows.iter().map(|(key, idx)| (*key, i64::try_from(*idx).unwrap_or(i64::MAX))).collect()
 }
 
-/// The digest of an index row that the database gave back.
-pub(super) fn index_row((key, idx): (Vec<u8>, i64)) -> Option<IndexRow> {
-    Some((key.try_into().ok()?, idx.cast_unsigned()))
+/// An index row that was asked for and comes back.
+pub(super) fn index_row((key, idx): (IndexKey, i64)) -> IndexRow {
+    (key, idx.cast_unsigned())
 }

@@ -28,7 +28,8 @@ use self::lent::Lent;
 use self::session::{ANSWER, SETTLED};
 use super::rows;
 use super::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
+    Turn,
 };
 
 /// A log in Postgres.
@@ -229,13 +230,13 @@ impl Store for PostgresStore {
         self.read(query).await?.into_iter().map(rows::half_tile).collect()
     }
 
-    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
+    async fn search(&self, keys: &[IndexKey], most: usize) -> Result<Vec<Found>, StoreError> {
         rows::matches(keys, self.read(search::first(keys, most)).await?)
     }
 
     async fn search_among(
         &self,
-        keys: &[[u8; 32]],
+        keys: &[IndexKey],
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError> {
         rows::matches(keys, self.read(search::among(keys, indexes)).await?)

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tlog::{HALF_WIDTH, HalfTile, Hash, TileId};
 
-use super::{Found, FullTile, Head, Identity, StoreError, StoredEntry};
+use super::{Found, FullTile, Head, Identity, IndexKey, StoreError, StoredEntry};
 
 /// Bytes in a full tile: 256 hashes of 32 bytes.
 const TILE_BYTES: usize = 8192;
@@ -39,7 +39,7 @@ pub(super) type TileRow = (i64, i64, Vec<u8>);
 /// number of the half, its hashes
 pub(super) type HalfRow = (i64, Vec<u8>);
 /// key, idx, leaf_hash (null: no such entry)
-pub(super) type MatchRow = (Vec<u8>, i64, Option<Vec<u8>>);
+pub(super) type MatchRow = (IndexKey, i64, Option<Vec<u8>>);
 
 fn corrupt(what: impl Into<String>) -> StoreError {
     StoreError::Corrupt(what.into())
@@ -186,13 +186,13 @@ fn around_leaf(leaf: u64, hashes: &[u8]) -> Result<HalfTile, StoreError> {
 }
 
 /// Sorts matches under the keys that they answer, each list in index order.
-pub(super) fn matches(keys: &[[u8; 32]], rows: Vec<MatchRow>) -> Result<Vec<Found>, StoreError> {
-    let mut by_key: HashMap<Vec<u8>, Found> = HashMap::new();
+pub(super) fn matches(keys: &[IndexKey], rows: Vec<MatchRow>) -> Result<Vec<Found>, StoreError> {
+    let mut by_key: HashMap<IndexKey, Found> = HashMap::new();
     for (key, idx, leaf) in rows {
         let leaf = leaf.ok_or_else(|| corrupt(format!("index key of a missing entry {idx}")))?;
         let entry = (unsigned(idx, "index_keys.idx")?, hash(&leaf, "entries.leaf_hash")?);
         by_key.entry(key).or_default().push(entry);
     }
-    let under = |key: &[u8; 32]| by_key.get(&key[..]).cloned().unwrap_or_default();
+    let under = |key: &IndexKey| by_key.get(key).cloned().unwrap_or_default();
     Ok(keys.iter().map(under).collect())
 }

@@ -29,7 +29,8 @@ use self::wal::Wal;
 use self::write_back::WriteBack;
 use super::rows::{self, HalfRow, TileRow};
 use super::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
+    Turn,
 };
 
 /// Connections that read.
@@ -208,7 +209,7 @@ impl Store for SqliteStore {
         found.into_iter().map(rows::half_tile).collect()
     }
 
-    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
+    async fn search(&self, keys: &[IndexKey], most: usize) -> Result<Vec<Found>, StoreError> {
         let mut found = Vec::new();
         for key in search::distinct(keys) {
             found.extend(self.read(search::first(key, most)).await?);
@@ -218,7 +219,7 @@ impl Store for SqliteStore {
 
     async fn search_among(
         &self,
-        keys: &[[u8; 32]],
+        keys: &[IndexKey],
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError> {
         let mut found = Vec::new();

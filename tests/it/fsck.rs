@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indelible::fsck::{self, FsckError, Options, Progress, Report};
-use indelible::log::{self, Log, index_key};
+use indelible::log::{self, Log};
 use indelible::signer::LogKey;
+use indelible::store::IndexKey;
 use indelible_client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -119,7 +120,7 @@ async fn a_flipped_byte_in_any_column_is_named(db: TestDb) {
     fill(&db).await;
     assert_whole(&db).await;
     let key_row = |index: u64, search: &str| {
-        format!("idx = {index} AND key = {}", db.bytes(&index_key(search)))
+        format!("idx = {index} AND key = {}", db.key(IndexKey::of(search).as_bytes()))
     };
     let plain = format!("sha256:{}", crate::harness::evidence::digest(20));
     let flips = [
@@ -160,7 +161,7 @@ async fn a_flipped_byte_in_any_column_is_named(db: TestDb) {
             assert_found(&db, &[entry, search]).await;
             db.tamper(&format!("UPDATE index_keys SET {back} WHERE {moved}")).await;
         }
-        let flipped = db.bytes(&[7; 32]);
+        let flipped = db.key(&[7; 16]);
         let key = row.split_once("key = ").expect("a key").1;
         db.tamper(&format!("UPDATE index_keys SET key = {flipped} WHERE {row}")).await;
         assert_found(&db, &[entry, search]).await;

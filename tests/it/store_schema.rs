@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use indelible::store::StoreError;
+use indelible::store::{IndexKey, StoreError};
 
 use crate::harness::databases::TestDb;
-use crate::harness::rounds::{append, create, identity, leaves};
+use crate::harness::rounds::{append, create, identity, indexed_leaf, leaves, sha256};
 
 both! {
     migrations_run_once,
     the_migrations_on_disk_are_the_ones_built_in,
     a_schema_of_a_newer_program_is_refused,
+    long_search_keys_are_shortened,
     a_changed_migration_is_refused,
     the_tree_only_grows,
 }
@@ -60,6 +61,25 @@ async fn a_schema_of_a_newer_program_is_refused(db: TestDb) {
     let refused = db.try_open().await.err().expect("refused");
     assert!(matches!(refused, StoreError::Corrupt(_)));
     assert!(refused.to_string().contains("9999"), "{refused}");
+}
+
+/// Version 2 kept the whole digest of a search string.
+async fn long_search_keys_are_shortened(db: TestDb) {
+    db.migrate_to(2).await;
+    let [ann, bob] = ["ann", "bob"].map(|string| db.bytes(&sha256(string.as_bytes())));
+    let leaf = indexed_leaf("old", &[]);
+    let (hash, body) = (db.bytes(leaf.leaf.as_bytes()), db.bytes(&leaf.body));
+    db.console(&format!(
+        "INSERT INTO entries (idx, integrated_time, leaf_hash, body) VALUES (0, 1, {hash}, {body});
+         INSERT INTO index_keys (key, idx) VALUES ({ann}, 0), ({bob}, 0)"
+    ))
+    .await
+    .unwrap();
+    let store = db.open().await;
+    let keys = ["ann", "nobody", "bob"].map(IndexKey::of);
+    let old = vec![(0, leaf.leaf)];
+    assert_eq!(store.search(&keys, 9).await.unwrap(), [old.clone(), Vec::new(), old]);
+    assert_eq!(db.rows().await.index_keys, 2);
 }
 
 async fn a_changed_migration_is_refused(db: TestDb) {

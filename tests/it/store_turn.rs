@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use indelible::store::{EntryKey, StoreError};
+use indelible::store::{EntryKey, IndexKey, StoreError};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::rounds::{
-    append, attested_leaf, create, indexed_leaf, leaf, leaves, round, sha256, tile,
+    append, attested_leaf, create, indexed_leaf, leaf, leaves, round, tile,
 };
 use crate::store_outage::{either, shoot_writer};
 
@@ -58,7 +58,7 @@ async fn a_turn_reads_and_writes_like_its_store(db: TestDb) {
     batch.tiles = vec![tile(0, 0)];
     turn.commit(&batch).await.unwrap();
     assert_eq!(store.head().await.unwrap(), batch.head);
-    assert_eq!(store.search(&[sha256(b"a")], 9).await.unwrap(), [[(5, leaf("a").leaf)]]);
+    assert_eq!(store.search(&[IndexKey::of("a")], 9).await.unwrap(), [[(5, leaf("a").leaf)]]);
     let stored = store.entry(EntryKey::Index(6)).await.unwrap().unwrap();
     assert_eq!(stored.attestation.as_deref(), Some(&b"payload"[..]));
     let rows = Rows { log: 1, head: 1, entries: 7, index_keys: 1, attestations: 1, tiles: 1 };

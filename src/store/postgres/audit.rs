@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::PostgresStore;
 use crate::store::audit::{self, Audit, IndexRow, RawEntry};
-use crate::store::{StoreError, rows};
+use crate::store::{IndexKey, StoreError, rows};
 
 #[async_trait]
 impl Audit for PostgresStore {
@@ -39,14 +39,14 @@ impl Audit for PostgresStore {
     }
 
     async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError> {
-        let (keys, indexes): (Vec<&[u8]>, Vec<i64>) = audit::columns(rows).into_iter().unzip();
+        let (keys, indexes): (Vec<IndexKey>, Vec<i64>) = audit::columns(rows).into_iter().unzip();
         let query = sqlx::query_as(
-            "SELECT n.key, n.idx FROM UNNEST($1::bytea[], $2::bigint[]) AS n (key, idx)
+            "SELECT n.key, n.idx FROM UNNEST($1::uuid[], $2::bigint[]) AS n (key, idx)
               WHERE NOT EXISTS (SELECT 1 FROM index_keys AS k
                                  WHERE k.key = n.key AND k.idx = n.idx)",
         )
         .bind(keys)
         .bind(indexes);
-        Ok(self.read(query).await?.into_iter().filter_map(audit::index_row).collect())
+        Ok(self.read(query).await?.into_iter().map(audit::index_row).collect())
     }
 }

@@ -13,7 +13,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use tlog::TileId;
 
-use crate::store::{Batch, NewEntry, StoreError, rows};
+use crate::store::{Batch, IndexKey, NewEntry, StoreError, rows};
 
 const ROUND: &str = "
 WITH moved AS (
@@ -29,7 +29,7 @@ WITH moved AS (
     RETURNING 1
 ), new_keys AS (
     INSERT INTO index_keys (key, idx)
-    SELECT n.key, n.idx FROM moved, UNNEST($11::bytea[], $12::bigint[]) AS n (key, idx)
+    SELECT n.key, n.idx FROM moved, UNNEST($11::uuid[], $12::bigint[]) AS n (key, idx)
 ), new_attestations AS (
     INSERT INTO attestations (digest, data)
     SELECT n.digest, n.data FROM moved, UNNEST($13::bytea[], $14::bytea[]) AS n (digest, data)
@@ -63,9 +63,9 @@ pub(super) fn statement(
         .bind(column(entries.iter().map(|entry| &*entry.body)))
         .bind(column(entries.iter().map(digest)));
 
-    let (keys, key_indexes): (Vec<&[u8]>, Vec<i64>) = (old_size..)
+    let (keys, key_indexes): (Vec<IndexKey>, Vec<i64>) = (old_size..)
         .zip(entries)
-        .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (&key[..], idx)))
+        .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (*key, idx)))
         .unzip();
     let (levels, tile_indexes) = tile_columns(batch.tiles.iter().map(|tile| tile.id));
     Ok(query

@@ -6,6 +6,7 @@ use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 
+use crate::store::IndexKey;
 use crate::store::rows::MatchRow;
 
 type Matches<'q> = QueryAs<'q, Postgres, MatchRow, PgArguments>;
@@ -13,10 +14,10 @@ type Matches<'q> = QueryAs<'q, Postgres, MatchRow, PgArguments>;
 /// The first under each key, in order; see [`rows::matches`](crate::store::rows::matches).
 ///
 /// Each key has a limit of its own, so that the others cost nothing more for one that is popular.
-pub(super) fn first(keys: &[[u8; 32]], most: usize) -> Matches<'_> {
+pub(super) fn first(keys: &[IndexKey], most: usize) -> Matches<'_> {
     sqlx::query_as(
         "SELECT k.key, k.idx, k.leaf_hash
-           FROM UNNEST($1::bytea[]) AS wanted(key)
+           FROM UNNEST($1::uuid[]) AS wanted(key)
           CROSS JOIN LATERAL (
                 SELECT i.key, i.idx,
                        (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = i.idx) AS leaf_hash
@@ -31,11 +32,11 @@ pub(super) fn first(keys: &[[u8; 32]], most: usize) -> Matches<'_> {
 ///
 /// The limit of one keeps the planner from reading all that is under a popular key instead of
 /// asking for each entry.
-pub(super) fn among<'q>(keys: &'q [[u8; 32]], indexes: &[u64]) -> Matches<'q> {
+pub(super) fn among<'q>(keys: &'q [IndexKey], indexes: &[u64]) -> Matches<'q> {
     let indexes: Vec<i64> = indexes.iter().filter_map(|index| (*index).try_into().ok()).collect();
     sqlx::query_as(
         "SELECT k.key, k.idx, (SELECT e.leaf_hash FROM entries AS e WHERE e.idx = k.idx)
-           FROM UNNEST($1::bytea[]) AS wanted(key), UNNEST($2::bigint[]) AS at(idx)
+           FROM UNNEST($1::uuid[]) AS wanted(key), UNNEST($2::bigint[]) AS at(idx)
           CROSS JOIN LATERAL (
                 SELECT i.key, i.idx
                   FROM index_keys AS i WHERE i.key = wanted.key AND i.idx = at.idx LIMIT 1
@@ -45,6 +46,6 @@ pub(super) fn among<'q>(keys: &'q [[u8; 32]], indexes: &[u64]) -> Matches<'q> {
     .bind(indexes)
 }
 
-fn distinct(keys: &[[u8; 32]]) -> Vec<&[u8]> {
-    keys.iter().map(|key| &key[..]).collect::<BTreeSet<_>>().into_iter().collect()
+fn distinct(keys: &[IndexKey]) -> Vec<IndexKey> {
+    keys.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
 }

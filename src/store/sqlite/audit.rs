@@ -6,7 +6,7 @@ use sqlx::QueryBuilder;
 use super::SqliteStore;
 use super::round::pieces;
 use crate::store::audit::{self, Audit, IndexRow, RawEntry};
-use crate::store::{StoreError, rows};
+use crate::store::{IndexKey, StoreError, rows};
 
 #[async_trait]
 impl Audit for SqliteStore {
@@ -53,8 +53,8 @@ impl Audit for SqliteStore {
                     WHERE NOT EXISTS (SELECT 1 FROM index_keys AS k
                                        WHERE k.key = n.key AND k.idx = n.idx)",
             );
-            let rows: Vec<(Vec<u8>, i64)> = self.read(query.build_query_as()).await?;
-            missing.extend(rows.into_iter().filter_map(audit::index_row));
+            let rows: Vec<(IndexKey, i64)> = self.read(query.build_query_as()).await?;
+            missing.extend(rows.into_iter().map(audit::index_row));
         }
         Ok(missing)
     }

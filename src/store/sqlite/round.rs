@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::session::store_error;
 use super::wal::Wal;
-use crate::store::{Attestation, Batch, Head, Identity, NewEntry, StoreError, rows};
+use crate::store::{Attestation, Batch, Head, Identity, IndexKey, NewEntry, StoreError, rows};
 
 /// Rows in one statement; times five columns it stays far under SQLite's limit of
 /// 32,766 parameters, and beyond it nothing is gained.
@@ -112,14 +112,14 @@ async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), StoreError>
 }
 
 async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
-    let keys: Vec<(&[u8; 32], i64)> = numbered(batch)?
+    let keys: Vec<(IndexKey, i64)> = numbered(batch)?
         .into_iter()
-        .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (key, idx)))
+        .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (*key, idx)))
         .collect();
     for piece in pieces(&keys) {
         let mut query = QueryBuilder::new("INSERT INTO index_keys (key, idx) ");
         query.push_values(piece, |mut row, (key, idx)| {
-            row.push_bind(&key[..]).push_bind(*idx);
+            row.push_bind(*key).push_bind(*idx);
         });
         insert(round, query).await?;
     }

@@ -83,6 +83,14 @@ impl TestDb {
         self.tamper(&sql).await;
     }
 
+    /// A constant of 16 bytes that are a search key.
+    pub(crate) fn key(&self, bytes: &[u8; 16]) -> String {
+        match self.place() {
+            Place::Postgres { .. } => format!("'{}'::uuid", hex::encode(bytes)),
+            Place::Sqlite { .. } => self.bytes(bytes),
+        }
+    }
+
     /// A constant of bytes in this database's SQL.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
         match self.place() {

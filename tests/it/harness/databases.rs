@@ -151,6 +151,22 @@ impl TestDb {
         })
     }
 
+    /// The schema as an earlier program left it: migrations up to this one.
+    pub(crate) async fn migrate_to(&self, version: i64) {
+        let migrated = match self.place() {
+            Place::Postgres { url, .. } => {
+                let mut connection = PgConnection::connect(url).await.expect("a connection");
+                sqlx::migrate!("migrations/postgres").run_to(version, &mut connection).await
+            }
+            Place::Sqlite { path, .. } => {
+                std::fs::File::create_new(path).expect("a new file");
+                let mut connection = sqlite_console(path).await.expect("a console");
+                sqlx::migrate!("migrations/sqlite").run_to(version, &mut connection).await
+            }
+        };
+        migrated.expect("it migrates");
+    }
+
     /// Runs SQL past the store, as an operator at a console would.
     pub(crate) async fn console(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));

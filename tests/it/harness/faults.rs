@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indelible::store::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, Store, StoreError, StoredEntry, Turn,
+    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
+    Turn,
 };
 use tlog::{HalfTile, Hash, TileId};
 use tokio::sync::watch;
@@ -195,13 +196,13 @@ impl Store for FaultyStore {
         self.faults.pass(Method::HalfTiles, self.inner.half_tiles(numbers)).await
     }
 
-    async fn search(&self, keys: &[[u8; 32]], most: usize) -> Result<Vec<Found>, StoreError> {
+    async fn search(&self, keys: &[IndexKey], most: usize) -> Result<Vec<Found>, StoreError> {
         self.faults.pass(Method::Search, self.inner.search(keys, most)).await
     }
 
     async fn search_among(
         &self,
-        keys: &[[u8; 32]],
+        keys: &[IndexKey],
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError> {
         self.faults.pass(Method::Search, self.inner.search_among(keys, indexes)).await

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use indelible::store::{Attestation, Batch, FullTile, Head, Identity, NewEntry, Store};
+use indelible::store::{Attestation, Batch, FullTile, Head, Identity, IndexKey, NewEntry, Store};
 use sha2::{Digest, Sha256};
 use tlog::{Hash, TileId};
 
@@ -52,7 +52,7 @@ pub(crate) fn leaf(name: &str) -> NewEntry {
 
 /// The same with search strings.
 pub(crate) fn indexed_leaf(name: &str, strings: &[&str]) -> NewEntry {
-    let index_keys = strings.iter().map(|string| sha256(string.as_bytes())).collect();
+    let index_keys = strings.iter().map(|string| IndexKey::of(string)).collect();
     NewEntry { index_keys, ..leaf(name) }
 }
 
