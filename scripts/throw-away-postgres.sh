@@ -36,6 +36,7 @@ unix_socket_directories = '$dir/pg'
 shared_buffers = 1GB
 max_wal_size = 8GB
 min_wal_size = 1GB
+$(printf '%s\n' "$@")
 END
     postgres pg_ctl -D "$dir/pg/data" -w -l "$dir/pg/log" start >/dev/null
     socket=$(jq -rn --arg path "$dir/pg" '$path | @uri' 2>/dev/null || python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1], safe=""))' "$dir/pg")

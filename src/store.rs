@@ -114,6 +114,9 @@ pub struct FullTile {
     pub id: TileId,
     /// 256 hashes of 32 bytes, concatenated.
     pub hashes: Vec<u8>,
+    /// Of a tile of leaves the 16 hashes of its upper half, concatenated. `None` above, and in
+    /// tiles that earlier versions stored.
+    pub upper: Option<Vec<u8>>,
 }
 
 /// One round of the sequencer.
@@ -167,8 +170,17 @@ pub struct StoredEntry {
     pub integrated_time: i64,
     /// The kept payload, when the read asked for it and there is one.
     pub attestation: Option<Vec<u8>>,
-    /// The half tile that the leaf is in, when the read asked for it and the tile is full.
-    pub around: Option<HalfTile>,
+    /// What its tile says around the leaf, when the read asked for it and the tile is full.
+    pub around: Option<Around>,
+}
+
+/// What a full tile says around sixteen of its leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// The half that they are in.
+    pub lower: HalfTile,
+    /// The half above, unless an earlier version stored the tile.
+    pub upper: Option<HalfTile>,
 }
 
 /// How to find one entry.
@@ -232,9 +244,9 @@ pub trait Store: Send + Sync + 'static {
     /// The full tiles among `ids` that exist, each 8,192 bytes; any order.
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError>;
 
-    /// Half tiles of leaves `16 n..16 n + 16` for each of `numbers` (each named once) whose tile is
+    /// What is around leaves `16 n..16 n + 16` for each of `numbers` (each named once) whose tile is
     /// full; any order.
-    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError>;
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<Around>, StoreError>;
 
     /// For each key the first `most` entries under it, as (index, leaf hash) in index order; the
     /// outer order is that of `keys`.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use tlog::{TILE_WIDTH, TileId};
+use tlog::{HALF_WIDTH, TILE_WIDTH, TileId};
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,14 @@ impl Finding {
             None => String::new(),
         };
         Self { subject, column: "tiles.hashes", expected: expected + &at, found }
+    }
+
+    /// One hash of the upper half of a tile of leaves.
+    pub(super) fn upper_half(id: TileId, place: usize, expected: String, found: String) -> Self {
+        let first = (id.index * HALF_WIDTH + place as u64) * HALF_WIDTH;
+        let subject = Subject::Entries(first, first + HALF_WIDTH - 1);
+        let expected = format!("{expected} as hash {place} of tile 0/{}", id.index);
+        Self { subject, column: "tiles.upper_half", expected, found }
     }
 }
 

@@ -4,7 +4,7 @@
 //! disagree the stored tile decides which of them is wrong, and the walk goes on
 //! with the hash that it names, so that one flipped bit is one finding.
 
-use tlog::{Edge, Hash, TILE_WIDTH, Tile, TileId};
+use tlog::{Edge, HalfTile, Hash, TILE_WIDTH, Tile, TileId};
 
 use super::Report;
 use super::finding::{Finding, Subject};
@@ -227,12 +227,15 @@ impl<'a> Pass<'a> {
             self.findings.push(found);
             return Ok(());
         };
-        let (found, _) = stored.hashes.as_chunks::<32>();
-        let mut pairs = tile.hashes().iter().zip(found).enumerate();
-        let wrong = pairs.find(|(_, (expected, found))| expected.as_bytes() != *found);
-        if let Some((place, (expected, found))) = wrong {
-            let (expected, found) = (expected.to_string(), Hash::from(*found).to_string());
-            self.findings.push(Finding::tile(tile.id(), Some(place), expected, found));
+        let id = tile.id();
+        if let Some((place, expected, found)) = first_difference(tile.hashes(), &stored.hashes) {
+            self.findings.push(Finding::tile(id, Some(place), expected, found));
+        }
+        // Earlier versions did not store it.
+        if let (Some(upper), Some(found)) = (HalfTile::upper(tile), &stored.upper)
+            && let Some((place, expected, found)) = first_difference(upper.hashes(), found)
+        {
+            self.findings.push(Finding::upper_half(id, place, expected, found));
         }
         Ok(())
     }
@@ -271,6 +274,15 @@ impl<'a> Pass<'a> {
         };
         self.findings.push(finding);
     }
+}
+
+/// Place, expected and found hash where stored ones first differ from what they must be.
+fn first_difference(expected: &[Hash], found: &[u8]) -> Option<(usize, String, String)> {
+    let (found, _) = found.as_chunks::<32>();
+    let mut pairs = expected.iter().zip(found).enumerate();
+    let (place, (expected, found)) =
+        pairs.find(|(_, (expected, found))| expected.as_bytes() != *found)?;
+    Some((place, expected.to_string(), Hash::from(*found).to_string()))
 }
 
 const MISSING: &str = "entries.idx";

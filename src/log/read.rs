@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use tlog::{EntryId, EntryRef, ProofPlan};
+use tlog::{EntryId, EntryRef, ProofPlan, verify_inclusion};
 use wire::{ConsistencyProof, LogEntry, LogInfo};
 
 use super::receipt::receipt;
 use super::recent::Signed;
 use super::{ConsistencyError, Log, ReadError};
-use crate::store::EntryKey;
+use crate::store::{EntryKey, Head};
 
 /// How an entry is looked up.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ impl Log {
         }
         let Some(mut found) = self.0.store.entry(key).await? else { return Ok(None) };
         let path = match found.around.take() {
-            Some(around) => Some(self.0.tree.tiles.path(found.index, &around).await?),
+            Some(around) => Some(self.0.tree.tiles.path(found.index, around).await?),
             None => None,
         };
         let signed = Signed::new(&self.0.key, found, path)?;
@@ -57,6 +57,9 @@ impl Log {
         }
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let proof = self.0.tree.resolve(&snapshot, signed.path.as_ref(), &plan).await?;
+        let (leaf, Head { size, root, .. }) = (&signed.entry.leaf, &snapshot.head);
+        // A database that was damaged since may give hashes that do not lead to the signed root.
+        verify_inclusion(leaf, index, *size, &proof, root)?;
         Ok(receipt(self.name(), signed, &snapshot, &proof))
     }
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tlog::{Hash, Tile};
+use tlog::{HalfTile, Hash, Tile};
 
 use super::Clock;
 use super::added::Added;
@@ -223,8 +223,7 @@ impl Sequencer {
         let Identity { hostname, tree_id, .. } = &*self.identity;
         let checkpoint = self.key.sign_checkpoint(hostname, *tree_id, size, root).into();
         let head = Head { size, root, checkpoint, time: plan.time };
-        let tiles =
-            completed.iter().map(|t| FullTile { id: t.id(), hashes: t.to_bytes() }).collect();
+        let tiles = completed.iter().map(to_store).collect();
         let batch = Batch {
             old: (now.head.size, now.head.root),
             head: head.clone(),
@@ -283,4 +282,10 @@ impl Sequencer {
         }
         Err(error)
     }
+}
+
+/// A tile that has become full, as it is stored.
+fn to_store(tile: &Tile) -> FullTile {
+    let upper = HalfTile::upper(tile).filter(|_| tile.id().level == 0);
+    FullTile { id: tile.id(), hashes: tile.to_bytes(), upper: upper.map(|half| half.to_bytes()) }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use tlog::{HALF_HEIGHT, HALF_WIDTH, HalfTile, Hash, NodeId, Tile, TileId, TilePath};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Around, Store, StoreError};
 
 /// Upper halves of the tiles of leaves that are kept: of twelve million leaves, in 30 MiB.
 const HALVES: usize = 49_152;
@@ -50,18 +50,19 @@ impl Tiles {
             let id = node.tile();
             if let Some(tile) = self.whole.get(&id) {
                 found.whole.insert(id, tile);
-            } else if let Some(upper) = self.upper(id).filter(|_| !self.has_room()) {
-                if let Some(below) = HALF_HEIGHT.checked_sub(node.level).filter(|below| *below > 0)
-                {
-                    halves.insert(node.index >> below);
-                }
-                found.upper.insert(id.index, upper);
-            } else {
+            } else if id.level > 0 || self.has_room() {
                 tiles.insert(id);
+            } else {
+                let upper = self.halves.get(&id.index);
+                // Which of the sixteen is the same where only the one above them is asked for.
+                let any = (node.level >= HALF_HEIGHT).then_some(id.index * HALF_WIDTH);
+                halves.extend(any.filter(|_| upper.is_none()).or_else(|| lower_half(*node)));
+                found.upper.extend(upper.map(|upper| (id.index, upper)));
             }
         }
+        tiles.extend(self.read_halves(halves, &mut found).await?);
         self.read_tiles(tiles, &mut found).await?;
-        self.read_halves(halves, &mut found).await?;
+        found.check()?;
         Ok(found)
     }
 
@@ -81,36 +82,52 @@ impl Tiles {
         Ok(())
     }
 
+    /// The tiles that were stored without an upper half, and are to be read whole.
     async fn read_halves(
         &self,
         numbers: BTreeSet<u64>,
         found: &mut Holding,
-    ) -> Result<(), StoreError> {
+    ) -> Result<BTreeSet<TileId>, StoreError> {
+        let mut without = BTreeSet::new();
         if numbers.is_empty() {
-            return Ok(());
+            return Ok(without);
         }
-        for lower in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
-            if found.upper(lower.top()) != Some(lower.root()) {
-                return Err(not_its_half(&lower));
+        for Around { lower, upper } in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
+            let id = lower.top().tile();
+            if !found.upper.contains_key(&id.index) {
+                match upper {
+                    Some(upper) => {
+                        self.halves.insert(id.index, upper.clone());
+                        found.upper.insert(id.index, upper);
+                    }
+                    None => {
+                        without.insert(id);
+                    }
+                }
             }
             found.lower.insert(lower.top().index, lower);
         }
-        Ok(())
+        Ok(without)
     }
 
     /// The path of a leaf through its full tile, of which `around` was read with it.
     ///
     /// # Errors
-    /// `Corrupt` also when `around` is not of that tile.
-    pub(super) async fn path(&self, leaf: u64, around: &HalfTile) -> Result<TilePath, StoreError> {
+    /// `Corrupt` also when the two halves are not of one tile.
+    pub(super) async fn path(&self, leaf: u64, around: Around) -> Result<TilePath, StoreError> {
+        let Around { lower, upper } = around;
         let id = NodeId { level: 0, index: leaf }.tile();
-        let upper = match self.halves.get(&id.index) {
-            Some(upper) => Some(upper),
-            None => self.read_half(id).await?,
+        let upper = match (self.halves.get(&id.index), upper) {
+            (Some(upper), _) => Some(upper),
+            (None, Some(upper)) if !self.has_room() => {
+                self.halves.insert(id.index, upper.clone());
+                Some(upper)
+            }
+            (None, _) => self.read_half(id).await?,
         };
         upper
-            .and_then(|upper| TilePath::through(leaf, around, &upper))
-            .ok_or_else(|| not_its_half(around))
+            .and_then(|upper| TilePath::through(leaf, &lower, &upper))
+            .ok_or_else(|| not_its_half(&lower))
     }
 
     async fn read_half(&self, id: TileId) -> Result<Option<HalfTile>, StoreError> {
@@ -126,10 +143,6 @@ impl Tiles {
 
     fn has_room(&self) -> bool {
         self.whole.len() < self.keep_read
-    }
-
-    fn upper(&self, id: TileId) -> Option<HalfTile> {
-        self.halves.get(&id.index).filter(|_| id.level == 0)
     }
 
     fn keep_half(&self, tile: &Tile) -> Option<HalfTile> {
@@ -153,15 +166,24 @@ impl Holding {
         if let Some(tile) = self.whole.get(&node.tile()) {
             return tile.node(node);
         }
-        self.upper(node).or_else(|| {
-            let below = HALF_HEIGHT.checked_sub(node.level)?;
-            self.lower.get(&(node.index >> below))?.node(node)
-        })
+        self.upper(node).or_else(|| self.lower.get(&lower_half(node)?)?.node(node))
+    }
+
+    /// Both halves of a tile must be of the same one.
+    fn check(&self) -> Result<(), StoreError> {
+        let foreign = |lower: &&HalfTile| self.node(lower.top()) != Some(lower.root());
+        self.lower.values().find(foreign).map_or(Ok(()), |lower| Err(not_its_half(lower)))
     }
 
     fn upper(&self, node: NodeId) -> Option<Hash> {
         self.upper.get(&node.tile().index)?.node(node)
     }
+}
+
+/// The half that a node below the middle of a tile of leaves is in.
+fn lower_half(node: NodeId) -> Option<u64> {
+    let below = HALF_HEIGHT.checked_sub(node.level).filter(|below| *below > 0)?;
+    Some(node.index >> below)
 }
 
 fn not_its_half(lower: &HalfTile) -> StoreError {

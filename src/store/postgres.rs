@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
-use tlog::{HalfTile, Hash, TileId};
+use tlog::{Hash, TileId};
 
 use self::connections::{Connections, Purpose};
 pub use self::durability::Standby;
@@ -28,8 +28,8 @@ use self::lent::Lent;
 use self::session::{ANSWER, SETTLED};
 use super::rows;
 use super::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
-    Turn,
+    Around, Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError,
+    StoredEntry, Turn,
 };
 
 /// A log in Postgres.
@@ -103,7 +103,8 @@ macro_rules! whole_entry {
             "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
                     (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
                     (SELECT substring(t.hashes FROM ((e.idx & 255) / 16 * 512 + 1)::int FOR 512)
-                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
+                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8),
+                    (SELECT t.upper_half FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
                FROM entries AS e WHERE ",
             $which
         )
@@ -211,7 +212,7 @@ impl Store for PostgresStore {
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
         let (levels, indexes) = round::tile_columns(ids.iter().copied());
         let query = sqlx::query_as(
-            "SELECT level::bigint, idx, hashes FROM tiles
+            "SELECT level::bigint, idx, hashes, upper_half FROM tiles
               WHERE (level, idx) IN (SELECT * FROM UNNEST($1::smallint[], $2::bigint[]))",
         )
         .bind(levels)
@@ -219,10 +220,11 @@ impl Store for PostgresStore {
         self.read(query).await?.into_iter().map(rows::tile).collect()
     }
 
-    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<Around>, StoreError> {
         let numbers: Vec<i64> = numbers.iter().filter_map(|n| (*n).try_into().ok()).collect();
         let query = sqlx::query_as(
-            "SELECT w.half, substring(t.hashes FROM ((w.half & 15) * 512 + 1)::int FOR 512)
+            "SELECT w.half, substring(t.hashes FROM ((w.half & 15) * 512 + 1)::int FOR 512),
+                    t.upper_half
                FROM UNNEST($1::bigint[]) AS w(half)
                JOIN tiles AS t ON t.level = 0 AND t.idx = w.half >> 4",
         )

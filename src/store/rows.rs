@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tlog::{HALF_WIDTH, HalfTile, Hash, TileId};
 
-use super::{Found, FullTile, Head, Identity, IndexKey, StoreError, StoredEntry};
+use super::{Around, Found, FullTile, Head, Identity, IndexKey, StoreError, StoredEntry};
 
 /// Bytes in a full tile: 256 hashes of 32 bytes.
 const TILE_BYTES: usize = 8192;
@@ -30,14 +30,15 @@ pub(super) type StateRow = (
 /// idx, leaf_hash, body, integrated_time
 pub(super) type EntryRow = (i64, Vec<u8>, Vec<u8>, i64);
 /// the columns of [`EntryRow`], whether the entry names a payload, the payload, the half tile
-/// around its leaf
-pub(super) type WholeRow = (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>, Option<Vec<u8>>);
+/// around its leaf, the half above
+pub(super) type WholeRow =
+    (i64, Vec<u8>, Vec<u8>, i64, bool, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 /// idx, leaf_hash
 pub(super) type LeafRow = (i64, Vec<u8>);
-/// level, idx, hashes
-pub(super) type TileRow = (i64, i64, Vec<u8>);
-/// number of the half, its hashes
-pub(super) type HalfRow = (i64, Vec<u8>);
+/// level, idx, hashes, upper_half
+pub(super) type TileRow = (i64, i64, Vec<u8>, Option<Vec<u8>>);
+/// number of the half, its hashes, upper_half
+pub(super) type HalfRow = (i64, Vec<u8>, Option<Vec<u8>>);
 /// key, idx, leaf_hash (null: no such entry)
 pub(super) type MatchRow = (IndexKey, i64, Option<Vec<u8>>);
 
@@ -123,7 +124,7 @@ fn entry((idx, leaf, body, integrated_time): EntryRow) -> Result<StoredEntry, St
 
 /// At most one entry with all that belongs to it.
 pub(super) fn whole_entry(rows: Vec<WholeRow>) -> Result<Option<StoredEntry>, StoreError> {
-    let Some((idx, leaf, body, time, has_payload, payload, around)) = rows.into_iter().next()
+    let Some((idx, leaf, body, time, has_payload, payload, lower, upper)) = rows.into_iter().next()
     else {
         return Ok(None);
     };
@@ -131,7 +132,8 @@ pub(super) fn whole_entry(rows: Vec<WholeRow>) -> Result<Option<StoredEntry>, St
         return Err(corrupt(format!("the payload of entry {idx} is missing")));
     }
     let entry = entry((idx, leaf, body, time))?;
-    let around = around.map(|bytes| around_leaf(entry.index, &bytes)).transpose()?;
+    let around = lower.map(|lower| around_leaf(entry.index, &lower, upper.as_deref()));
+    let around = around.transpose()?;
     Ok(Some(StoredEntry { attestation: payload, around, ..entry }))
 }
 
@@ -165,7 +167,7 @@ fn in_place(expected: i64, idx: i64) -> Result<(), StoreError> {
     Err(corrupt(format!("entry {expected} is missing, the next one is {idx}")))
 }
 
-pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError> {
+pub(super) fn tile((level, idx, hashes, upper): TileRow) -> Result<FullTile, StoreError> {
     let level_fits = u8::try_from(level);
     let level = level_fits.map_err(|_| corrupt(format!("tiles.level is {level}")))?;
     let index = unsigned(idx, "tiles.idx")?;
@@ -173,16 +175,22 @@ pub(super) fn tile((level, idx, hashes): TileRow) -> Result<FullTile, StoreError
         let length = hashes.len();
         return Err(corrupt(format!("tile {level}/{index} has {length} bytes")));
     }
-    Ok(FullTile { id: TileId { level, index }, hashes })
+    Ok(FullTile { id: TileId { level, index }, hashes, upper })
 }
 
-pub(super) fn half_tile((number, hashes): HalfRow) -> Result<HalfTile, StoreError> {
-    around_leaf(unsigned(number, "half")? * HALF_WIDTH, &hashes)
+pub(super) fn half_tile((number, lower, upper): HalfRow) -> Result<Around, StoreError> {
+    around_leaf(unsigned(number, "half")? * HALF_WIDTH, &lower, upper.as_deref())
 }
 
-fn around_leaf(leaf: u64, hashes: &[u8]) -> Result<HalfTile, StoreError> {
-    HalfTile::around_leaf(leaf, hashes)
-        .map_err(|error| corrupt(format!("the tile of entry {leaf}: {error}")))
+fn around_leaf(leaf: u64, lower: &[u8], upper: Option<&[u8]>) -> Result<Around, StoreError> {
+    let lower = HalfTile::around_leaf(leaf, lower);
+    let upper = upper.map(|upper| HalfTile::above_leaf(leaf, upper)).transpose();
+    match (lower, upper) {
+        (Ok(lower), Ok(upper)) => Ok(Around { lower, upper }),
+        (Err(error), _) | (_, Err(error)) => {
+            Err(corrupt(format!("the tile of entry {leaf}: {error}")))
+        }
+    }
 }
 
 /// Sorts matches under the keys that they answer, each list in index order.

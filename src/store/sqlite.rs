@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use sqlx::query::QueryAs;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
-use tlog::{HalfTile, Hash, TileId};
+use tlog::{Hash, TileId};
 
 use self::round::pieces;
 use self::session::store_error;
@@ -29,8 +29,8 @@ use self::wal::Wal;
 use self::write_back::WriteBack;
 use super::rows::{self, HalfRow, TileRow};
 use super::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
-    Turn,
+    Around, Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError,
+    StoredEntry, Turn,
 };
 
 /// Connections that read.
@@ -85,7 +85,8 @@ macro_rules! whole_entry {
             "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
                     (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
                     (SELECT substr(t.hashes, (e.idx & 255) / 16 * 512 + 1, 512)
-                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
+                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8),
+                    (SELECT t.upper_half FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
                FROM entries AS e WHERE ",
             $which
         )
@@ -182,7 +183,7 @@ impl Store for SqliteStore {
                 row.push_bind(*level).push_bind(*index);
             });
             query.push(
-                ") SELECT t.level, t.idx, t.hashes
+                ") SELECT t.level, t.idx, t.hashes, t.upper_half
                      FROM w CROSS JOIN tiles AS t ON t.level = w.level AND t.idx = w.idx",
             );
             let rows: Vec<TileRow> = self.read(query.build_query_as()).await?;
@@ -191,7 +192,7 @@ impl Store for SqliteStore {
         found.into_iter().map(rows::tile).collect()
     }
 
-    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<Around>, StoreError> {
         let numbers: Vec<i64> = numbers.iter().filter_map(|n| (*n).try_into().ok()).collect();
         let mut found = Vec::new();
         for piece in pieces(&numbers) {
@@ -200,7 +201,7 @@ impl Store for SqliteStore {
                 row.push_bind(*number);
             });
             query.push(
-                ") SELECT w.half, substr(t.hashes, (w.half & 15) * 512 + 1, 512)
+                ") SELECT w.half, substr(t.hashes, (w.half & 15) * 512 + 1, 512), t.upper_half
                      FROM w CROSS JOIN tiles AS t ON t.level = 0 AND t.idx = w.half >> 4",
             );
             let rows: Vec<HalfRow> = self.read(query.build_query_as()).await?;

@@ -129,6 +129,7 @@ async fn a_flipped_byte_in_any_column_is_named(db: TestDb) {
         ("entries", "leaf_hash", 31, "idx = 18", &["entry 18: entries.leaf_hash:"]),
         ("entries", "attestation", 3, "idx = 262", &["entry 262: entries.attestation:"]),
         ("tiles", "hashes", 32 * 30, "level = 0", &["entry 30: tiles.hashes:", "tile 0/0"]),
+        ("tiles", "upper_half", 32 * 3 + 9, "level = 0", &["entries 48 to 63: tiles.upper_half:"]),
         ("head", "root", 0, "size > 0", &["the log: head.root:"]),
         ("log", "public_key", 90, "tree_id > 0", &["the log: log.public_key:"]),
         (

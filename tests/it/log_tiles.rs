@@ -13,8 +13,10 @@ use crate::log_story::{check, open_on};
 
 both! {
     what_is_read_from_the_store_proves_as_well,
+    tiles_of_earlier_versions_prove_as_well,
     tiles_are_kept_whole_while_there_is_room,
     a_tile_that_changes_is_noticed,
+    a_half_that_lies_elsewhere_is_noticed,
     a_tile_that_is_missing_is_noticed,
 }
 
@@ -48,11 +50,33 @@ async fn what_is_read_from_the_store_proves_as_well(db: TestDb) {
     }
     let tiles = || (store.calls(Method::Tiles) - opened, store.calls(Method::HalfTiles));
     assert_eq!(store.calls(Method::Entry), SIZE as usize, "what was read is kept");
-    assert_eq!(tiles(), (2, 0), "a tile is read once");
+    assert_eq!(tiles(), (0, 0), "an entry brings along what is needed of its tile");
     every_size_is_consistent(&log, &store).await;
     let (whole, halves) = tiles();
-    assert_eq!(whole, 2, "an upper half and a lower one say as much as a tile");
+    assert_eq!(whole, 0, "an upper half and a lower one say as much as a tile");
     assert!(halves > 0);
+}
+
+/// They had no upper halves.
+async fn tiles_of_earlier_versions_prove_as_well(db: TestDb) {
+    let (log, _) = reopened(&db, 0).await;
+    log.close().await;
+    db.tamper("UPDATE tiles SET upper_half = NULL").await;
+    for consistency_first in [true, false] {
+        let store = FaultyStore::new(db.open().await);
+        let options = Options { max_tiles: 0, ..Options::default() };
+        let log = open_on(store.clone(), options).await;
+        let opened = store.calls(Method::Tiles);
+        if consistency_first {
+            every_size_is_consistent(&log, &store).await;
+        }
+        for index in 0..SIZE {
+            let entry = log.entry(Lookup::Index(index)).await.unwrap().expect("an entry");
+            assert_eq!(check(&log, &entry).1.log_index, index);
+        }
+        every_size_is_consistent(&log, &store).await;
+        assert_eq!(store.calls(Method::Tiles) - opened, 2, "a tile is read once");
+    }
 }
 
 async fn tiles_are_kept_whole_while_there_is_room(db: TestDb) {
@@ -99,6 +123,16 @@ async fn a_tile_that_changes_is_noticed(db: TestDb) {
         let entry = log.entry(Lookup::Index(index)).await.unwrap().expect("an entry");
         check(&log, &entry);
     }
+}
+
+/// A proof that does not lead to the signed root does not leave the server.
+async fn a_half_that_lies_elsewhere_is_noticed(db: TestDb) {
+    let (log, _) = reopened(&db, 0).await;
+    // Not above entry 3, but in its path.
+    db.flip("tiles", "upper_half", 32, "level = 0 AND idx = 0").await;
+    assert!(matches!(log.entry(Lookup::Index(3)).await, Err(ReadError::Proof(_))));
+    let entry = log.entry(Lookup::Index(300)).await.unwrap().expect("of another tile");
+    check(&log, &entry);
 }
 
 async fn a_tile_that_is_missing_is_noticed(db: TestDb) {

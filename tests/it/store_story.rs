@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use indelible::store::{EntryKey, FullTile, IndexKey, NewEntry, Store, StoreError, StoredEntry};
+use indelible::store::{
+    Around, EntryKey, FullTile, IndexKey, NewEntry, Store, StoreError, StoredEntry,
+};
 use tlog::{HalfTile, Hash, TileId};
 
 use crate::harness::databases::{Rows, TestDb};
@@ -286,8 +288,8 @@ async fn tiles_come_back_as_they_went_in(db: TestDb) {
     let asked: Vec<TileId> = written.iter().map(|tile| tile.id).chain(absent).collect();
     let mut found = store.tiles(&asked).await.unwrap();
     found.sort_by_key(|tile| asked.iter().position(|id| *id == tile.id));
-    let pairs = |tiles: &[FullTile]| -> Vec<(TileId, Vec<u8>)> {
-        tiles.iter().map(|tile| (tile.id, tile.hashes.clone())).collect()
+    let pairs = |tiles: &[FullTile]| -> Vec<(TileId, Vec<u8>, Option<Vec<u8>>)> {
+        tiles.iter().map(|tile| (tile.id, tile.hashes.clone(), tile.upper.clone())).collect()
     };
     assert_eq!(pairs(&found), pairs(&written));
     assert_eq!(pairs(&store.tiles(&absent).await.unwrap()), []);
@@ -304,13 +306,15 @@ async fn half_tiles_are_parts_of_tiles(db: TestDb) {
 
     let half = |tile: &FullTile, leaf: u64| {
         let start = (leaf % 256 / 16 * 512) as usize;
-        HalfTile::around_leaf(leaf, &tile.hashes[start..start + 512]).unwrap()
+        let lower = HalfTile::around_leaf(leaf, &tile.hashes[start..start + 512]).unwrap();
+        let upper = tile.upper.as_ref().map(|upper| HalfTile::above_leaf(leaf, upper).unwrap());
+        Around { lower, upper }
     };
     let first = [0, 16, 240].map(|leaf| half(&written[0], leaf));
     let third = [512, 752].map(|leaf| half(&written[1], leaf));
-    let expected: Vec<HalfTile> = first.into_iter().chain(third).collect();
+    let expected: Vec<Around> = first.into_iter().chain(third).collect();
     let mut found = store.half_tiles(&[47, 16, 15, 0, 1, 32, 31, 1 << 40, u64::MAX]).await.unwrap();
-    found.sort_by_key(HalfTile::top);
+    found.sort_by_key(|around| around.lower.top());
     assert_eq!(found, expected);
     assert_eq!(store.half_tiles(&[16, 1 << 59]).await.unwrap(), []);
     assert_eq!(store.half_tiles(&[]).await.unwrap(), []);

@@ -42,10 +42,27 @@ impl HalfTile {
     /// # Errors
     /// [`TileError::Half`] for another number of bytes.
     pub fn around_leaf(leaf: u64, bytes: &[u8]) -> Result<Self, TileError> {
-        let top = NodeId { level: HALF_HEIGHT, index: leaf / HALF_WIDTH };
+        Self::from_bytes(NodeId { level: HALF_HEIGHT, index: leaf / HALF_WIDTH }, bytes)
+    }
+
+    /// The upper half of the full tile that a leaf is in, from [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    /// [`TileError::Half`] for another number of bytes.
+    pub fn above_leaf(leaf: u64, bytes: &[u8]) -> Result<Self, TileError> {
+        Self::from_bytes(NodeId { level: TILE_HEIGHT, index: leaf >> TILE_HEIGHT }, bytes)
+    }
+
+    fn from_bytes(top: NodeId, bytes: &[u8]) -> Result<Self, TileError> {
         let hashes = hashes_of(bytes)?;
         let hashes = hashes.try_into().map_err(|_| TileError::Half(bytes.len()))?;
         Ok(Self { top, hashes })
+    }
+
+    /// The serialised form: the 16 hashes of the bottom row of 32 bytes, concatenated.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
     }
 
     /// The node at the top, which is in the half above this one.
@@ -64,6 +81,12 @@ impl HalfTile {
         let width = HALF_WIDTH as usize >> depth;
         let at = (node.index - (self.top.index << depth)) as usize;
         Some(fold(&self.hashes[at * width..(at + 1) * width]))
+    }
+
+    /// The hashes of the bottom row.
+    #[must_use]
+    pub fn hashes(&self) -> &[Hash] {
+        &self.hashes
     }
 
     /// The hash of the whole subtree.
@@ -150,6 +173,9 @@ mod tests {
         let tile = tile();
         let upper = HalfTile::upper(&tile).unwrap();
         assert_eq!(Some(upper.root()), tile.root());
+        for leaf in [FIRST, FIRST + 255] {
+            assert_eq!(HalfTile::above_leaf(leaf, &upper.to_bytes()), Ok(upper.clone()));
+        }
         for node in nodes() {
             let expected = if node.level >= HALF_HEIGHT { tile.node(node) } else { None };
             assert_eq!(upper.node(node), expected, "{node:?}");

@@ -35,9 +35,10 @@ WITH moved AS (
     SELECT n.digest, n.data FROM moved, UNNEST($13::bytea[], $14::bytea[]) AS n (digest, data)
     ON CONFLICT (digest) DO NOTHING
 ), new_tiles AS (
-    INSERT INTO tiles (level, idx, hashes)
-    SELECT n.level, n.idx, n.hashes
-      FROM moved, UNNEST($15::smallint[], $16::bigint[], $17::bytea[]) AS n (level, idx, hashes)
+    INSERT INTO tiles (level, idx, hashes, upper_half)
+    SELECT n.level, n.idx, n.hashes, n.upper_half
+      FROM moved, UNNEST($15::smallint[], $16::bigint[], $17::bytea[], $18::bytea[])
+           AS n (level, idx, hashes, upper_half)
 )
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries)";
 
@@ -75,7 +76,8 @@ pub(super) fn statement(
         .bind(column(kept.map(|kept| &*kept.data)))
         .bind(levels)
         .bind(tile_indexes)
-        .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..]))))
+        .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..])))
+        .bind(column(batch.tiles.iter().map(|tile| tile.upper.as_deref()))))
 }
 
 /// What the row says about the round.

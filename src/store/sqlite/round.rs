@@ -10,7 +10,9 @@ use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::session::store_error;
 use super::wal::Wal;
-use crate::store::{Attestation, Batch, Head, Identity, IndexKey, NewEntry, StoreError, rows};
+use crate::store::{
+    Attestation, Batch, FullTile, Head, Identity, IndexKey, NewEntry, StoreError, rows,
+};
 
 /// Rows in one statement; times five columns it stays far under SQLite's limit of
 /// 32,766 parameters, and beyond it nothing is gained.
@@ -141,17 +143,18 @@ async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreE
 }
 
 async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
-    let tiles: Vec<(u8, i64, &[u8])> = batch
+    let tiles: Vec<(u8, i64, &FullTile)> = batch
         .tiles
         .iter()
-        .map(|tile| {
-            Ok((tile.id.level, rows::signed(tile.id.index, "tiles.idx")?, &tile.hashes[..]))
-        })
+        .map(|tile| Ok((tile.id.level, rows::signed(tile.id.index, "tiles.idx")?, tile)))
         .collect::<Result<_, StoreError>>()?;
     for piece in pieces(&tiles) {
-        let mut query = QueryBuilder::new("INSERT INTO tiles (level, idx, hashes) ");
-        query.push_values(piece, |mut row, (level, idx, hashes)| {
-            row.push_bind(*level).push_bind(*idx).push_bind(*hashes);
+        let mut query = QueryBuilder::new("INSERT INTO tiles (level, idx, hashes, upper_half) ");
+        query.push_values(piece, |mut row, (level, idx, tile)| {
+            row.push_bind(*level)
+                .push_bind(*idx)
+                .push_bind(&tile.hashes[..])
+                .push_bind(tile.upper.as_deref());
         });
         insert(round, query).await?;
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indelible::store::{
-    Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError, StoredEntry,
-    Turn,
+    Around, Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError,
+    StoredEntry, Turn,
 };
-use tlog::{HalfTile, Hash, TileId};
+use tlog::{Hash, TileId};
 use tokio::sync::watch;
 
 /// How a call breaks. The caller sees `Unavailable` either way and cannot know.
@@ -192,7 +192,7 @@ impl Store for FaultyStore {
         self.faults.pass(Method::Tiles, self.inner.tiles(ids)).await
     }
 
-    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<HalfTile>, StoreError> {
+    async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<Around>, StoreError> {
         self.faults.pass(Method::HalfTiles, self.inner.half_tiles(numbers)).await
     }
 

@@ -70,7 +70,8 @@ pub(crate) fn leaves(label: &str, count: usize) -> Vec<NewEntry> {
 /// A full tile with bytes of its own.
 pub(crate) fn tile(level: u8, index: u64) -> FullTile {
     let hash = |n: u64| sha256(format!("tile {level} {index} {n}").as_bytes());
-    FullTile { id: TileId { level, index }, hashes: (0..256).flat_map(hash).collect() }
+    let upper = (level == 0).then(|| (256..272).flat_map(hash).collect());
+    FullTile { id: TileId { level, index }, hashes: (0..256).flat_map(hash).collect(), upper }
 }
 
 /// A round on top of `old`. Its root depends on all leaves of the round.
