@@ -102,10 +102,10 @@ macro_rules! whole_entry {
         concat!(
             "SELECT e.idx, e.leaf_hash, e.body, e.integrated_time, e.attestation IS NOT NULL,
                     (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
-                    (SELECT substring(t.hashes FROM ((e.idx & 255) / 16 * 512 + 1)::int FOR 512)
-                       FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8),
-                    (SELECT t.upper_half FROM tiles AS t WHERE t.level = 0 AND t.idx = e.idx >> 8)
-               FROM entries AS e WHERE ",
+                    substring(t.hashes FROM ((e.idx & 255) / 16 * 512 + 1)::int FOR 512),
+                    t.upper_half
+               FROM entries AS e LEFT JOIN tiles AS t ON t.level = 0 AND t.idx = e.idx >> 8
+              WHERE ",
             $which
         )
     };
