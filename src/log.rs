@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 pub use accept::{Accepted, accept_restore};
 pub use error::{ConsistencyError, NotReady, ReadError, SearchError, SubmitError};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
-pub use leaf::Leaf;
+pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
 pub use read::Lookup;
 pub use submit::Submitted;

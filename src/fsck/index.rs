@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
 use super::finding::Finding;
-use crate::store::{Audit, IndexKey, IndexRow, RawEntry, StoreError};
+use crate::log::index_key;
+use crate::store::{Audit, IndexRow, RawEntry, StoreError};
 
 /// Rows that are looked up at once; those of one entry are never split.
 const MAX_ROWS: usize = 4_096;
@@ -76,7 +77,7 @@ impl IndexRows {
         }
         let missing: HashSet<IndexRow> = store.missing_keys(&rows).await?.into_iter().collect();
         for Expected { index, certain, together } in pending {
-            let is_missing = |key: &&String| missing.contains(&(IndexKey::of(key), index));
+            let is_missing = |key: &&String| missing.contains(&(index_key(key), index));
             let lost = together.iter().filter(is_missing).count();
             let untold = lost > 0 && lost == together.len();
             self.untold += u64::from(untold);
@@ -95,7 +96,7 @@ impl Expected {
     }
 
     fn rows(&self) -> impl Iterator<Item = IndexRow> {
-        self.certain.iter().chain(&self.together).map(|key| (IndexKey::of(key), self.index))
+        self.certain.iter().chain(&self.together).map(|key| (index_key(key), self.index))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use entry::{Payload, VerifiedEntry};
+use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
 use crate::store::{Attestation, IndexKey, NewEntry};
@@ -31,7 +32,7 @@ impl From<VerifiedEntry> for Leaf {
         Self {
             hash,
             body: body.into(),
-            index_keys: keys.iter().map(|key| IndexKey::of(key)).collect(),
+            index_keys: keys.iter().map(|key| index_key(key)).collect(),
             attestation,
         }
     }
@@ -52,4 +53,18 @@ impl Leaf {
             attestation: self.attestation.clone(),
         }
     }
+}
+
+/// The stored form of a search string: the first 16 bytes of the SHA-256 of it in lower case.
+///
+/// A digest, so that a dump of the index does not spell out e-mail addresses and that a key
+/// costs the same, however long the string is. Half of one, because the index is the largest
+/// thing that must stay in memory: 128 bits cannot be met by a second string, and whoever makes two
+/// of his own meet (2^64 attempts) finds his own entries under both.
+#[must_use]
+pub fn index_key(search: &str) -> IndexKey {
+    let digest = Sha256::digest(search.to_lowercase().as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    IndexKey::from_bytes(half)
 }

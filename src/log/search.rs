@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use tlog::{EntryId, Hash};
 use wire::SearchOperator;
 
-use super::{Log, ReadError, SearchError};
+use super::{Log, ReadError, SearchError, index_key};
 use crate::store::{Found, IndexKey};
 
 /// Alternative search strings, any of which satisfies the criterion.
@@ -21,7 +21,7 @@ struct Criterion {
 
 impl Criterion {
     fn new(strings: &[String]) -> Self {
-        let keys = strings.iter().map(|string| IndexKey::of(string)).collect();
+        let keys = strings.iter().map(|string| index_key(string)).collect();
         Self { keys, found: BTreeSet::new(), complete: true }
     }
 

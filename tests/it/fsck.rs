@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indelible::fsck::{self, FsckError, Options, Progress, Report};
-use indelible::log::{self, Log};
+use indelible::log::{self, Log, index_key};
 use indelible::signer::LogKey;
-use indelible::store::IndexKey;
 use indelible_client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -120,7 +119,7 @@ async fn a_flipped_byte_in_any_column_is_named(db: TestDb) {
     fill(&db).await;
     assert_whole(&db).await;
     let key_row = |index: u64, search: &str| {
-        format!("idx = {index} AND key = {}", db.key(IndexKey::of(search).as_bytes()))
+        format!("idx = {index} AND key = {}", db.key(index_key(search).as_bytes()))
     };
     let plain = format!("sha256:{}", crate::harness::evidence::digest(20));
     let flips = [

@@ -1,6 +1,7 @@
 //! A database that holds what it must not hold says so, and keeps saying it.
 
-use indelible::store::{EntryKey, IndexKey, StoreError};
+use indelible::log::index_key;
+use indelible::store::{EntryKey, StoreError};
 
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::rounds::{append, attested_leaf, create, indexed_leaf, leaves, round, tile};
@@ -56,7 +57,7 @@ async fn an_index_key_without_entry_is_noticed(db: TestDb) {
     let empty = create(&*store).await;
     append(&*store, &empty, vec![indexed_leaf("entry", &["key"])]).await;
     db.tamper("DELETE FROM entries").await;
-    assert!(matches!(store.search(&[IndexKey::of("key")], 9).await, Err(StoreError::Corrupt(_))));
+    assert!(matches!(store.search(&[index_key("key")], 9).await, Err(StoreError::Corrupt(_))));
 }
 
 /// The head says that the index is free, and it is not.
@@ -93,6 +94,6 @@ async fn a_lost_table_is_noticed(db: TestDb) {
     db.tamper("DROP TABLE index_keys").await;
     let batch = round(&empty, vec![indexed_leaf("entry", &["key"])]);
     assert!(matches!(store.commit(&batch).await, Err(StoreError::Corrupt(_))));
-    assert!(matches!(store.search(&[IndexKey::of("key")], 9).await, Err(StoreError::Corrupt(_))));
+    assert!(matches!(store.search(&[index_key("key")], 9).await, Err(StoreError::Corrupt(_))));
     assert_eq!(store.head().await.unwrap(), empty);
 }

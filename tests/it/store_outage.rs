@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use indelible::log::index_key;
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
-use indelible::store::{EntryKey, Head, IndexKey, Store, StoreError};
+use indelible::store::{EntryKey, Head, Store, StoreError};
 use sqlx::{Connection, PgConnection};
 use tlog::TileId;
 
@@ -38,7 +39,7 @@ async fn a_closed_store_is_unavailable(db: TestDb) {
     gone(store.entries(0, 1).await.err());
     gone(store.tiles(&[TileId { level: 0, index: 0 }]).await.err());
     gone(store.half_tiles(&[0]).await.err());
-    gone(store.search(&[IndexKey::of("late")], 9).await.err());
+    gone(store.search(&[index_key("late")], 9).await.err());
     gone(store.ping().await.err());
     assert_eq!(db.rows().await, Rows { log: 1, head: 1, ..Rows::default() });
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use indelible::store::{IndexKey, StoreError};
+use indelible::log::index_key;
+use indelible::store::StoreError;
 
 use crate::harness::databases::TestDb;
 use crate::harness::rounds::{append, create, identity, indexed_leaf, leaves, sha256};
@@ -76,7 +77,7 @@ async fn long_search_keys_are_shortened(db: TestDb) {
     .await
     .unwrap();
     let store = db.open().await;
-    let keys = ["ann", "nobody", "bob"].map(IndexKey::of);
+    let keys = ["ann", "nobody", "bob"].map(index_key);
     let old = vec![(0, leaf.leaf)];
     assert_eq!(store.search(&keys, 9).await.unwrap(), [old.clone(), Vec::new(), old]);
     assert_eq!(db.rows().await.index_keys, 2);

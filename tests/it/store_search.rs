@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use indelible::store::{IndexKey, NewEntry, Store};
+use indelible::log::index_key;
+use indelible::store::{NewEntry, Store};
 use tlog::Hash;
 
 use crate::harness::databases::TestDb;
@@ -27,7 +28,7 @@ async fn a_search_answers_in_the_order_of_its_keys(db: TestDb) {
     append(&*store, &head, vec![indexed_leaf("3", &["shared"])]).await;
     let late = indexed_leaf("3", &[]).leaf;
 
-    let keys = ["rare", "nobody", "shared", "bob", "shared"].map(IndexKey::of);
+    let keys = ["rare", "nobody", "shared", "bob", "shared"].map(index_key);
     let shared = vec![(0, leaf_of[0]), (2, leaf_of[2]), (3, late)];
     let expected =
         [vec![(2, leaf_of[2])], Vec::new(), shared.clone(), vec![(1, leaf_of[1])], shared];
@@ -52,7 +53,7 @@ async fn six_hundred(store: &dyn Store) -> Vec<Hash> {
 async fn a_search_ends_where_it_may(db: TestDb) {
     let store = db.open().await;
     let leaves = six_hundred(&*store).await;
-    let keys = ["third", "all", "nobody", "third"].map(IndexKey::of);
+    let keys = ["third", "all", "nobody", "third"].map(index_key);
     let first = |step: usize, most: usize| {
         let all = (0..).zip(&leaves).step_by(step).take(most);
         all.map(|(index, leaf)| (index, *leaf)).collect::<Vec<(u64, Hash)>>()
@@ -68,7 +69,7 @@ async fn a_search_ends_where_it_may(db: TestDb) {
 async fn a_search_among_entries_finds_no_others(db: TestDb) {
     let store = db.open().await;
     let leaves = six_hundred(&*store).await;
-    let keys = ["nobody", "third", "all"].map(IndexKey::of);
+    let keys = ["nobody", "third", "all"].map(index_key);
     let found = store.search_among(&keys, &[9, 4, 3, 600, u64::MAX]).await.unwrap();
     let at = |index: usize| (index as u64, leaves[index]);
     assert_eq!(found[..2], [Vec::new(), vec![at(3), at(9)]]);

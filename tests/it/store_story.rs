@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use indelible::store::{
-    Around, EntryKey, FullTile, IndexKey, NewEntry, Store, StoreError, StoredEntry,
-};
+use indelible::log::index_key;
+use indelible::store::{Around, EntryKey, FullTile, NewEntry, Store, StoreError, StoredEntry};
 use tlog::{HalfTile, Hash, TileId};
 
 use crate::harness::databases::{Rows, TestDb};
@@ -179,7 +178,7 @@ async fn other_handles_read_what_was_written(db: TestDb) {
         assert_eq!(reader.head().await.unwrap(), head);
         let found = reader.find_leaves(&[written.leaf]).await.unwrap();
         assert_eq!(found, [(written.leaf, number)]);
-        let matches = reader.search(&[IndexKey::of(&name)], 9).await.unwrap();
+        let matches = reader.search(&[index_key(&name)], 9).await.unwrap();
         assert_eq!(matches, [[(number, written.leaf)]]);
     }
 }
@@ -395,6 +394,6 @@ async fn rounds_of_many_sizes_fit(db: TestDb) {
         expected.tiles += added / 256;
     }
     assert_eq!(db.rows().await, expected);
-    let all = store.search(&[IndexKey::of("all")], usize::MAX).await.unwrap();
+    let all = store.search(&[index_key("all")], usize::MAX).await.unwrap();
     assert!(all[0].iter().map(|(index, _)| *index).eq(0..head.size));
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use indelible::store::{EntryKey, IndexKey, StoreError};
+use indelible::log::index_key;
+use indelible::store::{EntryKey, StoreError};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::{Rows, TestDb};
@@ -58,7 +59,7 @@ async fn a_turn_reads_and_writes_like_its_store(db: TestDb) {
     batch.tiles = vec![tile(0, 0)];
     turn.commit(&batch).await.unwrap();
     assert_eq!(store.head().await.unwrap(), batch.head);
-    assert_eq!(store.search(&[IndexKey::of("a")], 9).await.unwrap(), [[(5, leaf("a").leaf)]]);
+    assert_eq!(store.search(&[index_key("a")], 9).await.unwrap(), [[(5, leaf("a").leaf)]]);
     let stored = store.entry(EntryKey::Index(6)).await.unwrap().unwrap();
     assert_eq!(stored.attestation.as_deref(), Some(&b"payload"[..]));
     let rows = Rows { log: 1, head: 1, entries: 7, index_keys: 1, attestations: 1, tiles: 1 };

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use indelible::store::{Attestation, Batch, FullTile, Head, Identity, IndexKey, NewEntry, Store};
+use indelible::log::index_key;
+use indelible::store::{Attestation, Batch, FullTile, Head, Identity, NewEntry, Store};
 use sha2::{Digest, Sha256};
 use tlog::{Hash, TileId};
 
@@ -52,7 +53,7 @@ pub(crate) fn leaf(name: &str) -> NewEntry {
 
 /// The same with search strings.
 pub(crate) fn indexed_leaf(name: &str, strings: &[&str]) -> NewEntry {
-    let index_keys = strings.iter().map(|string| IndexKey::of(string)).collect();
+    let index_keys = strings.iter().map(|string| index_key(string)).collect();
     NewEntry { index_keys, ..leaf(name) }
 }
 
