@@ -32,10 +32,18 @@ impl From<VerifiedEntry> for Leaf {
         Self {
             hash,
             body: body.into(),
-            index_keys: keys.iter().map(|key| index_key(key)).collect(),
+            index_keys: distinct(keys.iter().map(|key| index_key(key)).collect()),
             attestation,
         }
     }
+}
+
+/// Two strings of one entry could be made to have one key, see [`index_key`]; the second row
+/// would fail the round, and with it everybody else's entries in it.
+fn distinct(mut keys: Vec<IndexKey>) -> Vec<IndexKey> {
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 impl Leaf {
@@ -67,4 +75,24 @@ pub fn index_key(search: &str) -> IndexKey {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     IndexKey::from_bytes(half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_half_of_a_digest_in_lower_case() {
+        let key = index_key("Ann@Example.COM");
+        assert_eq!(key, index_key("ann@example.com"));
+        assert_eq!(key.as_bytes()[..], Sha256::digest("ann@example.com")[..16]);
+    }
+
+    #[test]
+    fn an_entry_is_indexed_once_under_a_key() {
+        let [ann, bob] = ["ann", "bob"].map(index_key);
+        let keys = distinct(vec![ann, bob, ann]);
+        assert_eq!(keys.len(), 2);
+        assert!(keys.contains(&ann) && keys.contains(&bob));
+    }
 }
