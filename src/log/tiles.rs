@@ -3,6 +3,7 @@
 //! Border: a full tile never changes, so nothing here is ever wrong or out of date; all of it
 //! is bounded. Which nodes a proof needs, and the tiles that are not full yet, are `tree`'s.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -94,15 +95,12 @@ impl Tiles {
         }
         for Around { lower, upper } in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
             let id = lower.top().tile();
-            if !found.upper.contains_key(&id.index) {
-                match upper {
-                    Some(upper) => {
-                        self.halves.insert(id.index, upper.clone());
-                        found.upper.insert(id.index, upper);
-                    }
-                    None => {
-                        without.insert(id);
-                    }
+            if let Entry::Vacant(place) = found.upper.entry(id.index) {
+                if let Some(upper) = upper {
+                    self.halves.insert(id.index, upper.clone());
+                    place.insert(upper);
+                } else {
+                    without.insert(id);
                 }
             }
             found.lower.insert(lower.top().index, lower);
