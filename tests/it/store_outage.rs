@@ -143,10 +143,15 @@ async fn a_round_that_is_shot_at_is_whole_or_nothing() {
         let outcome = committing.await.unwrap();
         head = either(&db, &*store, &head, &batch.head, outcome).await;
     }
-    // A shot that came late hits the connection after its round: one more attempt may be lost.
-    let batch = round(&head, leaves("last", 1));
+    one_more(&db, &*store, &head).await;
+}
+
+/// Goes on after shots: one that came late hits the connection after its round, where the next
+/// attempt is lost with it, and no other.
+pub(crate) async fn one_more(db: &TestDb, store: &dyn Store, head: &Head) {
+    let batch = round(head, leaves("last", 1));
     let outcome = store.commit(&batch).await;
-    if either(&db, &*store, &head, &batch.head, outcome).await == head {
+    if either(db, store, head, &batch.head, outcome).await == *head {
         store.commit(&batch).await.unwrap();
     }
 }

@@ -10,7 +10,7 @@ use crate::harness::databases::{Rows, TestDb};
 use crate::harness::rounds::{
     append, attested_leaf, create, indexed_leaf, leaf, leaves, round, tile,
 };
-use crate::store_outage::{either, shoot_writer};
+use crate::store_outage::{either, one_more, shoot_writer};
 
 both! {
     nobody_moves_the_head_in_a_turn,
@@ -208,7 +208,7 @@ async fn a_turn_that_is_shot_at_is_whole_or_nothing() {
         let outcome = committing.await.unwrap();
         head = either(&db, &*store, &head, &batch.head, outcome).await;
     }
-    append(&*store, &head, leaves("last", 1)).await;
+    one_more(&db, &*store, &head).await;
 }
 
 /// In line behind somebody who holds the head for long, past the store.
