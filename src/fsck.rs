@@ -22,6 +22,7 @@ mod index;
 mod meter;
 mod pass;
 mod state;
+mod tile;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

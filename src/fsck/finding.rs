@@ -52,22 +52,41 @@ impl Finding {
 
     /// One hash of a tile, or the whole of it when `place` is `None`.
     pub(super) fn tile(id: TileId, place: Option<usize>, expected: String, found: String) -> Self {
-        let (first, last) = covered(id, place);
+        Self::hash("tiles.hashes", covered(id, place), id, place, expected, found)
+    }
+
+    /// One hash of the upper half of a tile of leaves, or the whole of it.
+    pub(super) fn upper_half(
+        id: TileId,
+        place: Option<usize>,
+        expected: String,
+        found: String,
+    ) -> Self {
+        let covered = match place {
+            Some(place) => {
+                let first = (id.index * HALF_WIDTH + place as u64) * HALF_WIDTH;
+                (first, first + HALF_WIDTH - 1)
+            }
+            None => covered(id, None),
+        };
+        Self::hash("tiles.upper_half", covered, id, place, expected, found)
+    }
+
+    fn hash(
+        column: &'static str,
+        (first, last): (u64, u64),
+        id: TileId,
+        place: Option<usize>,
+        expected: String,
+        found: String,
+    ) -> Self {
         let subject =
             if first == last { Subject::Entry(first) } else { Subject::Entries(first, last) };
         let at = match place {
             Some(place) => format!(" as hash {place} of tile {}/{}", id.level, id.index),
             None => String::new(),
         };
-        Self { subject, column: "tiles.hashes", expected: expected + &at, found }
-    }
-
-    /// One hash of the upper half of a tile of leaves.
-    pub(super) fn upper_half(id: TileId, place: usize, expected: String, found: String) -> Self {
-        let first = (id.index * HALF_WIDTH + place as u64) * HALF_WIDTH;
-        let subject = Subject::Entries(first, first + HALF_WIDTH - 1);
-        let expected = format!("{expected} as hash {place} of tile 0/{}", id.index);
-        Self { subject, column: "tiles.upper_half", expected, found }
+        Self { subject, column, expected: expected + &at, found }
     }
 }
 

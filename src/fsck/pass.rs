@@ -4,12 +4,13 @@
 //! disagree the stored tile decides which of them is wrong, and the walk goes on
 //! with the hash that it names, so that one flipped bit is one finding.
 
-use tlog::{Edge, HalfTile, Hash, TILE_WIDTH, Tile, TileId};
+use tlog::{Edge, Hash, TILE_WIDTH, TileId};
 
 use super::Report;
 use super::finding::{Finding, Subject};
 use super::index::IndexRows;
 use super::state::State;
+use super::tile;
 use crate::log::Seen;
 use crate::store::{Audit, Head, Identity, RawEntry, StoreError};
 
@@ -207,7 +208,8 @@ impl<'a> Pass<'a> {
         let mut completed = Vec::new();
         self.edge.append(leaf, &mut completed);
         for tile in completed {
-            self.tile(&tile).await?;
+            let stored = self.store.tiles(&[tile.id()]).await?;
+            self.findings.extend(tile::differences(&tile, stored.first()));
         }
         for &(column, seen) in self.seen.iter().filter(|(_, seen)| seen.size == self.edge.size()) {
             let root = self.edge.root();
@@ -216,26 +218,6 @@ impl<'a> Pass<'a> {
                     format!("root {} over {} leaves, as signed there", seen.root, seen.size);
                 self.findings.push(Finding::log(column, expected, root.to_string()));
             }
-        }
-        Ok(())
-    }
-
-    async fn tile(&mut self, tile: &Tile) -> Result<(), StoreError> {
-        let stored = self.store.tiles(&[tile.id()]).await?;
-        let Some(stored) = stored.first() else {
-            let found = Finding::tile(tile.id(), None, "a full tile".to_owned(), "none".to_owned());
-            self.findings.push(found);
-            return Ok(());
-        };
-        let id = tile.id();
-        if let Some((place, expected, found)) = first_difference(tile.hashes(), &stored.hashes) {
-            self.findings.push(Finding::tile(id, Some(place), expected, found));
-        }
-        // Earlier versions did not store it.
-        if let (Some(upper), Some(found)) = (HalfTile::upper(tile), &stored.upper)
-            && let Some((place, expected, found)) = first_difference(upper.hashes(), found)
-        {
-            self.findings.push(Finding::upper_half(id, place, expected, found));
         }
         Ok(())
     }
@@ -274,15 +256,6 @@ impl<'a> Pass<'a> {
         };
         self.findings.push(finding);
     }
-}
-
-/// Place, expected and found hash where stored ones first differ from what they must be.
-fn first_difference(expected: &[Hash], found: &[u8]) -> Option<(usize, String, String)> {
-    let (found, _) = found.as_chunks::<32>();
-    let mut pairs = expected.iter().zip(found).enumerate();
-    let (place, (expected, found)) =
-        pairs.find(|(_, (expected, found))| expected.as_bytes() != *found)?;
-    Some((place, expected.to_string(), Hash::from(*found).to_string()))
 }
 
 const MISSING: &str = "entries.idx";
