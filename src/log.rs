@@ -65,7 +65,7 @@ pub struct Options {
     pub max_round_bytes: usize,
     /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
     pub max_recent_bytes: u64,
-    /// Full tiles that are kept whole, 16 KiB each. (Of 49,152 more, half a KiB is kept.)
+    /// Full tiles that are kept in memory, 16 KiB each.
     pub max_tiles: usize,
     /// Leaves that this server added lately and remembers the place of, for who adds them again;
     /// some 100 bytes each.

@@ -59,7 +59,10 @@ impl Log {
         let proof = self.0.tree.resolve(&snapshot, signed.path.as_ref(), &plan).await?;
         let (leaf, Head { size, root, .. }) = (&signed.entry.leaf, &snapshot.head);
         // A database that was damaged since may give hashes that do not lead to the signed root.
-        verify_inclusion(leaf, index, *size, &proof, root)?;
+        if let Err(wrong) = verify_inclusion(leaf, index, *size, &proof, root) {
+            self.0.tree.tiles.forget(index);
+            return Err(wrong.into());
+        }
         Ok(receipt(self.name(), signed, &snapshot, &proof))
     }
 

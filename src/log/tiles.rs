@@ -1,45 +1,35 @@
 //! Full tiles, as far as memory keeps them, and what is read of the others.
 //!
-//! Border: a full tile never changes, so nothing here is ever wrong or out of date; all of it
-//! is bounded. Which nodes a proof needs, and the tiles that are not full yet, are `tree`'s.
+//! Border: a full tile never changes, so nothing here is ever out of date; all of it is
+//! bounded. Which nodes a proof needs, and the tiles that are not full yet, are `tree`'s.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use tlog::{HALF_HEIGHT, HALF_WIDTH, HalfTile, Hash, NodeId, Tile, TileId, TilePath};
+use tlog::{HALF_WIDTH, HalfTile, Hash, NodeId, TILE_HEIGHT, Tile, TileId, TilePath};
 
-use crate::store::{Around, Store, StoreError};
-
-/// Upper halves of the tiles of leaves that are kept: of twelve million leaves, in 30 MiB.
-const HALVES: usize = 49_152;
+use crate::store::{Around, FullTile, Store, StoreError};
 
 /// The full tiles of one log.
 pub(super) struct Tiles {
     store: Arc<dyn Store>,
     /// Both hashes and inner nodes, 16 KiB each.
     whole: Cache<TileId, Arc<Tile>>,
-    /// While there are fewer of them, those that are read are kept whole, too; beyond, only those
-    /// that this server completes: what is read would drive out what is asked for more
-    /// often. (Fewer than the cache takes, because it drives out before it is full.)
+    /// While there are fewer of them, those that are read are kept, too; beyond, only those that
+    /// this server completes: what is read would drive out what is asked for more often. (Fewer
+    /// than the cache takes, because it drives out before it is full.)
     keep_read: usize,
-    /// By the index of a tile of leaves. Thirty times smaller than tiles, they answer for
-    /// random entries of a log whose tiles are too many: what is below the half comes with the
-    /// entry.
-    halves: Cache<u64, HalfTile>,
 }
 
 impl Tiles {
-    /// Keeps up to `max_whole` tiles, and the halves of many more.
+    /// Keeps up to `max_whole` tiles. Of the others, the two halves around a leaf are read with it.
     pub(super) fn new(store: Arc<dyn Store>, max_whole: usize) -> Self {
-        let (whole, halves) = (Cache::new(max_whole), Cache::new(HALVES));
-        Self { store, whole, keep_read: max_whole * 3 / 4, halves }
+        Self { store, whole: Cache::new(max_whole), keep_read: max_whole * 3 / 4 }
     }
 
     /// Keeps a tile that has become full.
     pub(super) fn keep(&self, tile: Arc<Tile>) {
-        self.keep_half(&tile);
         self.whole.insert(tile.id(), tile);
     }
 
@@ -54,36 +44,22 @@ impl Tiles {
             } else if id.level > 0 || self.has_room() {
                 tiles.insert(id);
             } else {
-                let upper = self.halves.get(&id.index);
-                // Which of the sixteen is the same where only the one above them is asked for.
-                let any = (node.level >= HALF_HEIGHT).then_some(id.index * HALF_WIDTH);
-                halves.extend(any.filter(|_| upper.is_none()).or_else(|| lower_half(*node)));
-                found.upper.extend(upper.map(|upper| (id.index, upper)));
+                halves.insert(lower_half(*node));
             }
         }
         tiles.extend(self.read_halves(halves, &mut found).await?);
-        self.read_tiles(tiles, &mut found).await?;
-        found.check()?;
+        if !tiles.is_empty() {
+            for stored in self.store.tiles(&Vec::from_iter(tiles)).await? {
+                found.whole.insert(stored.id, self.take_in(&stored)?);
+            }
+        }
+        if let Some(lower) = found.foreign() {
+            return Err(not_its_half(lower));
+        }
         Ok(found)
     }
 
-    async fn read_tiles(
-        &self,
-        ids: BTreeSet<TileId>,
-        found: &mut Holding,
-    ) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        for stored in self.store.tiles(&Vec::from_iter(ids)).await? {
-            let tile = Arc::new(full_tile(stored.id, &stored.hashes)?);
-            self.keep(Arc::clone(&tile));
-            found.whole.insert(stored.id, tile);
-        }
-        Ok(())
-    }
-
-    /// The tiles that were stored without an upper half, and are to be read whole.
+    /// Gives the tiles that were stored without an upper half, and are to be read whole.
     async fn read_halves(
         &self,
         numbers: BTreeSet<u64>,
@@ -95,13 +71,9 @@ impl Tiles {
         }
         for Around { lower, upper } in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
             let id = lower.top().tile();
-            if let Entry::Vacant(place) = found.upper.entry(id.index) {
-                if let Some(upper) = upper {
-                    self.halves.insert(id.index, upper.clone());
-                    place.insert(upper);
-                } else {
-                    without.insert(id);
-                }
+            match upper {
+                Some(upper) => drop(found.upper.insert(id.index, upper)),
+                None => drop(without.insert(id)),
             }
             found.lower.insert(lower.top().index, lower);
         }
@@ -113,40 +85,42 @@ impl Tiles {
     /// # Errors
     /// `Corrupt` also when the two halves are not of one tile.
     pub(super) async fn path(&self, leaf: u64, around: Around) -> Result<TilePath, StoreError> {
-        let Around { lower, upper } = around;
         let id = NodeId { level: 0, index: leaf }.tile();
-        let upper = match (self.halves.get(&id.index), upper) {
-            (Some(upper), _) => Some(upper),
+        let path = match (self.whole.get(&id), &around.upper) {
+            (Some(tile), _) => TilePath::of(leaf, &tile),
             (None, Some(upper)) if !self.has_room() => {
-                self.halves.insert(id.index, upper.clone());
-                Some(upper)
+                TilePath::through(leaf, &around.lower, upper)
             }
-            (None, _) => self.read_half(id).await?,
+            (None, _) => {
+                let stored = self.store.tiles(&[id]).await?;
+                let tile = stored.first().map(|stored| self.take_in(stored)).transpose()?;
+                tile.and_then(|tile| TilePath::of(leaf, &tile))
+            }
         };
-        upper
-            .and_then(|upper| TilePath::through(leaf, &lower, &upper))
-            .ok_or_else(|| not_its_half(&lower))
+        path.ok_or_else(|| not_its_half(&around.lower))
     }
 
-    async fn read_half(&self, id: TileId) -> Result<Option<HalfTile>, StoreError> {
-        let stored = self.store.tiles(&[id]).await?;
-        let Some(stored) = stored.first() else { return Ok(None) };
-        let tile = full_tile(id, &stored.hashes)?;
-        let upper = self.keep_half(&tile);
-        if self.has_room() {
-            self.whole.insert(id, Arc::new(tile));
+    /// Reads anew what a proof of this leaf is made of, once it proved to be wrong: whoever mends a
+    /// damaged database need not restart its servers.
+    pub(super) fn forget(&self, leaf: u64) {
+        // No tree has a full tile above these.
+        for level in 0..7 {
+            let id = TileId { level, index: leaf >> (TILE_HEIGHT * (level + 1)) };
+            self.whole.remove(&id);
         }
-        Ok(upper)
     }
 
     fn has_room(&self) -> bool {
         self.whole.len() < self.keep_read
     }
 
-    fn keep_half(&self, tile: &Tile) -> Option<HalfTile> {
-        let upper = HalfTile::upper(tile).filter(|_| tile.id().level == 0)?;
-        self.halves.insert(tile.id().index, upper.clone());
-        Some(upper)
+    /// Tiles above the leaves are few, and in many proofs.
+    fn take_in(&self, stored: &FullTile) -> Result<Arc<Tile>, StoreError> {
+        let tile = Arc::new(full_tile(stored.id, &stored.hashes)?);
+        if stored.id.level > 0 || self.has_room() {
+            self.keep(Arc::clone(&tile));
+        }
+        Ok(tile)
     }
 }
 
@@ -154,7 +128,9 @@ impl Tiles {
 #[derive(Default)]
 pub(super) struct Holding {
     whole: BTreeMap<TileId, Arc<Tile>>,
+    /// By the index of their tile of leaves.
     upper: BTreeMap<u64, HalfTile>,
+    /// By number.
     lower: BTreeMap<u64, HalfTile>,
 }
 
@@ -164,24 +140,21 @@ impl Holding {
         if let Some(tile) = self.whole.get(&node.tile()) {
             return tile.node(node);
         }
-        self.upper(node).or_else(|| self.lower.get(&lower_half(node)?)?.node(node))
+        let upper = self.upper.get(&node.tile().index)?;
+        upper.node(node).or_else(|| self.lower.get(&lower_half(node))?.node(node))
     }
 
-    /// Both halves of a tile must be of the same one.
-    fn check(&self) -> Result<(), StoreError> {
-        let foreign = |lower: &&HalfTile| self.node(lower.top()) != Some(lower.root());
-        self.lower.values().find(foreign).map_or(Ok(()), |lower| Err(not_its_half(lower)))
-    }
-
-    fn upper(&self, node: NodeId) -> Option<Hash> {
-        self.upper.get(&node.tile().index)?.node(node)
+    /// A half that is not of the same tile as the one above it.
+    fn foreign(&self) -> Option<&HalfTile> {
+        self.lower.values().find(|lower| self.node(lower.top()) != Some(lower.root()))
     }
 }
 
-/// The half that a node below the middle of a tile of leaves is in.
-fn lower_half(node: NodeId) -> Option<u64> {
-    let below = HALF_HEIGHT.checked_sub(node.level).filter(|below| *below > 0)?;
-    Some(node.index >> below)
+/// The half that a node of a tile of leaves is in, or one of those below it: which is the same
+/// where only the one above them is asked for.
+fn lower_half(node: NodeId) -> u64 {
+    let first_leaf = node.index << node.level;
+    first_leaf / HALF_WIDTH
 }
 
 fn not_its_half(lower: &HalfTile) -> StoreError {

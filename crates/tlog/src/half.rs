@@ -115,6 +115,13 @@ pub struct TilePath {
 }
 
 impl TilePath {
+    /// The path of the leaf through its tile. `None` unless the leaf is in it, and it is full.
+    #[must_use]
+    pub fn of(leaf: u64, tile: &Tile) -> Option<Self> {
+        tile.root()?;
+        Self::from_nodes(leaf, |node| tile.node(node))
+    }
+
     /// The path of the leaf through the two halves that it lies in. `None` unless the
     /// `upper` half, of its tile, has the root of the `lower` one.
     #[must_use]
