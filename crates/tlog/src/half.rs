@@ -205,6 +205,7 @@ mod tests {
         let upper = HalfTile::upper(&tile).unwrap();
         for leaf in FIRST..FIRST + TILE_WIDTH {
             let path = TilePath::through(leaf, &lower(&tile, leaf), &upper).unwrap();
+            assert_eq!(TilePath::of(leaf, &tile), Some(path.clone()));
             let root =
                 (0..TILE_HEIGHT).fold(tile.hashes()[(leaf - FIRST) as usize], |hash, level| {
                     let index = (leaf >> level) ^ 1;
@@ -234,6 +235,8 @@ mod tests {
         assert_eq!(TilePath::through(FIRST, &flipped, &upper), None, "a bit flipped");
         let partial = Tile::from_hashes(ID, &tile.hashes()[..255]).unwrap();
         assert_eq!(HalfTile::upper(&partial), None);
+        assert_eq!(TilePath::of(FIRST, &partial), None);
+        assert_eq!(TilePath::of(FIRST + TILE_WIDTH, &tile), None, "a leaf of another tile");
         assert_eq!(HalfTile::around_leaf(FIRST, &bytes[..480]), Err(TileError::Half(480)));
         assert_eq!(HalfTile::around_leaf(FIRST, &bytes[..500]), Err(TileError::Length(500)));
     }
