@@ -71,9 +71,10 @@ impl Tiles {
         }
         for Around { lower, upper } in self.store.half_tiles(&Vec::from_iter(numbers)).await? {
             let id = lower.top().tile();
-            match upper {
-                Some(upper) => drop(found.upper.insert(id.index, upper)),
-                None => drop(without.insert(id)),
+            if let Some(upper) = upper {
+                found.upper.insert(id.index, upper);
+            } else {
+                without.insert(id);
             }
             found.lower.insert(lower.top().index, lower);
         }
