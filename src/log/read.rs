@@ -56,7 +56,7 @@ impl Log {
             snapshot = self.0.tree.advance().await?;
         }
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
-        let proof = self.0.tree.resolve(&snapshot, signed.path.as_ref(), &plan).await?;
+        let [proof] = self.0.tree.resolve(&snapshot, signed.path.as_ref(), [&plan]).await?;
         let (leaf, Head { size, root, .. }) = (&signed.entry.leaf, &snapshot.head);
         // A database that was damaged since may give hashes that do not lead to the signed root.
         if let Err(wrong) = verify_inclusion(leaf, index, *size, &proof, root) {
@@ -98,10 +98,9 @@ impl Log {
         if last > size {
             return Err(ConsistencyError::TooLarge { requested: last, size });
         }
-        let plan = ProofPlan::consistency(first, last).map_err(ReadError::from)?;
-        let hashes = self.0.tree.resolve(&snapshot, None, &plan).await?;
+        let growth = self.0.tree.growth(&snapshot, first, last).await?;
         Ok(ConsistencyProof {
-            hashes: hashes.iter().map(ToString::to_string).collect(),
+            hashes: growth.proof.iter().map(ToString::to_string).collect(),
             root_hash: snapshot.head.root.to_string(),
         })
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use tlog::{HALF_WIDTH, HalfTile, Hash, NodeId, TILE_HEIGHT, Tile, TileId, TilePath};
+use tlog::{HALF_HEIGHT, HALF_WIDTH, HalfTile, Hash, NodeId, TILE_HEIGHT, Tile, TileId, TilePath};
 
 use crate::store::{Around, FullTile, Store, StoreError};
 
@@ -36,7 +36,7 @@ impl Tiles {
     /// What answers for these nodes, where there is something.
     pub(super) async fn holding(&self, nodes: &[NodeId]) -> Result<Holding, StoreError> {
         let mut found = Holding::default();
-        let (mut tiles, mut halves) = (BTreeSet::new(), BTreeSet::new());
+        let (mut tiles, mut of_leaves) = (BTreeSet::new(), Vec::new());
         for node in nodes {
             let id = node.tile();
             if let Some(tile) = self.whole.get(&id) {
@@ -44,10 +44,10 @@ impl Tiles {
             } else if id.level > 0 || self.has_room() {
                 tiles.insert(id);
             } else {
-                halves.insert(lower_half(*node));
+                of_leaves.push(*node);
             }
         }
-        tiles.extend(self.read_halves(halves, &mut found).await?);
+        tiles.extend(self.read_halves(lower_halves(&of_leaves), &mut found).await?);
         if !tiles.is_empty() {
             for stored in self.store.tiles(&Vec::from_iter(tiles)).await? {
                 found.whole.insert(stored.id, self.take_in(&stored)?);
@@ -151,11 +151,25 @@ impl Holding {
     }
 }
 
-/// The half that a node of a tile of leaves is in, or one of those below it: which is the same
-/// where only the one above them is asked for.
+/// The lower half that a node is in, or the first of those below it.
 fn lower_half(node: NodeId) -> u64 {
     let first_leaf = node.index << node.level;
     first_leaf / HALF_WIDTH
+}
+
+/// The fewest lower halves that, each with the one above it, hold all of these nodes of tiles of
+/// leaves.
+fn lower_halves(nodes: &[NodeId]) -> BTreeSet<u64> {
+    let (upper, lower): (Vec<NodeId>, Vec<NodeId>) =
+        nodes.iter().partition(|node| node.level >= HALF_HEIGHT);
+    let mut numbers: BTreeSet<u64> = lower.into_iter().map(lower_half).collect();
+    for node in upper {
+        let first = node.tile().index * HALF_WIDTH;
+        if numbers.range(first..first + HALF_WIDTH).next().is_none() {
+            numbers.insert(lower_half(node));
+        }
+    }
+    numbers
 }
 
 fn not_its_half(lower: &HalfTile) -> StoreError {
@@ -171,5 +185,23 @@ pub(crate) fn full_tile(id: TileId, hashes: &[u8]) -> Result<Tile, StoreError> {
             Err(StoreError::Corrupt(format!("tile {id:?} holds {} of 256 hashes", tile.len())))
         }
         Err(error) => Err(StoreError::Corrupt(format!("tile {id:?}: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_half_brings_along_the_one_above_it() {
+        let node = |level, index| NodeId { level, index };
+        // The tree of 239 leaves: all of it in the first tile, its last 15 leaves in half 14.
+        let edge = [node(7, 0), node(6, 2), node(5, 6), node(3, 28), node(2, 58), node(0, 238)];
+        assert_eq!(lower_halves(&edge), [14].into());
+        assert_eq!(lower_halves(&edge[..3]), [0].into(), "any of the tile would do");
+        // Of the next tile, and with a second lower half of the first.
+        let more = [&edge[..], &[node(4, 31), node(6, 7), node(1, 9)]].concat();
+        assert_eq!(lower_halves(&more), [1, 14, 31].into());
+        assert_eq!(lower_halves(&[]), [].into());
     }
 }

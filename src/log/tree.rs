@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId, TilePath};
+use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId, TilePath, verify_consistency};
 
 use super::ReadError;
 use super::guard::Seen;
@@ -158,19 +158,63 @@ impl Tree {
             .publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
     }
 
-    /// Computes a proof plan over `snapshot` and what is known of a `path`, reading old tiles
-    /// where needed.
-    pub(crate) async fn resolve(
+    /// Proves that the tree of `last` leaves continues the one of `first`.
+    ///
+    /// # Errors
+    /// [`ReadError::Proof`] also when what is stored does not lead to the signed root of
+    /// `snapshot`: a proof that is wrong would say that the log has been rewritten.
+    pub(crate) async fn growth(
+        &self,
+        snapshot: &Snapshot,
+        first: u64,
+        last: u64,
+    ) -> Result<Growth, ReadError> {
+        let Head { size, root, .. } = &snapshot.head;
+        let (growth, onwards) =
+            (ProofPlan::consistency(first, last)?, ProofPlan::consistency(last, *size)?);
+        let (old, new) = (ProofPlan::root(first), ProofPlan::root(last));
+        let plans = [&growth, &onwards, &old, &new];
+        let [proof, onwards, old, new] = self.resolve(snapshot, None, plans).await?;
+        let [first_root, last_root] =
+            [old, new].map(|root| root.first().copied().unwrap_or(Hash::EMPTY_ROOT));
+        let checked = verify_consistency(last, *size, &last_root, root, &onwards)
+            .and_then(|()| verify_consistency(first, last, &first_root, &last_root, &proof));
+        if let Err(wrong) = checked {
+            // The subtrees left of a leaf and right of the one before it are what was read.
+            for size in [first, last] {
+                self.tiles.forget(size);
+                self.tiles.forget(size.saturating_sub(1));
+            }
+            return Err(wrong.into());
+        }
+        Ok(Growth { proof, first_root })
+    }
+
+    /// Computes proof plans over `snapshot` and what is known of a `path`, reading old tiles
+    /// where needed, once for all of them.
+    pub(crate) async fn resolve<const N: usize>(
         &self,
         snapshot: &Snapshot,
         path: Option<&TilePath>,
-        plan: &ProofPlan,
-    ) -> Result<Vec<Hash>, ReadError> {
+        plans: [&ProofPlan; N],
+    ) -> Result<[Vec<Hash>; N], ReadError> {
         let known = |node| path.and_then(|path| path.node(node)).or_else(|| snapshot.node(node));
-        let missing: Vec<NodeId> = plan.nodes().filter(|node| known(*node).is_none()).collect();
+        let nodes = plans.iter().flat_map(|plan| plan.nodes());
+        let missing: Vec<NodeId> = nodes.filter(|node| known(*node).is_none()).collect();
         let old = self.tiles.holding(&missing).await?;
-        Ok(plan.resolve(|node| known(node).or_else(|| old.node(node)))?)
+        let mut resolved = [const { Vec::new() }; N];
+        for (hashes, plan) in resolved.iter_mut().zip(plans) {
+            *hashes = plan.resolve(|node| known(node).or_else(|| old.node(node)))?;
+        }
+        Ok(resolved)
     }
+}
+
+/// A consistency proof that was held against the signed root.
+pub(crate) struct Growth {
+    pub(crate) proof: Vec<Hash>,
+    /// Of the smaller tree.
+    pub(crate) first_root: Hash,
 }
 
 /// The stored head must be what its leaves hash to, under this log's signature.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use indelible::log::{Log, Lookup, Options, ReadError};
+use indelible::log::{ConsistencyError, Log, Lookup, Options, ReadError};
 use indelible::store::{Store, StoreError};
-use tlog::{Hash, root_of_leaves, verify_consistency};
+use tlog::{Hash, ProofError, root_of_leaves, verify_consistency};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
@@ -17,6 +17,7 @@ both! {
     tiles_are_kept_whole_while_there_is_room,
     a_tile_that_changes_is_noticed,
     a_half_that_lies_elsewhere_is_noticed,
+    a_log_is_not_accused_by_damage,
     a_tile_that_is_mended_needs_no_restart,
     a_tile_that_is_missing_is_noticed,
 }
@@ -134,6 +135,30 @@ async fn a_half_that_lies_elsewhere_is_noticed(db: TestDb) {
     assert!(matches!(log.entry(Lookup::Index(3)).await, Err(ReadError::Proof(_))));
     let entry = log.entry(Lookup::Index(300)).await.unwrap().expect("of another tile");
     check(&log, &entry);
+}
+
+/// A wrong consistency proof would say that the log was rewritten: none leaves the server, whether
+/// the damage is below the smaller size, between the two, or above both.
+async fn a_log_is_not_accused_by_damage(db: TestDb) {
+    reopened(&db, 0).await.0.close().await;
+    // Leaves 32 to 47, in what is read of the tile.
+    for (column, offset, max_tiles) in [("upper_half", 32 * 2, 0), ("hashes", 32 * 40, 16)] {
+        let store = FaultyStore::new(db.open().await);
+        let options = Options { max_tiles, ..Options::default() };
+        let log = open_on(store.clone(), options).await;
+        let damage = async || db.flip("tiles", column, offset, "level = 0 AND idx = 0").await;
+        damage().await;
+        for (first, last) in [(48, SIZE), (20, SIZE), (20, 48), (20, 300), (20, 24), (24, 24)] {
+            match log.consistency(first, last).await {
+                Err(ConsistencyError::Read(ReadError::Proof(ProofError::Root { .. }))) => {}
+                Err(ConsistencyError::Read(ReadError::Store(StoreError::Corrupt(_)))) => {}
+                other => panic!("{first} to {last}: {other:?}"),
+            }
+        }
+        damage().await;
+        every_size_is_consistent(&log, &store).await;
+        log.close().await;
+    }
 }
 
 /// What was read of it before is forgotten.
