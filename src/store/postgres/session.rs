@@ -32,8 +32,11 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 /// * `synchronous_commit`: an answer is a promise. `remote_apply` is stronger
 ///   than `on` and stays.
 /// * `read committed`: the fence needs the loser to see the winner's head.
-/// * `enable_seqscan`: each statement goes by a key. A plan that was cached while
-///   a table was small would scan it for a minute after it has grown.
+/// * `plan_cache_mode`: a key is looked up in one way, whatever it is. Left to itself Postgres plans
+///   each look-up of a few keys again, because it takes an array for one of ten: that costs as
+///   much as the look-up.
+/// * `enable_seqscan`, `enable_hashjoin`, `enable_mergejoin`: each statement goes by a key. A plan
+///   that was cached while a table was small would read all of it for a minute after it has grown.
 /// * `jit`: compiling costs more than any of these statements.
 const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
@@ -41,7 +44,10 @@ const SESSION: &str = "
     SET statement_timeout = '30s';
     SET lock_timeout = '10s';
     SET default_transaction_isolation = 'read committed';
+    SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
     SET jit = off";
 
 /// Reads a `postgres://` URL.
