@@ -241,7 +241,7 @@ pub trait Store: Send + Sync + 'static {
     /// Entries `start..start + count` in order without payloads, for audits.
     async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError>;
 
-    /// The full tiles among `ids` that exist, each 8,192 bytes; any order.
+    /// The full tiles among `ids` (each named once) that exist, each 8,192 bytes; any order.
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError>;
 
     /// What is around leaves `16 n..16 n + 16` for each of `numbers` (each named once) whose tile is

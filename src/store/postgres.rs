@@ -97,6 +97,9 @@ impl PostgresStore {
 }
 
 /// One entry with all that belongs to it; see [`rows::WholeRow`].
+///
+/// Here and below, the limit of one row for each key binds the planner to a look-up by the whole
+/// key. While a table is small it is cheaper to read all of it, and the plan would outlive that.
 macro_rules! whole_entry {
     ($which:literal) => {
         concat!(
@@ -104,7 +107,10 @@ macro_rules! whole_entry {
                     (SELECT a.data FROM attestations AS a WHERE a.digest = e.attestation),
                     substring(t.hashes FROM ((e.idx & 255) / 16 * 512 + 1)::int FOR 512),
                     t.upper_half
-               FROM entries AS e LEFT JOIN tiles AS t ON t.level = 0 AND t.idx = e.idx >> 8
+               FROM entries AS e
+               LEFT JOIN LATERAL (
+                    SELECT hashes, upper_half FROM tiles WHERE level = 0 AND idx = e.idx >> 8 LIMIT 1
+               ) AS t ON true
               WHERE ",
             $which
         )
@@ -212,8 +218,11 @@ impl Store for PostgresStore {
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
         let (levels, indexes) = round::tile_columns(ids.iter().copied());
         let query = sqlx::query_as(
-            "SELECT level::bigint, idx, hashes, upper_half FROM tiles
-              WHERE (level, idx) IN (SELECT * FROM UNNEST($1::smallint[], $2::bigint[]))",
+            "SELECT t.level::bigint, t.idx, t.hashes, t.upper_half
+               FROM UNNEST($1::smallint[], $2::bigint[]) AS w (level, idx)
+              CROSS JOIN LATERAL (
+                    SELECT * FROM tiles WHERE level = w.level AND idx = w.idx LIMIT 1
+              ) AS t",
         )
         .bind(levels)
         .bind(indexes);
@@ -226,7 +235,10 @@ impl Store for PostgresStore {
             "SELECT w.half, substring(t.hashes FROM ((w.half & 15) * 512 + 1)::int FOR 512),
                     t.upper_half
                FROM UNNEST($1::bigint[]) AS w(half)
-               JOIN tiles AS t ON t.level = 0 AND t.idx = w.half >> 4",
+              CROSS JOIN LATERAL (
+                    SELECT hashes, upper_half FROM tiles
+                     WHERE level = 0 AND idx = w.half >> 4 LIMIT 1
+              ) AS t",
         )
         .bind(numbers);
         self.read(query).await?.into_iter().map(rows::half_tile).collect()

@@ -35,6 +35,7 @@ mod sqlite_failures;
 mod sqlite_wal;
 mod store_damage;
 mod store_outage;
+mod store_plans;
 mod store_races;
 mod store_schema;
 mod store_search;

@@ -42,8 +42,10 @@ impl Audit for PostgresStore {
         let (keys, indexes): (Vec<IndexKey>, Vec<i64>) = audit::columns(rows).into_iter().unzip();
         let query = sqlx::query_as(
             "SELECT n.key, n.idx FROM UNNEST($1::uuid[], $2::bigint[]) AS n (key, idx)
-              WHERE NOT EXISTS (SELECT 1 FROM index_keys AS k
-                                 WHERE k.key = n.key AND k.idx = n.idx)",
+               LEFT JOIN LATERAL (
+                    SELECT i.idx FROM index_keys AS i WHERE i.key = n.key AND i.idx = n.idx LIMIT 1
+               ) AS k ON true
+              WHERE k.idx IS NULL",
         )
         .bind(keys)
         .bind(indexes);

@@ -37,6 +37,7 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 ///   much as the look-up.
 /// * `enable_seqscan`, `enable_hashjoin`, `enable_mergejoin`: each statement goes by a key. A plan
 ///   that was cached while a table was small would read all of it for a minute after it has grown.
+///   (A nested loop may do that as well; the statements are written so that it cannot.)
 /// * `jit`: compiling costs more than any of these statements.
 const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
