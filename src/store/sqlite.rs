@@ -6,6 +6,7 @@
 
 mod audit;
 mod leaves;
+mod pages;
 mod round;
 mod search;
 mod session;
@@ -23,6 +24,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 use tlog::{Hash, TileId};
 
+use self::pages::Pages;
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
@@ -62,7 +64,7 @@ impl SqliteStore {
         Ok(Self {
             writer: session::pool(path, 1),
             readers: session::pool(path, READERS),
-            write_back: WriteBack::new(own, Arc::clone(&wal)),
+            write_back: WriteBack::new(own, Arc::clone(&wal), Arc::new(Pages::of(path))),
             wal,
         })
     }

@@ -2,10 +2,12 @@
 //!
 //! Border: one task with a connection of its own; it decides when, SQLite does the work. Left to
 //! itself, SQLite copies on the thread of the commit that made the log too long, and everybody
-//! waits for hundreds of megabytes. Here most of it is copied beside the writer, in passes
-//! that each leave what was written meanwhile, and the writer waits for the little rest only.
+//! waits for hundreds of megabytes. Here most of it is copied and [synced](super::pages) beside the
+//! writer, in passes that each leave what was written meanwhile, and the writer waits for the
+//! little rest only.
 //! See <https://sqlite.org/c3ref/wal_checkpoint_v2.html>.
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
+use super::pages::Pages;
 use super::session::store_error;
 use super::wal::Wal;
 use crate::store::StoreError;
@@ -41,20 +44,23 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct WriteBack {
     own: SqlitePool,
     wal: Arc<Wal>,
+    pages: Arc<Pages>,
     task: OnceLock<AbortHandle>,
 }
 
 impl WriteBack {
     /// On a pool of its own, whose connections wait for locks no longer than [`PATIENCE`].
-    pub(super) fn new(own: SqlitePool, wal: Arc<Wal>) -> Self {
-        Self { own, wal, task: OnceLock::new() }
+    pub(super) fn new(own: SqlitePool, wal: Arc<Wal>, pages: Arc<Pages>) -> Self {
+        Self { own, wal, pages, task: OnceLock::new() }
     }
 
     /// Begins with the first commit: who only reads, such as `fsck` beside a running server,
     /// leaves a log alone that may be damaged.
     pub(super) fn begin(&self) {
         self.task.get_or_init(|| {
-            tokio::spawn(run(self.own.clone(), Arc::clone(&self.wal))).abort_handle()
+            let (own, wal, pages) =
+                (self.own.clone(), Arc::clone(&self.wal), Arc::clone(&self.pages));
+            tokio::spawn(run(own, wal, pages)).abort_handle()
         });
     }
 
@@ -75,7 +81,7 @@ impl Drop for WriteBack {
     }
 }
 
-async fn run(own: SqlitePool, wal: Arc<Wal>) {
+async fn run(own: SqlitePool, wal: Arc<Wal>, pages: Arc<Pages>) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
@@ -85,7 +91,7 @@ async fn run(own: SqlitePool, wal: Arc<Wal>) {
         if wal.check().is_err() {
             return;
         }
-        let done = shorten(&own, LONG).await;
+        let done = shorten(&own, &pages, LONG).await;
         if let Err(error) = &done
             && !failing
         {
@@ -96,15 +102,16 @@ async fn run(own: SqlitePool, wal: Arc<Wal>) {
 }
 
 /// Copies a log of so many frames back and lets the next commit begin from its front.
-async fn shorten(own: &SqlitePool, long: i64) -> Result<(), StoreError> {
-    let mut log = ask(own, "PRAGMA wal_checkpoint(NOOP)").await?;
+async fn shorten(own: &SqlitePool, pages: &Arc<Pages>, long: i64) -> Result<(), StoreError> {
+    let mut log = length(own).await?;
     // One that is copied begins anew with the next commit.
     if log.frames < long || log.behind == 0 {
         return Ok(());
     }
     while log.behind > SHORT {
         let before = log.behind;
-        log = ask(own, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        copy(own, pages).await?;
+        log = length(own).await?;
         if log.behind > before / 2 {
             // An old reader needs what is in the log, or the writer is as fast as this is.
             break;
@@ -114,6 +121,24 @@ async fn shorten(own: &SqlitePool, long: i64) -> Result<(), StoreError> {
         ask(own, "PRAGMA wal_checkpoint(RESTART)").await?;
     }
     Ok(())
+}
+
+/// Copies what is there, beside the writer, and has it reach the disk while it is copied: all of
+/// it at once at the end would hold up the writer's own syncs.
+async fn copy(own: &SqlitePool, pages: &Arc<Pages>) -> Result<(), StoreError> {
+    let mut copy = pin!(ask(own, "PRAGMA wal_checkpoint(PASSIVE)"));
+    let copied = loop {
+        tokio::select! {
+            copied = &mut copy => break copied,
+            synced = pages.sync() => synced?,
+        }
+    };
+    copied?;
+    pages.sync().await
+}
+
+async fn length(own: &SqlitePool) -> Result<Length, StoreError> {
+    ask(own, "PRAGMA wal_checkpoint(NOOP)").await
 }
 
 /// The write-ahead log, in frames.
@@ -156,18 +181,37 @@ mod tests {
         let path = folder.path().join("log.db");
         let writer = writer_of_rows(&path, 50).await;
         let own = session::impatient(&path, PATIENCE);
-        let long = ask(&own, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        let long = length(&own).await.unwrap();
         assert!(long.frames >= 50 && long.behind >= 50);
 
-        shorten(&own, long.frames + 1).await.unwrap();
-        let same = ask(&own, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        let pages = Arc::new(Pages::of(&path));
+        shorten(&own, &pages, long.frames + 1).await.unwrap();
+        let same = length(&own).await.unwrap();
         assert_eq!((same.frames, same.behind), (long.frames, long.behind));
 
-        shorten(&own, long.frames).await.unwrap();
+        shorten(&own, &pages, long.frames).await.unwrap();
         sqlx::query("INSERT INTO noise VALUES (50)").execute(&writer).await.unwrap();
-        let short = ask(&own, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        let short = length(&own).await.unwrap();
         assert!(short.frames < 10, "{}", short.frames);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 51);
+    }
+
+    #[tokio::test]
+    async fn what_the_writer_need_not_wait_for_is_copied_and_synced_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let writer = writer_of_rows(&path, 1).await;
+        sqlx::query("INSERT INTO noise VALUES (zeroblob(4194304))").execute(&writer).await.unwrap();
+        let own = session::impatient(&path, PATIENCE);
+        let long = length(&own).await.unwrap();
+        assert!(long.behind > SHORT, "{}", long.behind);
+
+        let pages = Arc::new(Pages::of(&path));
+        shorten(&own, &pages, long.frames).await.unwrap();
+        assert!(pages.are_synced_here());
+        assert_eq!(length(&own).await.unwrap().behind, 0);
+        assert!(path.metadata().unwrap().len() > 4_194_304);
+        assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 2);
     }
 
     #[tokio::test]
@@ -180,7 +224,7 @@ mod tests {
         sqlx::query("INSERT INTO noise VALUES (50)").execute(&writer).await.unwrap();
 
         let own = session::impatient(&path, PATIENCE);
-        shorten(&own, 1).await.unwrap();
+        shorten(&own, &Arc::new(Pages::of(&path)), 1).await.unwrap();
         sqlx::query("INSERT INTO noise VALUES (51)").execute(&writer).await.unwrap();
         assert_eq!(rows(&mut reader).await, 50);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 52);
