@@ -24,7 +24,6 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 use tlog::{Hash, TileId};
 
-use self::pages::Pages;
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
@@ -60,11 +59,10 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
         let wal = Arc::new(Wal::beside(path));
-        let own = session::impatient(path, write_back::PATIENCE);
         Ok(Self {
             writer: session::pool(path, 1),
             readers: session::pool(path, READERS),
-            write_back: WriteBack::new(own, Arc::clone(&wal), Arc::new(Pages::of(path))),
+            write_back: WriteBack::of(path, Arc::clone(&wal)),
             wal,
         })
     }

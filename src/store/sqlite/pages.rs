@@ -1,7 +1,7 @@
 //! Pages that were copied into the database file and have not reached the disk.
 //!
 //! Border: syncs that file beside SQLite, changes nothing. SQLite itself syncs it only when it
-//! has copied all there is, for which the writer must stand still.
+//! has copied all there is, and under load there is always more unless the writer stands still.
 
 use std::fs::File;
 use std::io;
@@ -25,15 +25,27 @@ impl Pages {
         Self { path: database.to_owned(), file: OnceLock::new() }
     }
 
-    /// Waits until all that was copied so far is on the disk.
+    /// Waits until all that was copied so far is on the disk. A file that cannot be opened is left
+    /// to SQLite, which has it open.
     ///
     /// # Errors
-    /// `Unavailable` with what the system says; SQLite's next sync hears of it as well.
+    /// `Corrupt` when the system could not write: it drops such pages and tells nobody twice, so
+    /// that a later sync would succeed without them.
     pub(super) async fn sync(self: &Arc<Self>) -> Result<(), StoreError> {
         let pages = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || pages.file()?.sync_data());
-        let synced = synced.await.map_err(io::Error::other).flatten();
-        synced.map_err(|error| StoreError::Unavailable(Box::new(error)))
+        let synced = tokio::task::spawn_blocking(move || match pages.file() {
+            Ok(file) => file.sync_data(),
+            Err(error) => {
+                tracing::debug!(%error, "the database file is not synced beside the writer");
+                Ok(())
+            }
+        });
+        synced.await.map_err(io::Error::other).flatten().map_err(|error| {
+            StoreError::Corrupt(format!(
+                "what was copied into {} did not reach the disk: {error}",
+                self.path.display()
+            ))
+        })
     }
 
     fn file(&self) -> io::Result<&'static File> {

@@ -86,8 +86,16 @@ impl Wal {
             )
         });
         known.last = now;
-        known.damage = damage;
+        // Another thread may have condemned it since.
+        known.damage = known.damage.take().or(damage);
         known.verdict()
+    }
+
+    /// Ends all writing: what is only in this file cannot be copied into the database. The next
+    /// start copies it anew.
+    pub(super) fn condemn(&self, why: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.damage.get_or_insert_with(|| why.to_owned());
     }
 
     /// # Errors

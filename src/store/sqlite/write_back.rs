@@ -4,10 +4,11 @@
 //! itself, SQLite copies on the thread of the commit that made the log too long, and everybody
 //! waits for hundreds of megabytes. Here most of it is copied and [synced](super::pages) beside the
 //! writer, in passes that each leave what was written meanwhile, and the writer waits for the
-//! little rest only.
+//! little rest only. A sync that fails ends all writing: what it was to keep may be gone already.
 //! See <https://sqlite.org/c3ref/wal_checkpoint_v2.html>.
 
-use std::pin::pin;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::pages::Pages;
-use super::session::store_error;
+use super::session::{self, store_error};
 use super::wal::Wal;
 use crate::store::StoreError;
 
@@ -30,38 +31,38 @@ const LOOK: Duration = Duration::from_millis(250);
 /// million entries.
 const LONG: i64 = 100_000;
 
-/// Frames that the writer may wait for.
+/// Frames that are left for the writer to wait for, if the disk is faster than it.
 const SHORT: i64 = 500;
+
+/// Passes after which it waits for whatever is left.
+const PASSES: u32 = 4;
+
+/// Between two syncs while a pass copies.
+const BETWEEN_SYNCS: Duration = Duration::from_millis(5);
 
 /// Frames at which the writer copies after all, because this task fell behind or cannot work.
 pub(super) const FAR_TOO_LONG: &str = "200000";
 
 /// How long the writer may be kept waiting for readers that stand in the way.
-pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The task, once there is something to copy; dropping this ends it.
 #[derive(Debug)]
 pub(super) struct WriteBack {
-    own: SqlitePool,
-    wal: Arc<Wal>,
-    pages: Arc<Pages>,
+    copier: Copier,
     task: OnceLock<AbortHandle>,
 }
 
 impl WriteBack {
-    /// On a pool of its own, whose connections wait for locks no longer than [`PATIENCE`].
-    pub(super) fn new(own: SqlitePool, wal: Arc<Wal>, pages: Arc<Pages>) -> Self {
-        Self { own, wal, pages, task: OnceLock::new() }
+    /// Of this database, whose log is `wal`.
+    pub(super) fn of(database: &Path, wal: Arc<Wal>) -> Self {
+        Self { copier: Copier::of(database, wal), task: OnceLock::new() }
     }
 
     /// Begins with the first commit: who only reads, such as `fsck` beside a running server,
     /// leaves a log alone that may be damaged.
     pub(super) fn begin(&self) {
-        self.task.get_or_init(|| {
-            let (own, wal, pages) =
-                (self.own.clone(), Arc::clone(&self.wal), Arc::clone(&self.pages));
-            tokio::spawn(run(own, wal, pages)).abort_handle()
-        });
+        self.task.get_or_init(|| tokio::spawn(self.copier.clone().run()).abort_handle());
     }
 
     /// Ends it, and waits until its connection is closed.
@@ -69,7 +70,7 @@ impl WriteBack {
         if let Some(task) = self.task.get() {
             task.abort();
         }
-        self.own.close().await;
+        self.copier.own.close().await;
     }
 }
 
@@ -81,64 +82,102 @@ impl Drop for WriteBack {
     }
 }
 
-async fn run(own: SqlitePool, wal: Arc<Wal>, pages: Arc<Pages>) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        looks.tick().await;
+#[derive(Clone, Debug)]
+struct Copier {
+    /// One connection, which waits for locks no longer than [`PATIENCE`].
+    own: SqlitePool,
+    wal: Arc<Wal>,
+    pages: Arc<Pages>,
+}
+
+impl Copier {
+    fn of(database: &Path, wal: Arc<Wal>) -> Self {
+        let own = session::impatient(database, PATIENCE);
+        Self { own, wal, pages: Arc::new(Pages::of(database)) }
+    }
+
+    async fn run(self) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        while self.wal.check().is_ok() {
+            looks.tick().await;
+            let done = self.shorten(LONG).await;
+            if let Err(error) = &done
+                && !failing
+            {
+                tracing::warn!(%error, "the write-ahead log cannot be copied back beside the writer");
+            }
+            failing = done.is_err();
+        }
+    }
+
+    /// Copies a log of so many frames back and lets the next commit begin from its front.
+    ///
+    /// # Errors
+    /// `Corrupt` when it must not be copied any more; then nothing is committed any more either.
+    async fn shorten(&self, long: i64) -> Result<(), StoreError> {
+        let done = self.copy_all(long).await;
+        if let Err(StoreError::Corrupt(why)) = &done {
+            self.wal.condemn(why);
+        }
+        done
+    }
+
+    async fn copy_all(&self, long: i64) -> Result<(), StoreError> {
+        let mut log = self.length().await?;
+        // One that is copied begins anew with the next commit.
+        if log.frames < long || log.behind == 0 {
+            return Ok(());
+        }
+        for _ in 0..PASSES {
+            if log.behind <= SHORT {
+                break;
+            }
+            if self.copy().await?.behind > log.behind / 2 {
+                // An old reader needs what is in the log.
+                return Ok(());
+            }
+            log = self.length().await?;
+        }
+        self.ask("PRAGMA wal_checkpoint(RESTART)").await.map(drop)
+    }
+
+    /// Copies what is there, beside the writer, and has it reach the disk while it is copied: all of
+    /// it at once at the end would hold up the writer's own syncs.
+    async fn copy(&self) -> Result<Length, StoreError> {
+        let all_copied = AtomicBool::new(false);
+        let copying = async {
+            let copied = self.ask("PRAGMA wal_checkpoint(PASSIVE)").await;
+            all_copied.store(true, Ordering::Relaxed);
+            copied
+        };
+        let syncing = async {
+            loop {
+                let last = all_copied.load(Ordering::Relaxed);
+                self.pages.sync().await?;
+                if last {
+                    return Ok(());
+                }
+                tokio::time::sleep(BETWEEN_SYNCS).await;
+            }
+        };
+        // Both to their ends: an error of either must be heard.
+        let (copied, synced) = tokio::join!(copying, syncing);
+        synced.and(copied)
+    }
+
+    async fn length(&self) -> Result<Length, StoreError> {
+        self.ask("PRAGMA wal_checkpoint(NOOP)").await
+    }
+
+    async fn ask(&self, pragma: &'static str) -> Result<Length, StoreError> {
         // A damaged log must not get into the database.
-        if wal.check().is_err() {
-            return;
-        }
-        let done = shorten(&own, &pages, LONG).await;
-        if let Err(error) = &done
-            && !failing
-        {
-            tracing::warn!(%error, "the write-ahead log cannot be copied back beside the writer");
-        }
-        failing = done.is_err();
+        self.wal.check()?;
+        let answer = sqlx::query_as(pragma).fetch_one(&self.own).await;
+        let (_busy, frames, copied): (i64, i64, i64) = answer.map_err(store_error)?;
+        Ok(Length { frames, behind: frames - copied })
     }
-}
-
-/// Copies a log of so many frames back and lets the next commit begin from its front.
-async fn shorten(own: &SqlitePool, pages: &Arc<Pages>, long: i64) -> Result<(), StoreError> {
-    let mut log = length(own).await?;
-    // One that is copied begins anew with the next commit.
-    if log.frames < long || log.behind == 0 {
-        return Ok(());
-    }
-    while log.behind > SHORT {
-        let before = log.behind;
-        copy(own, pages).await?;
-        log = length(own).await?;
-        if log.behind > before / 2 {
-            // An old reader needs what is in the log, or the writer is as fast as this is.
-            break;
-        }
-    }
-    if log.behind <= 4 * SHORT {
-        ask(own, "PRAGMA wal_checkpoint(RESTART)").await?;
-    }
-    Ok(())
-}
-
-/// Copies what is there, beside the writer, and has it reach the disk while it is copied: all of
-/// it at once at the end would hold up the writer's own syncs.
-async fn copy(own: &SqlitePool, pages: &Arc<Pages>) -> Result<(), StoreError> {
-    let mut copy = pin!(ask(own, "PRAGMA wal_checkpoint(PASSIVE)"));
-    let copied = loop {
-        tokio::select! {
-            copied = &mut copy => break copied,
-            synced = pages.sync() => synced?,
-        }
-    };
-    copied?;
-    pages.sync().await
-}
-
-async fn length(own: &SqlitePool) -> Result<Length, StoreError> {
-    ask(own, "PRAGMA wal_checkpoint(NOOP)").await
 }
 
 /// The write-ahead log, in frames.
@@ -148,18 +187,9 @@ struct Length {
     behind: i64,
 }
 
-async fn ask(own: &SqlitePool, pragma: &'static str) -> Result<Length, StoreError> {
-    let answer = sqlx::query_as(pragma).fetch_one(own).await;
-    let (_busy, frames, copied): (i64, i64, i64) = answer.map_err(store_error)?;
-    Ok(Length { frames, behind: frames - copied })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::store::sqlite::session;
 
     async fn writer_of_rows(path: &Path, rows: i64) -> SqlitePool {
         session::prepare(path).await.unwrap();
@@ -175,43 +205,79 @@ mod tests {
         sqlx::query_scalar("SELECT count(*) FROM noise").fetch_one(reader).await.unwrap()
     }
 
+    fn copier(path: &Path) -> Copier {
+        Copier::of(path, Arc::new(Wal::beside(path)))
+    }
+
     #[tokio::test]
     async fn a_long_log_begins_from_its_front_and_a_short_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let writer = writer_of_rows(&path, 50).await;
-        let own = session::impatient(&path, PATIENCE);
-        let long = length(&own).await.unwrap();
+        let copier = copier(&path);
+        let long = copier.length().await.unwrap();
         assert!(long.frames >= 50 && long.behind >= 50);
 
-        let pages = Arc::new(Pages::of(&path));
-        shorten(&own, &pages, long.frames + 1).await.unwrap();
-        let same = length(&own).await.unwrap();
+        copier.shorten(long.frames + 1).await.unwrap();
+        let same = copier.length().await.unwrap();
         assert_eq!((same.frames, same.behind), (long.frames, long.behind));
 
-        shorten(&own, &pages, long.frames).await.unwrap();
+        copier.shorten(long.frames).await.unwrap();
         sqlx::query("INSERT INTO noise VALUES (50)").execute(&writer).await.unwrap();
-        let short = length(&own).await.unwrap();
+        let short = copier.length().await.unwrap();
         assert!(short.frames < 10, "{}", short.frames);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 51);
+    }
+
+    /// A log with more frames than are left for the writer to wait for.
+    async fn too_long_to_wait_for(path: &Path) -> SqlitePool {
+        let writer = writer_of_rows(path, 1).await;
+        sqlx::query("INSERT INTO noise VALUES (zeroblob(4194304))").execute(&writer).await.unwrap();
+        writer
     }
 
     #[tokio::test]
     async fn what_the_writer_need_not_wait_for_is_copied_and_synced_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
-        let writer = writer_of_rows(&path, 1).await;
-        sqlx::query("INSERT INTO noise VALUES (zeroblob(4194304))").execute(&writer).await.unwrap();
-        let own = session::impatient(&path, PATIENCE);
-        let long = length(&own).await.unwrap();
-        assert!(long.behind > SHORT, "{}", long.behind);
+        let writer = too_long_to_wait_for(&path).await;
+        let copier = copier(&path);
+        assert!(copier.length().await.unwrap().behind > SHORT);
 
-        let pages = Arc::new(Pages::of(&path));
-        shorten(&own, &pages, long.frames).await.unwrap();
-        assert!(pages.are_synced_here());
-        assert_eq!(length(&own).await.unwrap().behind, 0);
+        copier.shorten(1).await.unwrap();
+        assert!(copier.pages.are_synced_here());
+        assert_eq!(copier.length().await.unwrap().behind, 0);
         assert!(path.metadata().unwrap().len() > 4_194_304);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_sync_that_fails_ends_all_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let writer = too_long_to_wait_for(&path).await;
+        let mut copier = copier(&path);
+        // A device that can be opened and not synced.
+        copier.pages = Arc::new(Pages::of(Path::new("/dev/null")));
+
+        let failed = copier.shorten(1).await;
+        assert!(matches!(failed, Err(StoreError::Corrupt(_))), "{failed:?}");
+        assert!(matches!(copier.wal.check(), Err(StoreError::Corrupt(_))));
+        assert!(matches!(copier.wal.before_commit(), Err(StoreError::Corrupt(_))));
+        assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_once_more_is_copied_into_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let _writer = too_long_to_wait_for(&path).await;
+        let mut copier = copier(&path);
+        copier.pages = Arc::new(Pages::of(&folder.path().join("gone")));
+
+        copier.shorten(1).await.unwrap();
+        assert_eq!(copier.length().await.unwrap().behind, 0);
+        copier.wal.check().unwrap();
     }
 
     #[tokio::test]
@@ -223,8 +289,7 @@ mod tests {
         assert_eq!(rows(&mut reader).await, 50);
         sqlx::query("INSERT INTO noise VALUES (50)").execute(&writer).await.unwrap();
 
-        let own = session::impatient(&path, PATIENCE);
-        shorten(&own, &Arc::new(Pages::of(&path)), 1).await.unwrap();
+        copier(&path).shorten(1).await.unwrap();
         sqlx::query("INSERT INTO noise VALUES (51)").execute(&writer).await.unwrap();
         assert_eq!(rows(&mut reader).await, 50);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 52);
