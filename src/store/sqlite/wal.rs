@@ -91,8 +91,8 @@ impl Wal {
         known.verdict()
     }
 
-    /// Ends all writing: what is only in this file cannot be copied into the database. The next
-    /// start copies it anew.
+    /// Ends all writing: this file cannot be copied into the database. Once no process has the
+    /// database open any more, the next one to open it copies it from its front.
     pub(super) fn condemn(&self, why: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.damage.get_or_insert_with(|| why.to_owned());

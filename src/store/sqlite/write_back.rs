@@ -4,7 +4,8 @@
 //! itself, SQLite copies on the thread of the commit that made the log too long, and everybody
 //! waits for hundreds of megabytes. Here most of it is copied and [synced](super::pages) beside the
 //! writer, in passes that each leave what was written meanwhile, and the writer waits for the
-//! little rest only. A sync that fails ends all writing: what it was to keep may be gone already.
+//! little rest only. A sync that fails here ends all writing: what it was to keep may be gone
+//! already.
 //! See <https://sqlite.org/c3ref/wal_checkpoint_v2.html>.
 
 use std::path::Path;
@@ -37,10 +38,11 @@ const SHORT: i64 = 500;
 /// Passes after which it waits for whatever is left.
 const PASSES: u32 = 4;
 
-/// Between two syncs while a pass copies.
+/// Between two syncs while a pass copies; some ten megabytes come together in it.
 const BETWEEN_SYNCS: Duration = Duration::from_millis(5);
 
-/// Frames at which the writer copies after all, because this task fell behind or cannot work.
+/// Frames at which the writer copies after all, because this task fell behind or cannot work. SQLite
+/// then tells nobody when its sync fails.
 pub(super) const FAR_TOO_LONG: &str = "200000";
 
 /// How long the writer may be kept waiting for readers that stand in the way.
@@ -103,10 +105,14 @@ impl Copier {
         while self.wal.check().is_ok() {
             looks.tick().await;
             let done = self.shorten(LONG).await;
-            if let Err(error) = &done
-                && !failing
-            {
-                tracing::warn!(%error, "the write-ahead log cannot be copied back beside the writer");
+            match &done {
+                Err(error @ StoreError::Corrupt(_)) => {
+                    tracing::error!(%error, "nothing is written any more");
+                }
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "the write-ahead log cannot be copied back");
+                }
+                Err(_) | Ok(()) => {}
             }
             failing = done.is_err();
         }
@@ -117,11 +123,13 @@ impl Copier {
     /// # Errors
     /// `Corrupt` when it must not be copied any more; then nothing is committed any more either.
     async fn shorten(&self, long: i64) -> Result<(), StoreError> {
-        let done = self.copy_all(long).await;
-        if let Err(StoreError::Corrupt(why)) = &done {
+        self.copy_all(long).await.inspect_err(|error| self.heed(error))
+    }
+
+    fn heed(&self, error: &StoreError) {
+        if let StoreError::Corrupt(why) = error {
             self.wal.condemn(why);
         }
-        done
     }
 
     async fn copy_all(&self, long: i64) -> Result<(), StoreError> {
@@ -155,7 +163,8 @@ impl Copier {
         let syncing = async {
             loop {
                 let last = all_copied.load(Ordering::Relaxed);
-                self.pages.sync().await?;
+                // At once: the copy may go on for a while.
+                self.pages.sync().await.inspect_err(|error| self.heed(error))?;
                 if last {
                     return Ok(());
                 }
