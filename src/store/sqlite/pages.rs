@@ -29,8 +29,8 @@ impl Pages {
     /// to SQLite, which has it open.
     ///
     /// # Errors
-    /// `Corrupt` when the system could not write, or it is not known whether it did: it drops such pages and tells nobody twice, so
-    /// that a later sync would succeed without them.
+    /// `Corrupt` when the system could not write, or nobody knows whether it did: it drops such
+    /// pages and tells nobody twice, so that a later sync would succeed without them.
     pub(super) async fn sync(self: &Arc<Self>) -> Result<(), StoreError> {
         let pages = Arc::clone(self);
         let synced = tokio::task::spawn_blocking(move || match pages.file() {

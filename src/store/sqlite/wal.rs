@@ -58,7 +58,7 @@ impl Wal {
     /// Looks at the file before a commit; call it while the write lock is held.
     ///
     /// # Errors
-    /// `Corrupt` when it was found damaged before; `Unavailable` when it cannot be read.
+    /// `Corrupt` when it was found damaged before, or condemned; `Unavailable` when it cannot be read.
     pub(super) fn before_commit(&self) -> Result<Before, StoreError> {
         self.check()?;
         match std::fs::metadata(&self.path) {
@@ -72,8 +72,8 @@ impl Wal {
     /// Looks at it again when the commit is done, before it is answered.
     ///
     /// # Errors
-    /// `Corrupt` when the file is not the one that was written; then the commit will not
-    /// be there after a restart. `Unavailable` when it cannot be read.
+    /// `Corrupt` when the file is not the one that was written (then the commit will not be there
+    /// after a restart), or condemned. `Unavailable` when it cannot be read.
     pub(super) fn after_commit(&self, before: Before) -> Result<(), StoreError> {
         let now = read(&self.path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +99,7 @@ impl Wal {
     }
 
     /// # Errors
-    /// `Corrupt` when the file was found damaged before.
+    /// `Corrupt` when the file was found damaged before, or condemned.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).verdict()
     }

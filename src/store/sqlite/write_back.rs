@@ -10,11 +10,11 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::pages::Pages;
@@ -52,33 +52,37 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct WriteBack {
     copier: Copier,
-    task: OnceLock<AbortHandle>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl WriteBack {
     /// Of this database, whose log is `wal`.
     pub(super) fn of(database: &Path, wal: Arc<Wal>) -> Self {
-        Self { copier: Copier::of(database, wal), task: OnceLock::new() }
+        Self { copier: Copier::of(database, wal), task: Mutex::default() }
     }
 
     /// Begins with the first commit: who only reads, such as `fsck` beside a running server,
     /// leaves a log alone that may be damaged.
     pub(super) fn begin(&self) {
-        self.task.get_or_init(|| tokio::spawn(self.copier.clone().run()).abort_handle());
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.get_or_insert_with(|| tokio::spawn(self.copier.clone().run()));
     }
 
-    /// Ends it, and waits until its connection is closed.
+    /// Ends it once the pass that it is at is synced: whoever closes the database must know whether
+    /// it was.
     pub(super) async fn stop(&self) {
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.copier.own.close().await;
+        if let Some(task) = task {
+            // A panic was reported by the panic hook.
+            let _ = task.await;
+        }
     }
 }
 
 impl Drop for WriteBack {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get() {
+        if let Some(task) = self.task.get_mut().unwrap_or_else(PoisonError::into_inner) {
             task.abort();
         }
     }
@@ -98,18 +102,22 @@ impl Copier {
         Self { own, wal, pages: Arc::new(Pages::of(database)) }
     }
 
+    /// Until its connection is closed, or the log must not be copied.
     async fn run(self) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         while self.wal.check().is_ok() {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.own.close_event() => return,
+            }
             let done = self.shorten(LONG).await;
             match &done {
                 Err(error @ StoreError::Corrupt(_)) => {
                     tracing::error!(%error, "nothing is written any more");
                 }
-                Err(error) if !failing => {
+                Err(error) if !failing && !self.own.is_closed() => {
                     tracing::warn!(%error, "the write-ahead log cannot be copied back");
                 }
                 Err(_) | Ok(()) => {}
