@@ -59,10 +59,11 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
         let wal = Arc::new(Wal::beside(path));
+        let writer = session::pool(path, 1);
         Ok(Self {
-            writer: session::pool(path, 1),
             readers: session::pool(path, READERS),
-            write_back: WriteBack::of(path, Arc::clone(&wal)),
+            write_back: WriteBack::of(path, Arc::clone(&wal), writer.clone()),
+            writer,
             wal,
         })
     }

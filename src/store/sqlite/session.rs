@@ -8,7 +8,6 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
 
-use super::write_back;
 use crate::store::StoreError;
 use crate::store::failure::{self, Reaction};
 
@@ -21,8 +20,7 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 ///
 /// * `synchronous = FULL`: an answer is a promise. `NORMAL` may lose the last
 ///   rounds in a power failure, and from 16 entries a round on it is not faster.
-/// * `wal_autocheckpoint`: the log is copied back by [`write_back`]; this is for the case that
-///   it cannot.
+/// * `wal_autocheckpoint`: the log is copied back by [`write_back`](super::write_back) alone.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -31,7 +29,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE)
-        .pragma("wal_autocheckpoint", write_back::FAR_TOO_LONG)
+        .pragma("wal_autocheckpoint", "0")
         // macOS: fsync alone does not reach the disk.
         .pragma("fullfsync", "1")
         .pragma("checkpoint_fullfsync", "1")

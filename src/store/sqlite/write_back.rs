@@ -4,8 +4,8 @@
 //! itself, SQLite copies on the thread of the commit that made the log too long, and everybody
 //! waits for hundreds of megabytes. Here most of it is copied and [synced](super::pages) beside the
 //! writer, in passes that each leave what was written meanwhile, and the writer waits for the
-//! little rest only. A sync that fails here ends all writing: what it was to keep may be gone
-//! already.
+//! little rest only. SQLite's own copying is turned off, as it tells nobody when a sync fails; one
+//! that fails here ends all writing: what it was to keep may be gone already.
 //! See <https://sqlite.org/c3ref/wal_checkpoint_v2.html>.
 
 use std::path::Path;
@@ -41,10 +41,6 @@ const PASSES: u32 = 4;
 /// Between two syncs while a pass copies; some ten megabytes come together in it.
 const BETWEEN_SYNCS: Duration = Duration::from_millis(5);
 
-/// Frames at which the writer copies after all, because this task fell behind or cannot work. SQLite
-/// then tells nobody when its sync fails.
-pub(super) const FAR_TOO_LONG: &str = "200000";
-
 /// How long the writer may be kept waiting for readers that stand in the way.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -56,16 +52,19 @@ pub(super) struct WriteBack {
 }
 
 impl WriteBack {
-    /// Of this database, whose log is `wal`.
-    pub(super) fn of(database: &Path, wal: Arc<Wal>) -> Self {
-        Self { copier: Copier::of(database, wal), task: Mutex::default() }
+    /// Of this database, whose log is `wal` and which `writer` alone writes.
+    pub(super) fn of(database: &Path, wal: Arc<Wal>, writer: SqlitePool) -> Self {
+        Self { copier: Copier::of(database, wal, writer), task: Mutex::default() }
     }
 
-    /// Begins with the first commit: who only reads, such as `fsck` beside a running server,
-    /// leaves a log alone that may be damaged.
+    /// Call it before each commit. Begins with the first: who only reads, such as `fsck` beside a
+    /// running server, leaves a log alone that may be damaged. Begins anew after a panic, as nobody
+    /// else would copy.
     pub(super) fn begin(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.get_or_insert_with(|| tokio::spawn(self.copier.clone().run()));
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            *task = Some(tokio::spawn(self.copier.clone().run()));
+        }
     }
 
     /// Ends it once the pass that it is at is synced: whoever closes the database must know whether
@@ -92,14 +91,16 @@ impl Drop for WriteBack {
 struct Copier {
     /// One connection, which waits for locks no longer than [`PATIENCE`].
     own: SqlitePool,
+    /// One connection, whose holder is the only one who can write.
+    writer: SqlitePool,
     wal: Arc<Wal>,
     pages: Arc<Pages>,
 }
 
 impl Copier {
-    fn of(database: &Path, wal: Arc<Wal>) -> Self {
+    fn of(database: &Path, wal: Arc<Wal>, writer: SqlitePool) -> Self {
         let own = session::impatient(database, PATIENCE);
-        Self { own, wal, pages: Arc::new(Pages::of(database)) }
+        Self { own, writer, wal, pages: Arc::new(Pages::of(database)) }
     }
 
     /// Until its connection is closed, or the log must not be copied.
@@ -156,6 +157,8 @@ impl Copier {
             }
             log = self.length().await?;
         }
+        // SQLite itself does not queue for its lock, and may never get it from a busy writer.
+        let _still = self.writer.acquire().await.map_err(store_error)?;
         self.ask("PRAGMA wal_checkpoint(RESTART)").await.map(drop)
     }
 
@@ -198,6 +201,7 @@ impl Copier {
 }
 
 /// The write-ahead log, in frames.
+#[derive(Debug)]
 struct Length {
     frames: i64,
     /// Not copied yet.
@@ -222,8 +226,8 @@ mod tests {
         sqlx::query_scalar("SELECT count(*) FROM noise").fetch_one(reader).await.unwrap()
     }
 
-    fn copier(path: &Path) -> Copier {
-        Copier::of(path, Arc::new(Wal::beside(path)))
+    fn copier(path: &Path, writer: &SqlitePool) -> Copier {
+        Copier::of(path, Arc::new(Wal::beside(path)), writer.clone())
     }
 
     #[tokio::test]
@@ -231,7 +235,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let writer = writer_of_rows(&path, 50).await;
-        let copier = copier(&path);
+        let copier = copier(&path, &writer);
         let long = copier.length().await.unwrap();
         assert!(long.frames >= 50 && long.behind >= 50);
 
@@ -258,7 +262,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let writer = too_long_to_wait_for(&path).await;
-        let copier = copier(&path);
+        let copier = copier(&path, &writer);
         assert!(copier.length().await.unwrap().behind > SHORT);
 
         copier.shorten(1).await.unwrap();
@@ -273,7 +277,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let writer = too_long_to_wait_for(&path).await;
-        let mut copier = copier(&path);
+        let mut copier = copier(&path, &writer);
         // A device that can be opened and not synced.
         copier.pages = Arc::new(Pages::of(Path::new("/dev/null")));
 
@@ -288,13 +292,54 @@ mod tests {
     async fn a_file_that_cannot_be_opened_once_more_is_copied_into_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
-        let _writer = too_long_to_wait_for(&path).await;
-        let mut copier = copier(&path);
+        let writer = too_long_to_wait_for(&path).await;
+        let mut copier = copier(&path, &writer);
         copier.pages = Arc::new(Pages::of(&folder.path().join("gone")));
 
         copier.shorten(1).await.unwrap();
         assert_eq!(copier.length().await.unwrap().behind, 0);
         copier.wal.check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_busy_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let writer = writer_of_rows(&path, 50).await;
+        let copier = copier(&path, &writer);
+        let mut round = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+        let mut shorten = std::pin::pin!(copier.shorten(1));
+        let asked = tokio::time::timeout(3 * PATIENCE, shorten.as_mut());
+        asked.await.expect_err("it waits for longer than SQLite would");
+        sqlx::query("INSERT INTO noise VALUES (50)").execute(&mut *round).await.unwrap();
+        round.commit().await.unwrap();
+        shorten.await.unwrap();
+        sqlx::query("INSERT INTO noise VALUES (51)").execute(&writer).await.unwrap();
+        assert!(copier.length().await.unwrap().frames < 10);
+    }
+
+    #[tokio::test]
+    async fn nobody_else_copies_and_a_task_that_is_gone_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let writer = writer_of_rows(&path, 1_100).await;
+        let write_back = WriteBack::of(&path, Arc::new(Wal::beside(&path)), writer);
+        // SQLite's own limit is 1,000 frames.
+        let log = write_back.copier.length().await.unwrap();
+        assert!(log.behind == log.frames && log.frames > 1_000, "{log:?}");
+
+        write_back.begin();
+        let first = write_back.task.lock().unwrap().as_ref().unwrap().abort_handle();
+        write_back.begin();
+        assert_eq!(write_back.task.lock().unwrap().as_ref().unwrap().id(), first.id());
+        first.abort();
+        while !first.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        write_back.begin();
+        assert_ne!(write_back.task.lock().unwrap().as_ref().unwrap().id(), first.id());
+        write_back.stop().await;
     }
 
     #[tokio::test]
@@ -306,7 +351,7 @@ mod tests {
         assert_eq!(rows(&mut reader).await, 50);
         sqlx::query("INSERT INTO noise VALUES (50)").execute(&writer).await.unwrap();
 
-        copier(&path).shorten(1).await.unwrap();
+        copier(&path, &writer).shorten(1).await.unwrap();
         sqlx::query("INSERT INTO noise VALUES (51)").execute(&writer).await.unwrap();
         assert_eq!(rows(&mut reader).await, 50);
         assert_eq!(rows(&mut writer.acquire().await.unwrap()).await, 52);
