@@ -16,12 +16,12 @@ mod write_back;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::query::QueryAs;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{FromRow, QueryBuilder, Sqlite};
+use sqlx::{Connection as _, FromRow, QueryBuilder, Sqlite, SqliteConnection};
 use tlog::{Hash, TileId};
 
 use self::round::pieces;
@@ -45,6 +45,9 @@ pub struct SqliteStore {
     readers: SqlitePool,
     wal: Arc<Wal>,
     write_back: WriteBack,
+    /// Open as long as the store is: SQLite takes the write-ahead log away when its last
+    /// connection is closed, and a pool may be without any for a moment.
+    anchor: Mutex<Option<SqliteConnection>>,
 }
 
 impl SqliteStore {
@@ -58,6 +61,7 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         session::prepare(path).await?;
+        let anchor = session::anchor(path).await?;
         let wal = Arc::new(Wal::beside(path));
         let writer = session::pool(path, 1);
         Ok(Self {
@@ -65,6 +69,7 @@ impl SqliteStore {
             write_back: WriteBack::of(path, Arc::clone(&wal), writer.clone()),
             writer,
             wal,
+            anchor: Mutex::new(Some(anchor)),
         })
     }
 
@@ -112,18 +117,24 @@ impl Store for SqliteStore {
         round.commit().await.map_err(store_error)
     }
 
+    /// Never that of a commit whose file was not looked at, nor any once that was found damaged:
+    /// whoever is shown a head may hold us to it.
     async fn head(&self) -> Result<Head, StoreError> {
+        let _shown = self.wal.shown().await;
         let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
-        rows::only_head(self.read(query).await?)
+        let head = rows::only_head(self.read(query).await?)?;
+        self.wal.check()?;
+        Ok(head)
     }
 
     /// Visible is durable here, as WAL frames are synced before others see them; unless the
     /// file that they are in was damaged. Asking the writer waits for a round that it is still
     /// at because nobody waited for its end.
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.wal.check()?;
         let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
-        rows::only_head(query.fetch_all(&self.writer).await.map_err(store_error)?)
+        let head = rows::only_head(query.fetch_all(&self.writer).await.map_err(store_error)?)?;
+        self.wal.check()?;
+        Ok(head)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -240,14 +251,17 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.write_back.stop().await;
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.wal.check().is_err() {
             // Whoever closes a file last copies its write-ahead log into it, holes and all. A
             // connection that stays open until the process is gone keeps that from happening.
-            if let Ok(reader) = self.readers.acquire().await {
-                std::mem::forget(reader.detach());
-            }
+            std::mem::forget(anchor.take());
         }
         self.writer.close().await;
         self.readers.close().await;
+        if let Some(anchor) = anchor {
+            // What is not copied now is at the next start.
+            let _ = anchor.close().await;
+        }
     }
 }

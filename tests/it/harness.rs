@@ -7,6 +7,7 @@ pub(crate) mod copies;
 #[macro_use]
 pub(crate) mod databases;
 pub(crate) mod evidence;
+pub(crate) mod failing_sync;
 pub(crate) mod faults;
 #[macro_use]
 pub(crate) mod note_server;

@@ -7,6 +7,7 @@ use indelible_client::Client;
 use sqlx::Connection as _;
 
 use crate::harness::databases::sqlite_console;
+use crate::harness::failing_sync::FailingSync;
 use crate::harness::process::{Process, Site};
 use crate::harness::receipts::{Receipts, client};
 use crate::harness::small_disk::SmallDisk;
@@ -74,5 +75,32 @@ async fn a_file_that_another_process_holds_stops_writes_and_not_reads() {
     receipts.more(20).await;
     receipts.finish(writers).await;
     receipts.attempt(BY_HAND, &client).await.expect("it is answered at last");
+    receipts.hold(&client).await;
+}
+
+/// Whatever the system lost then, it will not say again: a second try would succeed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_cannot_be_synced_ends_all_writing() {
+    let failing = FailingSync::of("-wal");
+    let mut site = Site::on("sqlite");
+    site.set(failing.environment());
+    let process = site.start(&["--log", "info,access=off"]);
+    let (client, receipts) = collect(&process).await;
+    for n in 0..20 {
+        receipts.attempt(n, &client).await.expect("it works");
+    }
+    failing.fail();
+    for n in 20..25 {
+        assert_eq!(receipts.attempt(n, &client).await, Err(Some(503)));
+        assert!(failing.has_failed());
+    }
+    let ready = reqwest::get(format!("{}/readyz", process.url)).await.expect("an answer");
+    assert_eq!(ready.status().as_u16(), 503);
+    assert!(client.entry_by_index(19).await.is_ok(), "reads go on");
+    process.kill();
+    let process = site.start(&[]);
+    let client = self::client(&process.url, LIMIT);
+    // It may be there: nobody knows what reached the disk.
+    receipts.attempt(20, &client).await.expect("it goes on");
     receipts.hold(&client).await;
 }

@@ -85,6 +85,8 @@ enum Damage {
     CutToNothing,
     CutToHalf,
     ZeroedFromItsFront,
+    Overwritten,
+    /// As a tool does that restores files: the same bytes in another file.
     Replaced,
     Removed,
 }
@@ -99,7 +101,13 @@ async fn damaged_under_the_server(damage: Damage) {
             Damage::CutToNothing => files.cut(0),
             Damage::CutToHalf => files.cut(half),
             Damage::ZeroedFromItsFront => files.overwrite(0, &vec![0; files.wal.len()]),
-            Damage::Replaced => std::fs::write(files.beside("-wal"), "a letter").expect("written"),
+            Damage::Overwritten => {
+                std::fs::write(files.beside("-wal"), "a letter").expect("written");
+            }
+            Damage::Replaced => {
+                std::fs::write(files.beside("-new"), &files.wal).expect("written");
+                std::fs::rename(files.beside("-new"), files.beside("-wal")).expect("renamed");
+            }
             Damage::Removed => std::fs::remove_file(files.beside("-wal")).expect("removed"),
         }
         // A commit may succeed in there, but it would be gone after a start: none is answered.
@@ -113,6 +121,9 @@ async fn damaged_under_the_server(damage: Damage) {
         assert!(said.contains("Somebody has changed it under the running server"), "{said}");
         let ready = reqwest::get(format!("{}/readyz", process.url)).await.expect("an answer");
         assert_eq!(ready.status().as_u16(), 503);
+        // What was refused is visible in there, and nobody may be shown it: its place is given to
+        // another when the file is put back.
+        assert!(client.log_info().await.is_err() && client.entry_by_index(40).await.is_err());
         if graceful {
             process.terminate();
             assert!(process.wait().success(), "it ends");
@@ -121,7 +132,7 @@ async fn damaged_under_the_server(damage: Damage) {
         }
         if damage == Damage::CutToHalf {
             only_reads(&site, 40, &receipts).await;
-        } else {
+        } else if damage != Damage::Replaced {
             let refusal = site.refusal(&[]);
             assert!(refusal.contains("the database holds no log"), "{damage:?}: {refusal}");
         }
@@ -129,7 +140,9 @@ async fn damaged_under_the_server(damage: Damage) {
         std::fs::write(files.beside("-wal"), &files.wal).expect("it is written");
         let _ = std::fs::remove_file(files.beside("-shm"));
         let process = site.start(&[]);
-        receipts.hold(&self::client(&process.url, LIMIT)).await;
+        let client = self::client(&process.url, LIMIT);
+        receipts.hold(&client).await;
+        receipts.attempt(200, &client).await.expect("it goes on");
     }
 }
 
@@ -146,6 +159,7 @@ under_the_server! {
     a_log_that_is_emptied_under_the_server_is_noticed: CutToNothing,
     a_log_that_is_cut_under_the_server_is_noticed: CutToHalf,
     a_log_that_is_zeroed_under_the_server_is_noticed: ZeroedFromItsFront,
+    a_log_that_is_overwritten_under_the_server_is_noticed: Overwritten,
     a_log_that_is_replaced_under_the_server_is_noticed: Replaced,
     a_log_that_is_removed_under_the_server_is_noticed: Removed,
 }

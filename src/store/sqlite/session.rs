@@ -47,6 +47,15 @@ pub(super) async fn prepare(path: &Path) -> Result<(), StoreError> {
     connection.close().await.map_err(store_error)
 }
 
+/// A connection that has opened the write-ahead log, and does nothing more.
+pub(super) async fn anchor(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = options(path).create_if_missing(false);
+    let mut anchor = SqliteConnection::connect_with(&options).await.map_err(store_error)?;
+    let read = sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").execute(&mut anchor).await;
+    read.map_err(store_error)?;
+    Ok(anchor)
+}
+
 /// Changing the journal mode needs the file for itself and does not wait for it,
 /// so the waiting is done here.
 async fn turn_on_wal(connection: &mut SqliteConnection) -> Result<(), StoreError> {

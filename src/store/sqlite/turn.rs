@@ -28,6 +28,8 @@ pub(super) async fn take(writer: &SqlitePool, wal: &Arc<Wal>) -> Result<Box<dyn 
     let mut round = round::begin(writer).await?;
     let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
     let head = rows::only_head(query.fetch_all(&mut *round).await.map_err(store_error)?)?;
+    // It is shown to readers from here.
+    wal.check()?;
     Ok(Box::new(SqliteTurn { wal: Arc::clone(wal), round, head }))
 }
 

@@ -4,16 +4,19 @@
 //! from its beginning at a start only. If somebody cuts or replaces it under a running
 //! server, SQLite goes on behind the end that it remembers: commits succeed, and the
 //! next start finds a hole and throws away all that is behind it. A commit in such a
-//! file is no promise, so each one is looked at before it is answered.
+//! file is no promise, so each one is looked at before it is answered, or shown to a reader.
 //!
 //! The format is <https://sqlite.org/fileformat2.html#the_write_ahead_log>. What is damaged in
 //! the midst of the file, without a change of its length, is not seen here but at the next
 //! start; the restore guard knows then what is missing.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::store::StoreError;
 
@@ -25,19 +28,30 @@ const MAGIC: u32 = 0x377f_0682;
 pub(super) struct Wal {
     path: PathBuf,
     known: Mutex<Known>,
+    /// Held by a commit until it was looked at.
+    in_doubt: RwLock<()>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
+    /// The file that SQLite has open.
+    file: Option<Inode>,
     /// After the last commit.
     last: Option<Seen>,
+    /// A commit that was not looked at yet.
+    unseen: Option<Before>,
     /// What was found wrong once stays wrong: later commits would fill the hole.
     damage: Option<String>,
 }
 
+/// Device and number: another file of the same name has others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode(u64, u64);
+
 /// The file at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
+    file: Inode,
     /// In bytes. It never shrinks while the salts stay the same.
     length: u64,
     /// Drawn anew whenever the log begins from its front.
@@ -46,25 +60,43 @@ struct Seen {
 
 /// What was there before a commit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Before(Option<u64>);
+pub(super) struct Before {
+    file: Option<Inode>,
+    length: u64,
+}
 
 impl Wal {
+    /// Of this database, which must be open, so that the file is SQLite's.
     pub(super) fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        Self { path: path.into(), known: Mutex::default() }
+        let file = std::fs::metadata(&path).ok().as_ref().map(inode);
+        let known = Mutex::new(Known { file, ..Known::default() });
+        Self { path: path.into(), known, in_doubt: RwLock::default() }
+    }
+
+    /// What is committed while this is held is shown to nobody.
+    pub(super) async fn unshown(&self) -> RwLockWriteGuard<'_, ()> {
+        self.in_doubt.write().await
+    }
+
+    /// Waits for a commit that is not looked at yet, and keeps the next one waiting.
+    pub(super) async fn shown(&self) -> RwLockReadGuard<'_, ()> {
+        self.in_doubt.read().await
     }
 
     /// Looks at the file before a commit; call it while the write lock is held.
     ///
     /// # Errors
-    /// `Corrupt` when it was found damaged before, or condemned; `Unavailable` when it cannot be read.
+    /// As [`check`](Self::check).
     pub(super) fn before_commit(&self) -> Result<Before, StoreError> {
         self.check()?;
         match std::fs::metadata(&self.path) {
-            Ok(file) => Ok(Before(Some(file.len()))),
+            Ok(file) => Ok(Before { file: Some(inode(&file)), length: file.len() }),
             // It may not have begun yet.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Before(None)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(Before { file: None, length: 0 })
+            }
             Err(error) => Err(StoreError::Unavailable(Box::new(error))),
         }
     }
@@ -73,35 +105,48 @@ impl Wal {
     ///
     /// # Errors
     /// `Corrupt` when the file is not the one that was written (then the commit will not be there
-    /// after a restart), or condemned. `Unavailable` when it cannot be read.
+    /// after a restart), or condemned. `Unavailable` when it cannot be read; then the next look,
+    /// whosever it is, is for this commit.
     pub(super) fn after_commit(&self, before: Before) -> Result<(), StoreError> {
-        let now = read(&self.path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let damage = known.damage(before, now).map(|what| {
-            format!(
-                "{}: {what}. Somebody has changed it under the running server, and what is only in \
-                 there is lost at the next start; stop the server, then restore the file or the \
-                 database",
-                self.path.display()
-            )
-        });
-        known.last = now;
-        // Another thread may have condemned it since.
-        known.damage = known.damage.take().or(damage);
-        known.verdict()
+        let mut known = self.lock();
+        known.unseen = Some(before);
+        self.look(&mut known)
     }
 
     /// Ends all writing: this file cannot be copied into the database. Once no process has the
     /// database open any more, the next one to open it copies it from its front.
     pub(super) fn condemn(&self, why: &str) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.damage.get_or_insert_with(|| why.to_owned());
+        self.lock().damage.get_or_insert_with(|| why.to_owned());
     }
 
     /// # Errors
-    /// `Corrupt` when the file was found damaged before, or condemned.
+    /// `Corrupt` when the file was found damaged, or condemned; `Unavailable` when it cannot be
+    /// read and nobody knows.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).verdict()
+        self.look(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, known: &mut Known) -> Result<(), StoreError> {
+        if let Some(before) = known.unseen {
+            let now = read(&self.path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            if let Some(what) = known.damage(before, now) {
+                known.damage.get_or_insert_with(|| {
+                    format!(
+                        "{}: {what}. Somebody has changed it under the running server, and what \
+                         is only in there is lost at the next start; stop the server, then \
+                         restore the file or the database",
+                        self.path.display()
+                    )
+                });
+            }
+            known.file = known.file.or(now.map(|now| now.file));
+            (known.last, known.unseen) = (now, None);
+        }
+        known.verdict()
     }
 }
 
@@ -110,8 +155,12 @@ impl Known {
         let Some(now) = now else {
             return Some("the write-ahead log is gone, or does not begin as one".to_owned());
         };
+        let others = |file: Inode| file != now.file || before.file.is_some_and(|then| then != file);
+        if self.file.is_some_and(others) {
+            return Some("another file is in the place of the write-ahead log".to_owned());
+        }
         let last = self.last.filter(|last| last.salts == now.salts)?;
-        let shortest = before.0.unwrap_or(0).min(now.length);
+        let shortest = before.length.min(now.length);
         let shrank =
             || format!("the write-ahead log had {} bytes and then {shortest}", last.length);
         (shortest < last.length).then(shrank)
@@ -120,6 +169,10 @@ impl Known {
     fn verdict(&self) -> Result<(), StoreError> {
         self.damage.clone().map_or(Ok(()), |damage| Err(StoreError::Corrupt(damage)))
     }
+}
+
+fn inode(of: &Metadata) -> Inode {
+    Inode(of.dev(), of.ino())
 }
 
 /// `None` when there is no log, or something else in its place.
@@ -141,5 +194,90 @@ fn read(path: &Path) -> std::io::Result<Option<Seen>> {
     if u32::from_be_bytes([m0, m1, m2, m3]) & !1 != MAGIC {
         return Ok(None);
     }
-    Ok(Some(Seen { length: file.metadata()?.len(), salts }))
+    let metadata = file.metadata()?;
+    Ok(Some(Seen { file: inode(&metadata), length: metadata.len(), salts }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    /// A log of this length, and who looks at it.
+    fn log(length: usize) -> (TempDir, Wal) {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("log.db");
+        let header = [&0x377f_0682_u32.to_be_bytes()[..], &[7; 28]].concat();
+        let content = [header, vec![0; length - 32]].concat();
+        std::fs::write(folder.path().join("log.db-wal"), content).unwrap();
+        let wal = Wal::beside(&database);
+        let before = wal.before_commit().unwrap();
+        wal.after_commit(before).unwrap();
+        (folder, wal)
+    }
+
+    /// The file is gone and a folder in its place, which can be opened and not read.
+    fn hide(wal: &Wal, folder: &TempDir) -> PathBuf {
+        let aside = folder.path().join("aside");
+        std::fs::rename(&wal.path, &aside).unwrap();
+        std::fs::create_dir(&wal.path).unwrap();
+        aside
+    }
+
+    fn put_back(wal: &Wal, aside: &Path) {
+        std::fs::remove_dir(&wal.path).unwrap();
+        std::fs::rename(aside, &wal.path).unwrap();
+    }
+
+    #[test]
+    fn a_commit_that_cannot_be_looked_at_is_looked_at_later() {
+        let (folder, wal) = log(100);
+        let before = wal.before_commit().unwrap();
+        let aside = hide(&wal, &folder);
+        assert!(matches!(wal.after_commit(before), Err(StoreError::Unavailable(_))));
+        for _ in 0..2 {
+            assert!(matches!(wal.check(), Err(StoreError::Unavailable(_))));
+            assert!(matches!(wal.before_commit(), Err(StoreError::Unavailable(_))));
+        }
+        put_back(&wal, &aside);
+        wal.check().unwrap();
+        wal.before_commit().unwrap();
+    }
+
+    #[test]
+    fn what_is_found_wrong_later_stays_wrong() {
+        let (folder, wal) = log(100);
+        let before = wal.before_commit().unwrap();
+        let aside = hide(&wal, &folder);
+        assert!(matches!(wal.after_commit(before), Err(StoreError::Unavailable(_))));
+        let cut = File::options().write(true).open(&aside).unwrap();
+        cut.set_len(99).unwrap();
+        put_back(&wal, &aside);
+        for _ in 0..2 {
+            assert!(matches!(wal.check(), Err(StoreError::Corrupt(_))));
+            cut.set_len(100).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_commit_while_another_file_was_there_is_lost() {
+        let (folder, wal) = log(100);
+        let aside = hide(&wal, &folder);
+        let before = wal.before_commit().unwrap();
+        put_back(&wal, &aside);
+        assert!(matches!(wal.after_commit(before), Err(StoreError::Corrupt(_))));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_shown_what_was_not_looked_at() {
+        let (_folder, wal) = log(100);
+        let unshown = wal.unshown().await;
+        let mut reader = std::pin::pin!(wal.shown());
+        let waits = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(reader.as_mut().poll(context).is_pending())
+        });
+        assert!(waits.await);
+        drop(unshown);
+        drop(reader.await);
+    }
 }
