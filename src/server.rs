@@ -175,7 +175,9 @@ fn serve(
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (router, turn) = (router.clone(), turn.clone());
         async move {
-            let mut request = request.map(|body| Body::new(Upload::watch(body, turn.clone())));
+            let (parts, body) = request.into_parts();
+            let body = Upload::watch(body, &parts.headers, turn.clone());
+            let mut request = http::Request::from_parts(parts, Body::new(body));
             request.extensions_mut().insert(peer);
             let answer = router.oneshot(request).await;
             turn.is_the_clients();

@@ -49,6 +49,11 @@ fn latency_buckets() -> Vec<f64> {
     (0..steps).map(|step| first * factor.powi(step)).collect()
 }
 
+/// Buckets of `rekor_api_latency`: Prometheus' own, which are meant for seconds, though it counts
+/// nanoseconds. Rekor has them so; `rekor_latency_by_api` is the useful one.
+const API_LATENCY_BUCKETS: [f64; 11] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 /// How often histograms are condensed while nobody scrapes them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -61,6 +66,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     let leaves = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("rekor_latency_by_api".into()), &latency_buckets())?
+        .set_buckets_for_metric(Matcher::Full("rekor_api_latency".into()), &API_LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &seconds)?
         .set_buckets_for_metric(Matcher::Suffix("_leaves".into()), &leaves)?
         .install_recorder()?;
@@ -72,6 +78,8 @@ fn describe() {
     metrics::describe_counter!("rekor_new_entries", "Entries added to the log");
     metrics::describe_counter!("rekor_qps_by_api", "Requests by path, method and status");
     metrics::describe_histogram!("rekor_latency_by_api", "Nanoseconds by path and method");
+    metrics::describe_histogram!("rekor_api_latency", "Nanoseconds by path and status");
+    metrics::describe_histogram!("rekor_api_latency_summary", "Nanoseconds by path and status");
     metrics::describe_histogram!("indelible_round_seconds", "Duration of a sequencer round");
     metrics::describe_histogram!("indelible_round_leaves", "Submissions in a sequencer round");
     metrics::describe_counter!("indelible_failed_rounds", "Rounds that were not committed");
@@ -98,8 +106,12 @@ fn describe() {
         "Connections that kept the server waiting and were closed to make room"
     );
     metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
-    let version = env!("CARGO_PKG_VERSION");
-    metrics::gauge!("rekor_build_info", "version" => version).set(1.0);
+    let (version, unknown) = (env!("CARGO_PKG_VERSION"), "unknown");
+    metrics::gauge!("rekor_build_info", "version" => version, "revision" => unknown,
+        "build_date" => unknown, "goversion" => "none")
+    .set(1.0);
+    // A rate needs to see it before the first entry.
+    metrics::counter!("rekor_new_entries").absolute(0);
 }
 
 /// Serves what was collected, as Prometheus text at `/metrics`.

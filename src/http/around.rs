@@ -6,23 +6,26 @@
 
 use std::time::Instant;
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPECT, EXPIRES, PRAGMA};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use metrics::Label;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::negotiate::{self, Offered};
-use super::{Serving, Shared, body, cors, paths};
+use super::{Serving, Shared, cors, paths};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
 
 /// Longest request ID that is taken over from a client or proxy.
 const MAX_REQUEST_ID: usize = 128;
+
+/// Bytes of a method or path in a log line.
+const MAX_LOGGED: usize = 256;
 
 /// Runs a request with everything around it.
 pub(super) async fn request(State(serving): Shared, request: Request, next: Next) -> Response {
@@ -37,25 +40,30 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
     }
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let route = route.filter(|route| route.starts_with("/api/"));
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %shortened(method.as_str()),
+        path = shortened(&path)
+    );
     let mut answer = match admit(&serving, request, route.as_deref()) {
         Ok(request) => next.run(request).instrument(span.clone()).await,
-        Err(refused) => {
-            let Refused { answer, unread } = *refused;
-            if let Some(unread) = unread {
-                body::drain(unread).await;
-            }
-            answer
-        }
+        Err(refusal) => *refusal,
     };
     finish(answer.headers_mut(), &method, route.as_deref());
     cors::mark(answer.headers_mut(), allow);
     answer.headers_mut().insert(REQUEST_ID, id);
-    if let Some(route) = route {
+    let served = answer.status() != StatusCode::NOT_IMPLEMENTED;
+    if let Some(route) = route.filter(|route| served && allows(route, &method)) {
         measure(route, &method, answer.status().as_u16(), started);
     }
     span.in_scope(|| write_line(answer.status().as_u16(), started));
     answer
+}
+
+/// As much as is logged of what a client may send by the kilobyte.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_LOGGED)]
 }
 
 /// The client's ID if it is a plain short one, else a new one.
@@ -71,47 +79,40 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// An answer to a request that no handler sees, and what its client sends unasked.
-struct Refused {
-    answer: Response,
-    unread: Option<Body>,
-}
-
-/// Refuses methods, content types and clients that ask too often before a handler sees
-/// the request.
+/// Refuses clients that ask too often, methods and content types before a handler sees the
+/// request.
 fn admit(
     serving: &Serving,
     mut request: Request,
     route: Option<&str>,
-) -> Result<Request, Box<Refused>> {
-    let Some(route) = route else { return Ok(request) };
-    match judge(serving, &request, route) {
-        Ok(offered) => {
-            request.extensions_mut().insert(offered);
-            Ok(request)
-        }
-        Err(answer) => {
-            // Who asks first is told before it sends anything.
-            let asks_first = request.headers().contains_key(EXPECT);
-            let unread = (!asks_first).then(|| request.into_body());
-            Err(Box::new(Refused { answer: *answer, unread }))
-        }
+) -> Result<Request, Box<Response>> {
+    if let Some(route) = route {
+        let offered = judge(serving, &request, route)?;
+        request.extensions_mut().insert(offered);
     }
+    Ok(request)
 }
 
 fn judge(serving: &Serving, request: &Request, route: &str) -> Result<Offered, Box<Response>> {
-    let method = request.method();
-    // The router would answer HEAD like GET; Rekor does not.
-    if !paths::allowed_methods(route).split(',').any(|allowed| allowed == method.as_str()) {
-        return Err(Box::new(paths::refuse_method(method, route)));
-    }
-    let offered = negotiate::judge(route, request.headers())?;
+    let offered = negotiate::judge(route, request.headers());
+    // First of all, so that whoever asks for nothing that there is cannot ask for ever.
     serving.rates.check(request, route).map_err(|refusal| {
         let mut answer = refusal.into_response();
-        label(&mut answer, offered);
+        if let Ok(offered) = offered {
+            label(&mut answer, offered);
+        }
         Box::new(answer)
     })?;
-    Ok(offered)
+    // The router would answer HEAD like GET; Rekor does not.
+    if !allows(route, request.method()) {
+        return Err(Box::new(paths::refuse_method(request.method(), route)));
+    }
+    offered
+}
+
+/// Whether the route is served to the method; there are no more methods to be measured.
+fn allows(route: &str, method: &Method) -> bool {
+    paths::allowed_methods(route).split(',').any(|allowed| allowed == method.as_str())
 }
 
 /// Headers that depend on the route.
@@ -127,12 +128,14 @@ fn finish(headers: &mut HeaderMap, method: &Method, route: Option<&str>) {
 
 fn measure(route: String, method: &Method, status: u16, started: Instant) {
     let nanoseconds = started.elapsed().as_nanos() as f64;
-    let method = method.as_str().to_owned();
+    let (method, code) = (method.as_str().to_owned(), status.to_string());
+    let by_code = [Label::new("path", route.clone()), Label::new("code", code.clone())];
+    metrics::histogram!("rekor_api_latency", by_code.iter()).record(nanoseconds);
+    metrics::histogram!("rekor_api_latency_summary", by_code.iter()).record(nanoseconds);
     metrics::histogram!("rekor_latency_by_api", "path" => route.clone(), "method" => method.clone())
         .record(nanoseconds);
-    metrics::counter!("rekor_qps_by_api", "path" => route, "method" => method,
-        "code" => status.to_string())
-    .increment(1);
+    metrics::counter!("rekor_qps_by_api", "path" => route, "method" => method, "code" => code)
+        .increment(1);
 }
 
 /// The access log, under the target `access`.

@@ -24,10 +24,6 @@ const FREE_BYTES: usize = 16 << 10;
 /// Unit of the budget, so that its count fits the semaphore.
 const UNIT: usize = 16 << 10;
 
-/// How much of a refused body is read, and for how long.
-const DRAINED_BYTES: usize = 1 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-
 /// Bounds on requests.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
@@ -84,23 +80,10 @@ impl BodyBudget {
     /// # Errors
     /// 413, 408, 503, or 422 when there is nothing but white space.
     pub(super) async fn read(&self, request: Request, name: &str) -> Result<ReadBody, ApiError> {
-        let announced = self.check_announced(&request);
-        let mut body = request.into_body();
-        let reading = async {
-            announced?;
-            self.collect(&mut body).await
-        };
-        let read = match tokio::time::timeout(self.limits.body_timeout, reading).await {
-            Ok(read) => read,
-            Err(_) => return Err(self.too_slow()),
-        };
-        let body = match read {
-            Ok(body) => body,
-            Err(refusal) => {
-                drain(body).await;
-                return Err(refusal);
-            }
-        };
+        self.check_announced(&request)?;
+        let reading = self.collect(request.into_body());
+        let read = tokio::time::timeout(self.limits.body_timeout, reading).await;
+        let body = read.map_err(|_| self.too_slow())??;
         if body.bytes.iter().all(u8::is_ascii_whitespace) {
             let message = format!("{name} in body is required");
             return Err(ApiError::validation(Validation::Required, message));
@@ -118,7 +101,7 @@ impl BodyBudget {
         }
     }
 
-    async fn collect(&self, body: &mut Body) -> Result<ReadBody, ApiError> {
+    async fn collect(&self, mut body: Body) -> Result<ReadBody, ApiError> {
         let mut bytes = BytesMut::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
@@ -165,18 +148,4 @@ impl BodyBudget {
         let message = format!("Request Entity Too Large. Limit set to {limit}");
         ApiError::framework(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
-}
-
-/// Reads some of what a refused client still sends: it would not hear the refusal if
-/// the connection were closed on it.
-pub(super) async fn drain(mut body: Body) {
-    let reading = async {
-        let mut left = DRAINED_BYTES;
-        while left > 0 {
-            let Some(Ok(frame)) = body.frame().await else { return };
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        }
-    };
-    // Whoever is slower than that does not hear it.
-    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }

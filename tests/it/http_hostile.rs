@@ -17,6 +17,7 @@ both! {
     odd_json_is_refused_or_read_as_rekor_reads_it,
     bodies_over_the_limit_are_refused,
     slow_and_broken_senders_are_dropped,
+    who_sends_all_before_it_listens_hears_the_refusal,
     large_bodies_share_a_budget,
 }
 
@@ -120,6 +121,41 @@ async fn slow_and_broken_senders_are_dropped(db: TestDb) {
     }
     assert_eq!(served.add(&hashedrekord(1)).await.status, 201, "others are served all the same");
     assert_eq!(served.size().await, 1);
+}
+
+async fn who_sends_all_before_it_listens_hears_the_refusal(db: TestDb) {
+    let served = Served::start(&db).await;
+    let megabytes = |count: usize| vec![b' '; count << 20];
+    for (request, media_type, size, status) in [
+        ("POST /api/v1/log/entries", "application/json", 40, "413"),
+        ("POST /api/v1/log/entries/retrieve", "application/json", 40, "413"),
+        ("POST /api/v1/index/retrieve", "text/plain", 3, "415"),
+        ("DELETE /api/v1/log/entries", "application/json", 3, "405"),
+        ("POST /api/v2/log/entries", "application/json", 3, "404"),
+    ] {
+        let mut stream = connect(&served).await;
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
+            size << 20
+        );
+        stream.write_all(head.as_bytes()).await.expect("it is read");
+        stream.write_all(&megabytes(size)).await.expect("all of it is read");
+        let said = heard(&mut stream).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {said}");
+        // The connection serves another request.
+        stream
+            .write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let said = heard(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 200 "), "{request}: {said}");
+    }
+    // Who asks first is told before it sends anything.
+    let mut stream = connect(&served).await;
+    let head = "POST /api/v1/log/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 40000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let said = heard(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
 }
 
 async fn large_bodies_share_a_budget(db: TestDb) {

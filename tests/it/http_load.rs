@@ -165,6 +165,14 @@ async fn who_asks_too_often_is_told_when_to_come_back(db: TestDb) {
     let key = until_refused(&served, Verb::GET, "/api/v1/log/publicKey", "192.0.2.4", "").await;
     assert_eq!(key.header("content-type"), "application/x-pem-file");
     until_refused(&served, Verb::POST, ENTRIES, "192.0.2.5", &" ".repeat(900_000)).await;
+    // Who asks for what there is not has asked, too.
+    let headers = [("x-forwarded-for", "192.0.2.6"), ("accept", "text/html")];
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(served.send(Verb::DELETE, "/api/v1/log", &headers, "").await.status);
+        answers.push(served.send(Verb::GET, "/api/v1/log", &headers, "").await.status);
+    }
+    assert!(answers.starts_with(&[405, 406]) && answers.contains(&429), "{answers:?}");
 }
 
 async fn the_client_library_comes_back_when_it_is_told_to(db: TestDb) {

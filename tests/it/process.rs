@@ -158,14 +158,26 @@ async fn operators_see_what_happens(db: TestDb) {
     let before = text(format!("{}/metrics", process.metrics)).await;
     text(format!("{}/api/v1/log", process.url)).await;
     let after = text(format!("{}/metrics", process.metrics)).await;
-    for line in [count, latency] {
+    let by_code = "rekor_api_latency_count{path=\"/api/v1/log\",code=\"200\"}";
+    let summary = "rekor_api_latency_summary_count{path=\"/api/v1/log\",code=\"200\"}";
+    for line in [count, latency, by_code, summary] {
         assert_eq!(sample(&after, line), sample(&before, line) + 1.0, "{line}\n{after}");
     }
+    assert!(after.contains("\nrekor_new_entries 0\n"), "{after}");
+    // Nothing that a client makes up is remembered.
+    let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for method in ["MADEUP", "DELETE", "HEAD"] {
+        let method = method.parse().expect("a method");
+        let answer = asked.request(method, format!("{}/api/v1/log", process.url)).send().await;
+        assert_eq!(answer.expect("an answer").status().as_u16(), 405);
+    }
+    let counted = text(format!("{}/metrics", process.metrics)).await;
+    assert!(["MADEUP", "DELETE", "HEAD", "405"].iter().all(|word| !counted.contains(word)));
     client(&process).upload(&hashedrekord(1)).await.expect("it works");
     let after = text(format!("{}/metrics", process.metrics)).await;
     assert_eq!(sample(&after, "rekor_new_entries"), 1.0);
-    assert!(after.contains("rekor_build_info{version="), "{after}");
-    let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let build = "rekor_build_info{version=";
+    assert!(after.contains(build) && after.contains("revision=\"unknown\""), "{after}");
     let asked = asked.get(format!("{}/api/v1/log/entries/x", process.url));
     asked.header("x-request-id", "seen-in-the-log").send().await.expect("an answer");
     loop {
