@@ -52,14 +52,17 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(settings.log_format, &settings.log_filter)?;
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
-    // Taken first, so that a second start on the same port changes nothing.
+    // Taken first, so that a second start on the same ports changes nothing.
     let listener = listen(settings.listen)?;
+    let metrics_listener = match settings.metrics_listen {
+        Listener::At(address) => Some(listen(address)?),
+        Listener::Off => None,
+    };
     let connections = settings.load.connection_limits().within_open_files();
     let log = open_log(settings).await?;
     metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
     let stop = shutdown()?;
-    if let Listener::At(address) = settings.metrics_listen {
-        let listener = listen(address)?;
+    if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics");
         let router = telemetry::metrics_router(metrics);
         let limits = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
@@ -172,6 +175,12 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
         last_checkpoint: settings.guard.places(&settings.database.data_dir)?,
     };
     let log = log::open_guarded(store, key, opening).await?;
+    if is_new && settings.hostname.is_none() {
+        tracing::warn!(
+            "this machine's name is in every checkpoint of the new log from now on; for a log that \
+             outlives the machine begin once more with --hostname and another --data-dir"
+        );
+    }
     if let Some(sealed) = log.sealed() {
         tracing::error!(reason = %sealed, "the log is open for reading only");
     }
@@ -230,7 +239,9 @@ fn keygen(data_dir: &Path, args: &KeyArgs) -> anyhow::Result<()> {
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    indelible::server::listen(address).with_context(|| format!("listening on {address}"))
+    indelible::server::listen(address).with_context(|| {
+        format!("listening on {address} (--listen and --metrics-listen name other addresses)")
+    })
 }
 
 async fn probe(address: SocketAddr) -> anyhow::Result<()> {

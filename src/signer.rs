@@ -210,12 +210,14 @@ impl LogKey {
         let note = Note::parse(note).map_err(|_| "it is no signed note")?;
         let checkpoint = Checkpoint::parse(&note.text).map_err(|_| "it is no checkpoint")?;
         let verifying: &VerifyingKey = self.signing.verifying_key();
-        let signed = note.signatures.iter().any(|line| {
-            line.key_hash == self.key_hash()
-                && DerSignature::from_bytes(line.signature.as_slice()).is_ok_and(|signature| {
-                    verifying.verify(note.text.as_bytes(), &signature).is_ok()
-                })
-        });
+        let holds = |line: &NoteSignature| {
+            DerSignature::from_bytes(line.signature.as_slice())
+                .is_ok_and(|signature| verifying.verify(note.text.as_bytes(), &signature).is_ok())
+        };
+        let own_hash = self.key_hash();
+        let mut own = note.signatures.iter().filter(|line| line.key_hash == own_hash);
+        // One that is false makes the others worthless (C2SP signed-note).
+        let signed = own.next().is_some_and(holds) && own.all(holds);
         if signed { Ok(checkpoint) } else { Err("this log's key did not sign it") }
     }
 
@@ -270,7 +272,19 @@ mod tests {
         assert!(note.starts_with("log.example - 12345\n1\n"));
         assert!(key.verify_checkpoint(&note, 1, root));
         assert!(!key.verify_checkpoint(&note, 2, root));
-        assert!(!LogKey::generate().unwrap().verify_checkpoint(&note, 1, root));
+        let other = LogKey::generate().unwrap();
+        assert!(!other.verify_checkpoint(&note, 1, root));
+
+        let signed_by_both = |other: &str| {
+            let mut both = Note::parse(&note).unwrap();
+            both.signatures.extend(Note::parse(other).unwrap().signatures);
+            both.to_string()
+        };
+        let others = other.sign_checkpoint("log.example", 12345, 1, root);
+        assert!(key.verify_checkpoint(&signed_by_both(&others), 1, root));
+        // This key's, over something else.
+        let false_one = key.sign_checkpoint("log.example", 12345, 2, root);
+        assert!(!key.verify_checkpoint(&signed_by_both(&false_one), 1, root));
     }
 
     #[test]

@@ -86,8 +86,9 @@ pub enum GuardError {
     /// There is a note, but no log.
     #[error(
         "the database holds no log, but {place} says that this log has signed a tree of {size} \
-         leaves: name the right database with --database, or restore it from a backup. \
-         `indelible accept-restore --size 0` begins anew, which gives up all {size} leaves"
+         leaves: name the right database with --database, or restore it from a backup; for a log \
+         beside that one name another --data-dir. `indelible accept-restore --size 0` begins anew, \
+         which gives up all {size} leaves"
     )]
     Lost {
         /// Where it is.
