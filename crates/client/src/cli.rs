@@ -88,7 +88,7 @@ async fn dispatch(
         "completion" => return command::completion(flags, terminal),
         _ => {}
     }
-    let settings = Settings::read(flags, environment, terminal)?;
+    let settings = Settings::read(name, flags, environment, terminal)?;
     let session = Session::new(&settings)?;
     match name {
         "upload" => upload::run(&settings, &session, terminal).await,

@@ -105,6 +105,13 @@ pub(super) fn build() -> Command {
         ))
 }
 
+/// Names of a command's flags.
+pub(super) fn flags_of(command: &str) -> Vec<String> {
+    let built = build();
+    let arguments = built.find_subcommand(command).into_iter().flat_map(Command::get_arguments);
+    arguments.filter_map(Arg::get_long).map(str::to_owned).collect()
+}
+
 /// A command that speaks to a server.
 fn speaking(
     name: &'static str,

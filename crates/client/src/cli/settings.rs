@@ -9,7 +9,7 @@ use clap::ArgMatches;
 
 use super::config_file::{self, Config};
 use super::values::{self, Format};
-use super::{Environment, Terminal};
+use super::{Environment, Terminal, command};
 
 /// The server when none is named.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
@@ -27,6 +27,7 @@ impl Settings {
     /// Collects the flags of a command with environment and config file, and
     /// checks those of the first two.
     pub(super) fn read(
+        name: &str,
         matches: &ArgMatches,
         environment: Environment,
         terminal: &mut Terminal<'_>,
@@ -38,8 +39,7 @@ impl Settings {
         }
         let rest = matches.get_many::<String>("rest").into_iter().flatten().cloned().collect();
         let mut settings = Self { flags, environment, config: Config::new(), rest };
-        let names: Vec<&str> = matches.ids().map(clap::Id::as_str).collect();
-        settings.check(&names)?;
+        settings.check(&command::flags_of(name))?;
         let asked = settings.text("config");
         let home = settings.environment.get("HOME").cloned();
         let (config, path) = config_file::load(asked.as_deref(), home.as_deref())?;
@@ -52,17 +52,15 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks the flags that were given, and every variable of the environment
-    /// that stands for a flag.
-    fn check(&self, given: &[&str]) -> anyhow::Result<()> {
-        for name in given {
-            for value in self.flags.get(*name).into_iter().flatten() {
+    /// Checks the command's flags, on the command line and in the environment. What
+    /// the environment says to other commands is not this one's affair.
+    fn check(&self, names: &[String]) -> anyhow::Result<()> {
+        for name in names {
+            for value in self.flags.get(name).into_iter().flatten() {
                 values::check(name, value).map_err(|reason| {
                     anyhow::anyhow!("invalid argument {value:?} for \"--{name}\" flag: {reason}")
                 })?;
             }
-        }
-        for name in values::CHECKED {
             if let Some(value) = self.variable(name) {
                 values::check(name, value).map_err(|reason| {
                     anyhow::anyhow!("invalid value {value:?} of {}: {reason}", variable_name(name))

@@ -64,6 +64,14 @@ async fn values_are_checked_wherever_they_come_from() {
 }
 
 #[tokio::test]
+async fn variables_of_other_commands_are_not_looked_at() {
+    let said = refusal(&["loginfo", NOWHERE[0], NOWHERE[1]], &[("REKOR_UUID", "abc")]).await;
+    assert!(said.contains("giving up after 1 attempt(s)"), "{said}");
+    let said = refusal(&["logproof", "--last-size=2"], &[("REKOR_FIRST_SIZE", "none")]).await;
+    assert!(said.contains("invalid value \"none\" of REKOR_FIRST_SIZE"), "{said}");
+}
+
+#[tokio::test]
 async fn flags_win_over_environment_over_config_file() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_str().unwrap();

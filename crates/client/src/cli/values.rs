@@ -8,24 +8,6 @@ use std::time::Duration;
 use entry::{KeyFormat, Kind};
 use tlog::EntryRef;
 
-/// Flags whose values are checked wherever they come from.
-pub(super) const CHECKED: [&str; 14] = [
-    "rekor_server",
-    "format",
-    "timeout",
-    "retry",
-    "store_tree_state",
-    "artifact-hash",
-    "pki-format",
-    "type",
-    "uuid",
-    "log-index",
-    "sha",
-    "operator",
-    "aad",
-    "subject",
-];
-
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
