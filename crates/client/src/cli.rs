@@ -23,9 +23,10 @@ mod version;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::ArgMatches;
 
 use session::Session;
@@ -33,7 +34,7 @@ use settings::Settings;
 
 /// Where results and notes are written.
 pub(crate) struct Terminal<'a> {
-    /// Results.
+    /// Results. A command's result is collected and reaches the terminal at its end.
     pub(crate) out: &'a mut (dyn Write + Send),
     /// Notes and errors.
     pub(crate) err: &'a mut (dyn Write + Send),
@@ -52,14 +53,40 @@ pub(crate) async fn run(
         Ok(matches) => matches,
         Err(refused) => return usage(&refused, terminal),
     };
-    match dispatch(&matches, environment, terminal).await {
+    let mut result = Vec::new();
+    let mut collecting = Terminal { out: &mut result, err: &mut *terminal.err };
+    let done = dispatch(&matches, environment, &mut collecting).await;
+    let printed = print(&result, terminal.out);
+    match done.and(printed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to do when standard error is closed, too.
-            let _ = writeln!(terminal.err, "{error:#}");
+            let _ = writeln!(terminal.err, "{}", explain(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a whole result at once. Line by line, a reader that has seen enough
+/// (`grep -q`, `head -n 1`) would make the command fail or not, as time has it.
+fn print(result: &[u8], out: &mut dyn Write) -> anyhow::Result<()> {
+    match out.write_all(result).and_then(|()| out.flush()) {
+        // The same reader, and a result that does not fit into the pipe.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("writing the result"),
+    }
+}
+
+/// An error and its causes, outermost first. Many errors have their cause's text in
+/// their own; it is said once.
+fn explain(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// Prints help (exit code 0) or what is wrong with the command line (1).

@@ -3,6 +3,7 @@
 //! Border: which heads are followed, and the texts. Verification and trust are in
 //! the library.
 
+use anyhow::Context as _;
 use indelible_client::follow::{Tree, follow};
 use indelible_client::state::{Growth, StateError, Stored};
 use serde::Serialize;
@@ -87,9 +88,9 @@ async fn inactive(
             root_hash: &shard.root_hash,
             note: &shard.signed_tree_head,
         };
-        one(session, trusted, tree, terminal).await.map_err(|error| {
-            anyhow::anyhow!("verifying inactive shard with ID {}: {error:#}", shard.tree_id)
-        })?;
+        one(session, trusted, tree, terminal)
+            .await
+            .with_context(|| format!("verifying inactive shard with ID {}", shard.tree_id))?;
     }
     Ok(writeln!(terminal.err, "Successfully validated inactive shards")?)
 }

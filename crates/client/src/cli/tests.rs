@@ -111,6 +111,46 @@ async fn arguments_that_go_tests_add_are_ignored() {
     assert!(said.contains("giving up after 1 attempt(s)"), "{said}");
 }
 
+/// Counts writes; all of them fail when the reader is gone.
+struct Pipe {
+    writes: usize,
+    breaks: bool,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.writes += 1;
+        if self.breaks { Err(ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_result_is_one_write_and_its_reader_may_leave() {
+    for breaks in [false, true] {
+        let (mut out, mut err) = (Pipe { writes: 0, breaks }, Vec::new());
+        let mut terminal = Terminal { out: &mut out, err: &mut err };
+        let arguments = ["rekor-cli", "version"].map(OsString::from).to_vec();
+        let code = run(arguments, Environment::new(), &mut terminal).await;
+        assert_eq!((code, out.writes, err), (ExitCode::SUCCESS, 1, Vec::new()), "{breaks}");
+    }
+}
+
+#[test]
+fn causes_are_said_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: {0}")]
+    struct Outer(#[source] std::fmt::Error);
+    let cause = std::fmt::Error.to_string();
+    let error = anyhow::Error::from(Outer(std::fmt::Error)).context("error");
+    assert_eq!(explain(&error), format!("error: outer: {cause}"));
+    let error = anyhow::Error::from(std::fmt::Error).context("file");
+    assert_eq!(explain(&error), format!("file: {cause}"));
+}
+
 #[tokio::test]
 async fn version_and_completions_need_no_server() {
     let version = run_with(&["version", "--json"], &[]).await;
