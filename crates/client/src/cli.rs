@@ -11,6 +11,7 @@ mod go_json;
 mod inputs;
 mod log_info;
 mod log_proof;
+mod positional;
 mod search;
 mod session;
 mod settings;
@@ -49,13 +50,14 @@ pub(crate) async fn run(
     environment: Environment,
     terminal: &mut Terminal<'_>,
 ) -> ExitCode {
+    let called_by = command::called_by(&arguments);
     let matches = match command::build().try_get_matches_from(command::clean(arguments)) {
         Ok(matches) => matches,
         Err(refused) => return usage(&refused, terminal),
     };
     let mut result = Vec::new();
     let mut collecting = Terminal { out: &mut result, err: &mut *terminal.err };
-    let done = dispatch(&matches, environment, &mut collecting).await;
+    let done = dispatch(&called_by, &matches, environment, &mut collecting).await;
     let printed = print(&result, terminal.out);
     match done.and(printed) {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,6 +104,7 @@ fn usage(refused: &clap::Error, terminal: &mut Terminal<'_>) -> ExitCode {
 }
 
 async fn dispatch(
+    called_by: &str,
     matches: &ArgMatches,
     environment: Environment,
     terminal: &mut Terminal<'_>,
@@ -112,7 +115,7 @@ async fn dispatch(
     // These two need no server and no settings.
     match name {
         "version" => return version::run(flags, terminal),
-        "completion" => return command::completion(flags, terminal),
+        "completion" => return command::completion(called_by, flags, terminal),
         _ => {}
     }
     let settings = Settings::read(name, flags, environment, terminal)?;

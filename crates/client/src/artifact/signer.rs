@@ -15,6 +15,20 @@ pub struct Signer {
     /// Fingerprints by which people know the key: for keys and certificates in PEM
     /// the hex SHA-256 of the DER. None when this client cannot read the key.
     pub fingerprints: Vec<String>,
+    format: KeyFormat,
+    is_certificate: bool,
+}
+
+impl Signer {
+    /// What the fingerprints are.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self.format {
+            KeyFormat::X509 if self.is_certificate => "SHA-256 of the certificate",
+            KeyFormat::X509 | KeyFormat::Minisign => "SHA-256 of the key",
+            _ => "fingerprint of the key",
+        }
+    }
 }
 
 /// Every key of the entry, in the order of the body, each once.
@@ -30,10 +44,13 @@ pub(super) fn list(body: &StoredBody) -> Vec<Signer> {
 }
 
 fn read(format: KeyFormat, key: &[u8]) -> Signer {
-    match parse_key(format, key) {
-        Ok(key) => Signer { subjects: key.subjects(), fingerprints: key.fingerprints() },
-        Err(_) => Signer { subjects: Vec::new(), fingerprints: Vec::new() },
-    }
+    let (subjects, fingerprints) = match parse_key(format, key) {
+        Ok(key) => (key.subjects(), key.fingerprints()),
+        Err(_) => (Vec::new(), Vec::new()),
+    };
+    let block = entry::pem::decode(key);
+    let is_certificate = block.is_some_and(|(block, _)| block.label == "CERTIFICATE");
+    Signer { subjects, fingerprints, format, is_certificate }
 }
 
 /// The key files in a body.

@@ -7,6 +7,7 @@
 //! behind `=`.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -68,12 +69,27 @@ const PROOF: [Flag; 3] = [
     flag("tree-id", "ID", "decimal tree ID [default: the active tree]"),
 ];
 
+/// The program's own name; links give it others, such as `rekor-cli`.
+const NAME: &str = "indelible-cli";
+
+/// What may be set without a flag.
+const ENVIRONMENT: &str = "\
+Environment:
+  REKOR_<FLAG>
+          The value of a flag, such as REKOR_REKOR_SERVER or REKOR_LOG_INDEX; the command line wins
+  REKOR_REKOR_SERVER_PUBLIC_KEY
+          The log's public key, PEM text or the path of a PEM file; otherwise the server is asked for
+          it, and believed
+
+The config file has settings of the same names, such as rekor_server and rekor_server_public_key.";
+
 /// Every command with its flags.
 pub(super) fn build() -> Command {
     let evidence_and_selection = || EVIDENCE.iter().chain(&SELECT);
-    Command::new("indelible-cli")
+    Command::new(NAME)
         .about("Client of a transparency log that speaks Rekor's API")
         .version(env!("CARGO_PKG_VERSION"))
+        .after_help(ENVIRONMENT)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(speaking("upload", "Add an entry to the log", EVIDENCE.iter()))
@@ -85,14 +101,16 @@ pub(super) fn build() -> Command {
                  entry that speaks about it",
                 evidence_and_selection(),
             )
-            .mut_arg("rest", |rest| rest.value_name("FILE").hide(false)),
+            .arg(Arg::new("file").value_name("FILE").index(1).help(
+                "verify every entry about this file; with --uuid or --log-index, this one entry",
+            ))
+            .mut_arg("rest", |rest| rest.index(2)),
         )
         .subcommand(speaking("search", "Find entries", SEARCH.iter()))
         .subcommand(speaking("loginfo", "Verify the log's head, and that it only grew", [].iter()))
         .subcommand(speaking("logproof", "Get a consistency proof", PROOF.iter()))
         .subcommand(
-            Command::new("version")
-                .about("Print the version")
+            lenient("version", "Print the version", [].iter())
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON")),
         )
         .subcommand(Command::new("completion").about("Print completions for a shell").arg(
@@ -114,6 +132,15 @@ pub(super) fn flags_of(command: &str) -> Vec<String> {
 
 /// A command that speaks to a server.
 fn speaking(
+    name: &'static str,
+    about: &'static str,
+    flags: impl Iterator<Item = &'static Flag>,
+) -> Command {
+    lenient(name, about, flags).after_help(ENVIRONMENT)
+}
+
+/// A command that takes the global flags and surplus words.
+fn lenient(
     name: &'static str,
     about: &'static str,
     flags: impl Iterator<Item = &'static Flag>,
@@ -173,8 +200,21 @@ fn global_flag(argument: &OsString) -> Option<bool> {
     GLOBAL.iter().any(|flag| flag.name == name).then_some(!has_value)
 }
 
-/// Prints completions for the shell that was asked for.
-pub(super) fn completion(flags: &ArgMatches, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+/// The name that the program was called by, if it can stand in a script unquoted.
+pub(super) fn called_by(arguments: &[OsString]) -> String {
+    let plain = |name: &&str| {
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+    };
+    let name = arguments.first().and_then(|path| Path::new(path).file_name()?.to_str());
+    name.filter(plain).unwrap_or(NAME).to_owned()
+}
+
+/// Prints completions of the program by its name, for the shell that was asked for.
+pub(super) fn completion(
+    name: &str,
+    flags: &ArgMatches,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
     let shell = match flags.get_one::<String>("shell").map(String::as_str) {
         Some("zsh") => Shell::Zsh,
         Some("fish") => Shell::Fish,
@@ -182,6 +222,6 @@ pub(super) fn completion(flags: &ArgMatches, terminal: &mut Terminal<'_>) -> any
         _ => Shell::Bash,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut build(), "indelible-cli", &mut script);
+    clap_complete::generate(shell, &mut build(), name, &mut script);
     Ok(terminal.out.write_all(&script)?)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tlog::EntryRef;
 use wire::LogEntry;
 
-use super::session::Session;
+use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
 use super::{Terminal, go_json, tle};
@@ -74,8 +74,8 @@ async fn look_up(settings: &Settings, session: &Session) -> anyhow::Result<LogEn
 
 /// The entry must be the one that was asked for.
 fn check_identity(settings: &Settings, receipt: &VerifiedReceipt) -> anyhow::Result<()> {
-    if settings.text("log-index").is_some() {
-        return Ok(());
+    if let Some(index) = settings.text("log-index") {
+        return session::expect_index(values::natural(&index)?, receipt);
     }
     let Some(uuid) = settings.text("uuid") else { return Ok(()) };
     let asked: EntryRef = uuid.parse().with_context(|| format!("--uuid {uuid:?}"))?;

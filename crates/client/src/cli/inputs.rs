@@ -16,6 +16,10 @@ use super::values;
 /// Time limit for fetching a URL.
 const FETCH: Duration = Duration::from_secs(30);
 
+/// What is said when no flag names any evidence.
+pub(super) const NOTHING: &str =
+    "either 'entry' or 'artifact' or 'artifact-hash' must be specified";
+
 /// Largest file or download that is read.
 const MAX_BYTES: u64 = 128 << 20;
 
@@ -82,7 +86,7 @@ async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
     let artifact_hash = settings.text("artifact-hash").map(|text| values::digest(&text));
     let artifact = settings.text("artifact");
     if artifact.is_none() && artifact_hash.is_none() {
-        anyhow::bail!("either 'entry' or 'artifact' or 'artifact-hash' must be specified");
+        anyhow::bail!(NOTHING);
     }
     let mut public_keys = Vec::new();
     for location in settings.list("public-key") {

@@ -78,6 +78,13 @@ impl Session {
     }
 }
 
+/// Refuses another entry than the one at the index that was asked for.
+pub(super) fn expect_index(asked: u64, receipt: &VerifiedReceipt) -> anyhow::Result<()> {
+    let got = receipt.log_index;
+    anyhow::ensure!(got == asked, "expected index {asked}, got {got}");
+    Ok(())
+}
+
 /// Unix seconds.
 pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

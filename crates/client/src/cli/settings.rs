@@ -19,7 +19,7 @@ pub(super) struct Settings {
     flags: Config,
     environment: Environment,
     config: Config,
-    /// Positional arguments; only `verify` looks at them.
+    /// Positional arguments.
     pub(super) rest: Vec<String>,
 }
 
@@ -33,11 +33,16 @@ impl Settings {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Self> {
         let mut flags = Config::new();
-        for id in matches.ids().map(clap::Id::as_str).filter(|id| *id != "rest") {
-            let given = matches.get_many::<String>(id).into_iter().flatten();
-            flags.insert(id.to_owned(), given.cloned().collect());
+        let mut rest = Vec::new();
+        for id in matches.ids().map(clap::Id::as_str) {
+            let given = matches.get_many::<String>(id).into_iter().flatten().cloned();
+            match id {
+                "file" | "rest" => rest.extend(given),
+                _ => {
+                    flags.insert(id.to_owned(), given.collect());
+                }
+            }
         }
-        let rest = matches.get_many::<String>("rest").into_iter().flatten().cloned().collect();
         let mut settings = Self { flags, environment, config: Config::new(), rest };
         settings.check(&command::flags_of(name))?;
         let asked = settings.text("config");
@@ -75,11 +80,16 @@ impl Settings {
         value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The last value of a flag.
+    /// The last value of a flag on the command line.
+    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.get(name).and_then(|values| values.last()).map(String::as_str)
+    }
+
+    /// The last value of a flag, wherever it comes from.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        let flag = self.flags.get(name).and_then(|values| values.last());
+        let flag = self.flag(name).map(str::to_owned);
         let config = || self.config.get(name).and_then(|values| values.last()).cloned();
-        flag.cloned().or_else(|| self.variable(name).map(str::to_owned)).or_else(config)
+        flag.or_else(|| self.variable(name).map(str::to_owned)).or_else(config)
     }
 
     /// Every value of a flag that may be repeated; commas part values, too.

@@ -35,6 +35,7 @@ async fn what_is_missing_is_said() {
         (&["get"][..], "either --uuid or --log-index must be specified"),
         (&["upload"], "either 'entry' or 'artifact' or 'artifact-hash' must be specified"),
         (&["verify"], "either 'entry' or 'artifact' or 'artifact-hash' must be specified"),
+        (&["verify"], "or name a FILE, --uuid or --log-index"),
         (&["search"], "at least one of"),
         (&["logproof"], "last-size must be specified"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -155,11 +156,62 @@ fn causes_are_said_once() {
 async fn version_and_completions_need_no_server() {
     let version = run_with(&["version", "--json"], &[]).await;
     assert!(version.success);
+    let lenient = ["--format", "json", "version", "surplus", "--retry=0", "--json", "more"];
+    assert_eq!(run_with(&lenient, &[]).await.out, version.out);
     let version: serde_json::Value = serde_json::from_str(&version.out).unwrap();
     assert_eq!(version["gitVersion"], format!("v{}", env!("CARGO_PKG_VERSION")));
-    for shell in ["bash", "zsh", "fish", "powershell"] {
+    // Registered for the name by which these tests call the program.
+    for (shell, registers) in [
+        ("bash", "-o default rekor-cli\n"),
+        ("zsh", "#compdef rekor-cli\n"),
+        ("fish", "complete -c rekor-cli "),
+        ("powershell", "-CommandName 'rekor-cli' "),
+    ] {
         let script = run_with(&["completion", shell], &[]).await;
         assert!(script.success && script.out.contains("loginfo"), "{shell}");
+        assert!(script.out.contains(registers), "{shell}");
     }
-    assert!(run_with(&["--help"], &[]).await.out.contains("logproof"));
+    let odd = ["/bin/$(reboot)", "completion", "bash"].map(OsString::from);
+    assert_eq!(command::called_by(&odd), "indelible-cli");
+}
+
+#[tokio::test]
+async fn help_tells_what_may_be_set() {
+    for command in [&["--help"][..], &["verify", "--help"], &["loginfo", "--help"]] {
+        let help = run_with(command, &[]).await.out;
+        assert!(help.contains("REKOR_REKOR_SERVER_PUBLIC_KEY"), "{help}");
+    }
+    let help = run_with(&["verify", "--help"], &[]).await.out;
+    assert!(help.contains("[FILE]\n") && !help.contains("[FILE]..."), "{help}");
+}
+
+#[tokio::test]
+async fn a_file_to_verify_is_never_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    let file = file.to_str().unwrap();
+    let absent = format!("{file}-absent");
+    let uuid = "a".repeat(64);
+    let selected = ("REKOR_UUID", uuid.as_str());
+    for (arguments, text) in [
+        // Asked for the file's digest, whatever the environment selects.
+        (&[file][..], "/api/v1/index/retrieve"),
+        (&[&absent], "-absent\": No such file"),
+        // One entry of the file.
+        (&[file, "--uuid", &uuid], "/api/v1/log/entries/aaaa"),
+        (&["--log-index=7", file], "/api/v1/log/entries?logIndex=7"),
+        (&[file, "--artifact", "x"], "FILE and --artifact exclude each other"),
+        (&[file, "--signature", "x"], "FILE and --signature exclude each other"),
+        (&[file, "--type=rekord", "--uuid", &uuid], "FILE and --type exclude each other"),
+        (&[file, file], "one FILE at a time"),
+        (&["/a", "/b"], "one FILE at a time, not /a, /b"),
+        // No file: ignored, and said so.
+        (&["--uuid", &uuid, &absent], "-absent\" is ignored: "),
+        (&["--uuid", &uuid, &absent], "/api/v1/log/entries/retrieve"),
+    ] {
+        let arguments = [&["verify"], arguments, &NOWHERE[..]].concat();
+        let said = refusal(&arguments, &[selected]).await;
+        assert!(said.contains(text), "{arguments:?}: {said}");
+    }
 }

@@ -1,6 +1,6 @@
 //! `verify`: that an entry is in the log, step by step.
 //!
-//! Border: rekor-cli's command. With a file and nothing else it is `verify_file`.
+//! Border: rekor-cli's command. About a FILE it is `verify_file`.
 
 use anyhow::Context as _;
 use entry::{Policy, ProposedEntry};
@@ -12,10 +12,7 @@ use wire::{LogEntry, SearchLogQuery};
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
-use super::{Terminal, go_json, inputs, verify_file};
-
-/// Flags that say which entry is meant.
-const SELECTORS: [&str; 4] = ["uuid", "log-index", "artifact", "artifact-hash"];
+use super::{Terminal, go_json, inputs, positional, verify_file};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -35,9 +32,12 @@ pub(super) async fn run(
     session: &Session,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
-    let selected = SELECTORS.iter().any(|flag| settings.text(flag).is_some());
-    if let ([file], false) = (settings.rest.as_slice(), selected) {
-        return verify_file::run(file, settings, session, terminal).await;
+    let words = positional::read(settings)?;
+    for word in words.ignored {
+        writeln!(terminal.err, "{word:?} is ignored: it is no file, and a flag names the entry")?;
+    }
+    if let Some(file) = words.file {
+        return verify_file::run(&file, settings, session, terminal).await;
     }
     let format = super::result_format(settings)?;
     let (query, wanted) = query(settings).await?;
@@ -67,6 +67,12 @@ async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> 
         query.log_indexes = Some(vec![i64::try_from(index)?]);
         return Ok((query, Wanted::Index(index)));
     }
+    let described = ["entry", "artifact", "artifact-hash"];
+    anyhow::ensure!(
+        described.iter().any(|name| settings.text(name).is_some()),
+        "{}; or name a FILE, --uuid or --log-index",
+        inputs::NOTHING
+    );
     let proposal = inputs::proposal(settings).await?.proposal;
     let body = ProposedEntry::from_value(proposal.clone())?
         .canonicalize(&Policy::default(), session::now())?;
@@ -94,9 +100,7 @@ fn check_identity(wanted: &Wanted, receipt: &VerifiedReceipt) -> anyhow::Result<
         Wanted::Uuid(named, text) if named.leaf() != id.leaf => {
             anyhow::bail!("expected entry {text}, got {id}")
         }
-        Wanted::Index(index) if *index != receipt.log_index => {
-            anyhow::bail!("expected index {index}, got {}", receipt.log_index)
-        }
+        Wanted::Index(index) => session::expect_index(*index, receipt),
         Wanted::Content(leaf) if *leaf != id.leaf => {
             anyhow::bail!("returned entry does not match provided artifact inputs")
         }

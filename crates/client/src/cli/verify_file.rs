@@ -1,75 +1,43 @@
 //! `verify FILE`: everything that the log says about a file, without a signature
-//! file at hand.
+//! file at hand; or what one entry says, if the command line names it.
 //!
-//! Border: searching, verifying and telling. A search result is only a hint: an
+//! Border: searching and verifying. A search result is only a hint: an
 //! entry counts when its receipt holds and its body, or the statement whose digest
 //! is in its body, names the file. Whether a signer is the right one is for the
 //! reader to judge.
 
+mod report;
+
 use std::fs::File;
+use std::io::{self, Read as _};
 
 use anyhow::Context as _;
-use indelible_client::artifact::{Digests, Finding, SignatureCheck, examine};
+use indelible_client::artifact::{Digests, examine};
 use indelible_client::follow::{Tree, follow, same_history};
 use indelible_client::state::{Growth, Stored};
 use indelible_client::verify::{SignedHead, VerifiedReceipt};
-use serde::Serialize;
 use wire::SearchIndex;
 
 use super::session::{self, Session};
 use super::settings::Settings;
-use super::values::Format;
-use super::{Terminal, get, go_json};
+use super::values::{self, Format};
+use super::{Terminal, go_json};
+use report::{HeadTold, Report, Told};
 
 /// Entries that are fetched, newest first; more are counted only.
 const MAX_ENTRIES: usize = 100;
 
-/// Largest file whose content is read to check a `rekord` signature again.
+/// Largest file that is kept in memory, to check a `rekord` signature again or to
+/// read TUF metadata.
 const MAX_CONTENT: u64 = 128 << 20;
 
-/// The JSON form.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Report {
-    file: String,
-    #[serde(rename = "SHA256")]
-    sha256: String,
-    verified: bool,
-    /// Entries that were found but not looked at.
-    not_fetched: usize,
+/// The file, and what was found about it so far.
+struct Search {
+    digests: Digests,
+    content: Option<Vec<u8>>,
     entries: Vec<Told>,
-    log: HeadTold,
-}
-
-/// One entry that was found.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Told {
-    #[serde(rename = "UUID")]
-    uuid: String,
-    log_index: u64,
-    integrated_time: i64,
-    kind: String,
-    vouches: bool,
-    about: String,
-    signature: String,
-    signers: Vec<SignerTold>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct SignerTold {
-    subjects: Vec<String>,
-    fingerprints: Vec<String>,
-}
-
-/// The log's head.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct HeadTold {
-    size: u64,
-    root_hash: String,
-    consistency: String,
+    /// Heads of the receipts with their decimal tree IDs.
+    heads: Vec<(String, SignedHead)>,
 }
 
 pub(super) async fn run(
@@ -79,34 +47,75 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
     let format = super::result_format(settings)?;
-    let opened = || File::open(file).with_context(|| format!("file {file:?}"));
-    let digests = Digests::of(opened()?)?;
-    let content = (opened()?.metadata()?.len() <= MAX_CONTENT).then(|| std::fs::read(file));
-    let content = content.transpose()?;
+    let mut search = Search::open(file).with_context(|| format!("file {file:?}"))?;
     let trusted = match &session.state {
         Some(state) => state.read()?,
         None => Stored::default(),
     };
-    let (uuids, not_fetched) = find(session, &digests).await?;
-    anyhow::ensure!(!uuids.is_empty(), "no entry in the log is about {file}");
-    let mut entries = Vec::new();
-    let mut heads = Vec::new();
-    for uuid in uuids {
-        let receipt = fetch(session, &uuid).await.with_context(|| format!("entry {uuid}"))?;
-        let finding = examine(&receipt, &digests, content.as_deref(), session::now())?;
-        entries.push(tell(&receipt, finding));
-        heads.push((receipt.entry_id.tree_id.to_string(), receipt.head));
-    }
-    let log = head(session, &trusted, &heads).await?;
-    let verified = entries.iter().any(|entry| entry.vouches);
-    let file = file.to_owned();
-    let report = Report { file, sha256: digests.sha256, verified, not_fetched, entries, log };
+    let (not_fetched, otherwise) = match named(settings, session).await? {
+        Some(receipt) => {
+            search.look_into(receipt)?;
+            (0, "the entry does not vouch for")
+        }
+        None => (search.all(file, session).await?, "no entry in the log vouches for"),
+    };
+    let log = head(session, &trusted, &search.heads).await?;
+    let verified = search.entries.iter().any(|entry| entry.vouches);
+    let (sha256, entries) = (search.digests.sha256, search.entries);
+    let report = Report { file: file.to_owned(), sha256, verified, not_fetched, entries, log };
     match format {
         Format::Json => writeln!(terminal.out, "{}", go_json::line(&report)?)?,
-        _ => print(&report, terminal)?,
+        _ => report.print(terminal)?,
     }
-    anyhow::ensure!(report.verified, "no entry in the log vouches for {}", report.file);
+    anyhow::ensure!(verified, "{otherwise} {file}");
     Ok(())
+}
+
+impl Search {
+    /// Reads the file, once: it may be a pipe.
+    fn open(file: &str) -> io::Result<Self> {
+        let mut file = File::open(file)?;
+        let mut start = Vec::new();
+        file.by_ref().take(MAX_CONTENT + 1).read_to_end(&mut start)?;
+        let digests = Digests::of(start.as_slice().chain(file))?;
+        let whole = start.len() as u64 <= MAX_CONTENT;
+        let content = whole.then_some(start);
+        Ok(Self { digests, content, entries: Vec::new(), heads: Vec::new() })
+    }
+
+    /// Looks into every entry that the log finds; gives the number of those that it
+    /// does not look into.
+    async fn all(&mut self, file: &str, session: &Session) -> anyhow::Result<usize> {
+        let (uuids, more) = find(session, &self.digests).await?;
+        anyhow::ensure!(!uuids.is_empty(), "no entry in the log is about {file}");
+        for uuid in uuids {
+            self.look_into(fetch(session, &uuid).await?)?;
+        }
+        Ok(more)
+    }
+
+    fn look_into(&mut self, receipt: VerifiedReceipt) -> anyhow::Result<()> {
+        let id = receipt.entry_id;
+        let finding = examine(&receipt, &self.digests, self.content.as_deref(), session::now())
+            .with_context(|| format!("entry {id}"))?;
+        self.entries.push(Told::new(&receipt, finding));
+        self.heads.push((id.tree_id.to_string(), receipt.head));
+        Ok(())
+    }
+}
+
+/// The entry that the command line names, verified.
+async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<VerifiedReceipt>> {
+    let index = settings.flag("log-index").map(|index| values::natural(index)).transpose()?;
+    let receipt = match (settings.flag("uuid"), index) {
+        (Some(uuid), _) => fetch(session, uuid).await?,
+        (None, Some(index)) => session.verify(&session.client.entry_by_index(index).await?).await?,
+        (None, None) => return Ok(None),
+    };
+    if let Some(index) = index {
+        session::expect_index(index, &receipt)?;
+    }
+    Ok(Some(receipt))
 }
 
 /// UUIDs under each digest, newest last, and how many more there are.
@@ -133,40 +142,14 @@ async fn find(session: &Session, digests: &Digests) -> anyhow::Result<(Vec<Strin
 }
 
 async fn fetch(session: &Session, uuid: &str) -> anyhow::Result<VerifiedReceipt> {
-    let entry = session.client.entry_by_uuid(uuid).await?;
-    let receipt = session.verify(&entry).await?;
-    let same = receipt.entry_id.to_string().ends_with(&uuid.to_lowercase());
-    anyhow::ensure!(same, "the server answered with entry {}", receipt.entry_id);
-    Ok(receipt)
-}
-
-fn tell(receipt: &VerifiedReceipt, finding: Finding) -> Told {
-    let vouches = finding.vouches();
-    let about = finding.mention.map_or_else(
-        || "nothing in the entry itself shows that it is about this file".to_owned(),
-        |mention| mention.to_string(),
-    );
-    let signature = match finding.signature {
-        SignatureCheck::Verified => "verified".to_owned(),
-        SignatureCheck::False(reason) => format!("FALSE: {reason}"),
-        SignatureCheck::NotChecked(reason) => format!("checked by the log only: {reason}"),
+    let fetched = async {
+        let entry = session.client.entry_by_uuid(uuid).await?;
+        let receipt = session.verify(&entry).await?;
+        let same = receipt.entry_id.to_string().ends_with(&uuid.to_lowercase());
+        anyhow::ensure!(same, "the server answered with entry {}", receipt.entry_id);
+        Ok(receipt)
     };
-    let signers = finding.signers.into_iter();
-    Told {
-        uuid: receipt.entry_id.to_string(),
-        log_index: receipt.log_index,
-        integrated_time: receipt.integrated_time,
-        kind: format!("{}:{}", finding.kind, finding.version),
-        vouches,
-        about,
-        signature,
-        signers: signers
-            .map(|signer| SignerTold {
-                subjects: signer.subjects,
-                fingerprints: signer.fingerprints,
-            })
-            .collect(),
-    }
+    fetched.await.with_context(|| format!("entry {uuid}"))
 }
 
 /// Follows the log's head from the trusted one, and proves that the heads of the
@@ -199,33 +182,4 @@ async fn head(
         consistency = format!("{consistency}; it could not be remembered: {error}");
     }
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
-}
-
-fn print(report: &Report, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
-    let verdict = if report.verified { "is in the log" } else { "is NOT vouched for" };
-    writeln!(terminal.out, "{} {verdict}", report.file)?;
-    writeln!(terminal.out, "SHA-256: {}", report.sha256)?;
-    for entry in &report.entries {
-        writeln!(terminal.out, "\nEntry {} ({})", entry.log_index, entry.kind)?;
-        writeln!(terminal.out, "  UUID:       {}", entry.uuid)?;
-        writeln!(terminal.out, "  Added:      {}", get::time(entry.integrated_time))?;
-        writeln!(terminal.out, "  The file is {}", entry.about)?;
-        writeln!(terminal.out, "  Signature:  {}", entry.signature)?;
-        for signer in &entry.signers {
-            let names = [signer.subjects.as_slice(), signer.fingerprints.as_slice()].concat();
-            writeln!(terminal.out, "  Signed by:  {}", printable(&names.join(", ")))?;
-        }
-    }
-    if report.not_fetched > 0 {
-        writeln!(terminal.out, "\n{} older entries were not looked at", report.not_fetched)?;
-    }
-    let HeadTold { size, root_hash, consistency } = &report.log;
-    writeln!(terminal.out, "\nThe log has {size} entries and root {root_hash};")?;
-    Ok(writeln!(terminal.out, "{consistency}.")?)
-}
-
-/// Names come from strangers: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(plain).collect()
 }

@@ -1,0 +1,43 @@
+//! The words on `verify`'s command line that no flag takes.
+//!
+//! Border: which of them is the FILE. rekor-cli ignores all such words, and scripts
+//! pass some by mistake (`--store_tree_state false`); a FILE must not get lost
+//! among them.
+
+use std::path::Path;
+
+use super::settings::Settings;
+
+/// Flags that say which entry is meant.
+const SELECTORS: [&str; 4] = ["uuid", "log-index", "artifact", "artifact-hash"];
+
+/// Flags that describe an entry by its evidence. With a FILE they would say the same
+/// thing a second time, or another one.
+const DESCRIPTION: [&str; 8] =
+    ["artifact", "artifact-hash", "signature", "public-key", "entry", "type", "pki-format", "aad"];
+
+/// What the words are.
+pub(super) struct Words {
+    /// The file that entries are to be about.
+    pub(super) file: Option<String>,
+    /// Words without a meaning.
+    pub(super) ignored: Vec<String>,
+}
+
+/// Tells them apart. Every word is a FILE unless the command line selects an entry;
+/// then only what exists is one. Environment and config file select nothing here.
+pub(super) fn read(settings: &Settings) -> anyhow::Result<Words> {
+    let selected = SELECTORS.iter().any(|name| settings.flag(name).is_some());
+    let is_file = |word: &String| !selected || Path::new(word).exists();
+    let (mut files, ignored): (Vec<String>, Vec<String>) =
+        settings.rest.iter().cloned().partition(is_file);
+    anyhow::ensure!(files.len() <= 1, "one FILE at a time, not {}", files.join(", "));
+    let file = files.pop();
+    let described = DESCRIPTION.iter().find(|name| settings.flag(name).is_some());
+    if let (Some(file), Some(flag)) = (&file, described) {
+        anyhow::bail!(
+            "FILE and --{flag} exclude each other: {file:?} is looked up without further evidence"
+        );
+    }
+    Ok(Words { file, ignored })
+}

@@ -1,0 +1,199 @@
+//! What `verify FILE` tells.
+//!
+//! Border: findings to texts and JSON.
+
+use indelible_client::artifact::{Finding, SignatureCheck, Signer};
+use indelible_client::verify::VerifiedReceipt;
+use serde::Serialize;
+
+use super::super::{Terminal, get};
+
+/// The JSON form.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Report {
+    pub(super) file: String,
+    #[serde(rename = "SHA256")]
+    pub(super) sha256: String,
+    pub(super) verified: bool,
+    /// Entries that were found but not looked at.
+    pub(super) not_fetched: usize,
+    pub(super) entries: Vec<Told>,
+    pub(super) log: HeadTold,
+}
+
+/// One entry that was found.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Told {
+    #[serde(rename = "UUID")]
+    uuid: String,
+    log_index: u64,
+    integrated_time: i64,
+    kind: String,
+    pub(super) vouches: bool,
+    about: String,
+    signature: String,
+    signers: Vec<SignerTold>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignerTold {
+    subjects: Vec<String>,
+    fingerprints: Vec<String>,
+    /// What the fingerprints are.
+    #[serde(skip)]
+    label: &'static str,
+}
+
+/// The log's head.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct HeadTold {
+    pub(super) size: u64,
+    pub(super) root_hash: String,
+    pub(super) consistency: String,
+}
+
+impl Told {
+    pub(super) fn new(receipt: &VerifiedReceipt, finding: Finding) -> Self {
+        let vouches = finding.vouches();
+        let about = finding.mention.map_or_else(
+            || "not named by anything that can be seen in the entry".to_owned(),
+            |mention| mention.to_string(),
+        );
+        let signature = match finding.signature {
+            SignatureCheck::Verified => "verified".to_owned(),
+            SignatureCheck::False(reason) => format!("FALSE: {reason}"),
+            SignatureCheck::NotChecked(reason) => format!("checked by the log only: {reason}"),
+        };
+        Self {
+            uuid: receipt.entry_id.to_string(),
+            log_index: receipt.log_index,
+            integrated_time: receipt.integrated_time,
+            kind: format!("{}:{}", finding.kind, finding.version),
+            vouches,
+            about,
+            signature,
+            signers: finding.signers.into_iter().map(SignerTold::new).collect(),
+        }
+    }
+
+    fn print(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+        writeln!(terminal.out, "\nEntry {} ({})", self.log_index, self.kind)?;
+        writeln!(terminal.out, "  UUID:       {}", self.uuid)?;
+        writeln!(terminal.out, "  Added:      {}", get::time(self.integrated_time))?;
+        writeln!(terminal.out, "  The file is {}", self.about)?;
+        writeln!(terminal.out, "  Signature:  {}", self.signature)?;
+        for signer in &self.signers {
+            writeln!(terminal.out, "  Signed by:  {}", printable(&signer.text()))?;
+        }
+        Ok(())
+    }
+}
+
+impl SignerTold {
+    fn new(signer: Signer) -> Self {
+        let label = signer.label();
+        Self { subjects: signer.subjects, fingerprints: signer.fingerprints, label }
+    }
+
+    /// Names, and which key it was.
+    fn text(&self) -> String {
+        let mut parts = self.subjects.clone();
+        if !self.fingerprints.is_empty() {
+            parts.push(format!("{} {}", self.label, self.fingerprints.join(", ")));
+        }
+        if parts.is_empty() {
+            "a key that cannot be read here".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn print(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+        let verdict = if self.verified { "is in the log" } else { "is NOT vouched for" };
+        writeln!(terminal.out, "{} {verdict}", self.file)?;
+        writeln!(terminal.out, "SHA-256: {}", self.sha256)?;
+        for entry in &self.entries {
+            entry.print(terminal)?;
+        }
+        match self.not_fetched {
+            0 => {}
+            1 => writeln!(terminal.out, "\n1 older entry was not looked at")?,
+            more => writeln!(terminal.out, "\n{more} older entries were not looked at")?,
+        }
+        let HeadTold { size, root_hash, consistency } = &self.log;
+        let entries = if *size == 1 { "entry" } else { "entries" };
+        writeln!(terminal.out, "\nThe log has {size} {entries} and root {root_hash};")?;
+        Ok(writeln!(terminal.out, "{consistency}.")?)
+    }
+}
+
+/// Names come from strangers: nothing in them may steer a terminal.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(report: &Report) -> String {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        report.print(&mut Terminal { out: &mut out, err: &mut err }).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn report(entries: Vec<Told>, size: u64, not_fetched: usize) -> Report {
+        let log = HeadTold { size, root_hash: "ab".to_owned(), consistency: "c".to_owned() };
+        let (file, sha256) = ("f".to_owned(), "cd".to_owned());
+        Report { file, sha256, verified: true, not_fetched, entries, log }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let one = printed(&report(Vec::new(), 1, 1));
+        assert!(one.contains("The log has 1 entry and root ab;"), "{one}");
+        assert!(one.contains("\n1 older entry was not"), "{one}");
+        let two = printed(&report(Vec::new(), 2, 2));
+        assert!(two.contains("has 2 entries") && two.contains("2 older entries were"), "{two}");
+    }
+
+    #[test]
+    fn fingerprints_say_what_they_are() {
+        let signer = |subjects: &[&str], fingerprints: &[&str]| SignerTold {
+            subjects: subjects.iter().map(ToString::to_string).collect(),
+            fingerprints: fingerprints.iter().map(ToString::to_string).collect(),
+            label: "SHA-256 of the key",
+        };
+        let entry = Told {
+            uuid: String::new(),
+            log_index: 0,
+            integrated_time: 0,
+            kind: String::new(),
+            vouches: true,
+            about: "it".to_owned(),
+            signature: String::new(),
+            signers: vec![
+                signer(&["a\u{1b}", "b"], &["ab"]),
+                signer(&[], &["ab"]),
+                signer(&[], &[]),
+            ],
+        };
+        let printed = printed(&report(vec![entry], 1, 0));
+        let signers: Vec<_> = printed.lines().filter_map(|line| line.split_once("by:  ")).collect();
+        assert_eq!(
+            signers.iter().map(|(_, signer)| *signer).collect::<Vec<_>>(),
+            [
+                "a\\u{1b}, b, SHA-256 of the key ab",
+                "SHA-256 of the key ab",
+                "a key that cannot be read here"
+            ]
+        );
+    }
+}
