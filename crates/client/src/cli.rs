@@ -8,6 +8,7 @@ mod command;
 mod config_file;
 mod get;
 mod go_json;
+mod hint;
 mod inputs;
 mod log_info;
 mod log_proof;

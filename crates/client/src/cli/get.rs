@@ -13,7 +13,7 @@ use wire::LogEntry;
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
-use super::{Terminal, go_json, tle};
+use super::{Terminal, go_json, hint, tle};
 
 /// The JSON form, member for member.
 #[derive(Serialize)]
@@ -64,11 +64,17 @@ pub(super) async fn run(
 
 async fn look_up(settings: &Settings, session: &Session) -> anyhow::Result<LogEntry> {
     if let Some(index) = settings.text("log-index") {
-        return Ok(session.client.entry_by_index(values::natural(&index)?).await?);
+        let found = session.client.entry_by_index(values::natural(&index)?).await;
+        return match found {
+            Ok(entry) => Ok(entry),
+            Err(error) => Err(hint::beyond(error, session).await),
+        };
     }
     match settings.text("uuid") {
         Some(uuid) => Ok(session.client.entry_by_uuid(&uuid).await?),
-        None => anyhow::bail!("either --uuid or --log-index must be specified"),
+        None => {
+            anyhow::bail!("either --uuid or --log-index must be specified{}", hint::entry(settings))
+        }
     }
 }
 

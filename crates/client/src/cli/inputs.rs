@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry};
 use serde_json::Value;
 
+use super::hint;
 use super::session;
 use super::settings::Settings;
 use super::values;
@@ -86,7 +87,7 @@ async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
     let artifact_hash = settings.text("artifact-hash").map(|text| values::digest(&text));
     let artifact = settings.text("artifact");
     if artifact.is_none() && artifact_hash.is_none() {
-        anyhow::bail!(NOTHING);
+        anyhow::bail!("{NOTHING}{}", hint::artifact(settings));
     }
     let mut public_keys = Vec::new();
     for location in settings.list("public-key") {

@@ -12,7 +12,7 @@ use wire::LogInfo;
 use super::session::Session;
 use super::settings::Settings;
 use super::values::Format;
-use super::{Terminal, go_json};
+use super::{Terminal, go_json, hint};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ pub(super) async fn run(
     // Before the log is asked: a head that is stored in between would look like one
     // that the log went back behind.
     let trusted = trusted(session, terminal)?;
-    let info = session.client.log_info().await?;
+    let info = session.client.log_info().await.map_err(hint::no_log)?;
     inactive(session, &trusted, &info, terminal).await?;
     let active = Tree {
         id: &info.tree_id,

@@ -33,7 +33,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects to nothing yet.
+    /// Connects to nothing yet. A key that cannot be read is refused before anything
+    /// is sent.
     pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let server = settings.server();
         let timeout = settings.text("timeout").unwrap_or_else(|| "30s".to_owned());
@@ -56,7 +57,7 @@ impl Session {
             server,
             state: settings.state_file().map(StateFile::at),
             stores_state: settings.stores_state()?,
-            key: settings.server_key(),
+            key: settings.server_key()?,
         })
     }
 

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::ArgMatches;
 
 use super::config_file::{self, Config};
@@ -13,6 +14,9 @@ use super::{Environment, Terminal, command};
 
 /// The server when none is named.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
+
+/// The setting for the log's key. There is no such flag.
+const SERVER_KEY: &str = "rekor_server_public_key";
 
 /// Every setting of one run.
 pub(super) struct Settings {
@@ -116,9 +120,18 @@ impl Settings {
         self.text("store_tree_state").map_or(Ok(true), |text| values::boolean(&text))
     }
 
-    /// The log's key as PEM, when it is not to be fetched.
-    pub(super) fn server_key(&self) -> Option<String> {
-        self.text("rekor_server_public_key")
+    /// The log's key as PEM, when it is not to be fetched. What is no PEM text is
+    /// the path of a file of it.
+    pub(super) fn server_key(&self) -> anyhow::Result<Option<String>> {
+        let Some(text) = self.text(SERVER_KEY) else { return Ok(None) };
+        if text.contains("-----BEGIN ") {
+            return Ok(Some(text));
+        }
+        let read = std::fs::read_to_string(&text);
+        let read = read.with_context(|| {
+            format!("{} is neither PEM text nor a file: {text:?}", variable_name(SERVER_KEY))
+        });
+        read.map(Some)
     }
 
     /// The file of trusted heads, if there is a home directory.

@@ -36,6 +36,9 @@ async fn what_is_missing_is_said() {
         (&["upload"], "either 'entry' or 'artifact' or 'artifact-hash' must be specified"),
         (&["verify"], "either 'entry' or 'artifact' or 'artifact-hash' must be specified"),
         (&["verify"], "or name a FILE, --uuid or --log-index"),
+        (&["upload", "a.txt"], "must be specified\ndid you mean --artifact a.txt?\n"),
+        (&["get", "7"], "must be specified\ndid you mean --log-index 7?\n"),
+        (&["get", "abc"], "must be specified\ndid you mean --uuid abc?\n"),
         (&["search"], "at least one of"),
         (&["logproof"], "last-size must be specified"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -70,6 +73,22 @@ async fn variables_of_other_commands_are_not_looked_at() {
     assert!(said.contains("giving up after 1 attempt(s)"), "{said}");
     let said = refusal(&["logproof", "--last-size=2"], &[("REKOR_FIRST_SIZE", "none")]).await;
     assert!(said.contains("invalid value \"none\" of REKOR_FIRST_SIZE"), "{said}");
+}
+
+#[tokio::test]
+async fn the_logs_key_is_pem_or_its_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let absent = format!("{path}-absent");
+    let arguments = ["loginfo", NOWHERE[0], NOWHERE[1]];
+    for (value, text) in [
+        ("-----BEGIN PUBLIC KEY-----\n", "giving up after 1 attempt(s)"),
+        (path, "giving up after 1 attempt(s)"),
+        (&absent, "REKOR_REKOR_SERVER_PUBLIC_KEY is neither PEM text nor a file: \"/"),
+    ] {
+        let said = refusal(&arguments, &[("REKOR_REKOR_SERVER_PUBLIC_KEY", value)]).await;
+        assert!(said.contains(text), "{value}: {said}");
+    }
 }
 
 #[tokio::test]
