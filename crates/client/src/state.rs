@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use tlog::{Checkpoint, Note, ProofError};
 
-use crate::verify::{LogKey, verify_checkpoint};
+use crate::verify::{LogKey, named_tree, verify_checkpoint};
 
 pub use advance::{Advance, Growth, Step, next_step};
 pub use file::{StateFile, Stored};
@@ -39,6 +39,12 @@ impl TrustedHead {
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The decimal tree ID, if the origin has Rekor's form (`name - tree ID`).
+    #[must_use]
+    pub fn tree_id(&self) -> Option<&str> {
+        named_tree(&self.checkpoint.origin)
     }
 
     /// The note as it was stored.

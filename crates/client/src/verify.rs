@@ -15,6 +15,7 @@ use wire::{EntryBody, InclusionProof, LogEntry, LogEntryError};
 
 pub use attestation::AttestationProof;
 pub use growth::{read_proof, verify_consistency, verify_growth};
+pub(crate) use head::named_tree;
 pub use head::{SignedHead, verify_checkpoint};
 pub use log_key::LogKey;
 

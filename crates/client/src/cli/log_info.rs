@@ -35,6 +35,9 @@ pub(super) async fn run(
     // that the log went back behind.
     let trusted = trusted(session, terminal)?;
     let info = session.client.log_info().await.map_err(hint::no_log)?;
+    if let Some(note) = other_tree(&trusted, &session.server, &info) {
+        writeln!(terminal.err, "{note}")?;
+    }
     inactive(session, &trusted, &info, terminal).await?;
     let active = Tree {
         id: &info.tree_id,
@@ -58,6 +61,21 @@ pub(super) async fn run(
     writeln!(terminal.out, "Total Tree Size:        {}", shown.total_tree_size)?;
     writeln!(terminal.out, "Root Hash:              {}", shown.root_hash)?;
     Ok(writeln!(terminal.out, "TreeID:                 {}", shown.tree_id)?)
+}
+
+/// What to say when the address led to another tree before. A tree that became an
+/// inactive shard is still there, and followed.
+fn other_tree(trusted: &Stored, server: &str, info: &LogInfo) -> Option<String> {
+    let last = trusted.last_at(server)?;
+    let (before, size) = (last.tree_id()?, last.checkpoint().size);
+    let mut shards = info.inactive_shards.iter().map(|shard| &shard.tree_id);
+    if info.tree_id == before || shards.any(|id| id == before) {
+        return None;
+    }
+    let now = &info.tree_id;
+    Some(format!(
+        "this address had tree {before} (size {size}) before; it answers as tree {now} now"
+    ))
 }
 
 /// What was trusted before; a damaged file counts as absent.
@@ -117,5 +135,40 @@ async fn one(
             Ok(writeln!(terminal.err, "Unable to store previous state: {error}")?)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indelible_client::state::StateFile;
+
+    use super::*;
+
+    /// The published vector's head.
+    const NOTE: &str = "log.example - 12345\n3\nLP73YnWX4AtWSXV3Stco7yEHBnWfym1kE4xt/By/LNo=\n\n\
+        \u{2014} log.example f8jGoDBFAiEAnXanb20FxffcKolNp4KhxR+eKRdN6dkeAQdEvqudDpMCIFB7NCWtL64I2j/\
+        DsTKcnpOj6h5hOU28HgmdxXq/Wqyd\n";
+
+    #[test]
+    fn another_tree_at_a_known_address_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let stored = serde_json::json!({ "12345": NOTE, "http://log.example": NOTE });
+        std::fs::write(&path, stored.to_string()).unwrap();
+        let trusted = StateFile::at(path).read().unwrap();
+        let said = |server: &str, tree_id: &str, shard: &str| {
+            let info = serde_json::json!({
+                "rootHash": "", "signedTreeHead": "", "treeID": tree_id, "treeSize": 1,
+                "inactiveShards": [
+                    { "rootHash": "", "signedTreeHead": "", "treeID": shard, "treeSize": 1 },
+                ],
+            });
+            other_tree(&trusted, server, &serde_json::from_value(info).unwrap())
+        };
+        let note = "this address had tree 12345 (size 3) before; it answers as tree 9 now";
+        assert_eq!(said("http://log.example", "9", "8").as_deref(), Some(note));
+        assert_eq!(said("http://log.example", "12345", "8"), None);
+        assert_eq!(said("http://log.example", "9", "12345"), None);
+        assert_eq!(said("http://other.example", "9", "8"), None);
     }
 }

@@ -73,11 +73,15 @@ impl SignedHead {
     /// [`VerifyError::Tree`].
     pub fn check_tree(&self, tree_id: &str) -> Result<(), VerifyError> {
         let origin = &self.checkpoint.origin;
-        let named = origin.rsplit_once(" - ").map(|(_, tree)| tree);
-        let numeric = |tree: &&str| tree.bytes().all(|byte| byte.is_ascii_digit());
-        if named.filter(numeric).is_none_or(|named| named == tree_id) {
+        if named_tree(origin).is_none_or(|named| named == tree_id) {
             return Ok(());
         }
         Err(VerifyError::Tree { origin: origin.clone(), tree_id: tree_id.to_owned() })
     }
+}
+
+/// The decimal tree ID in an origin of Rekor's form (`name - tree ID`).
+pub(crate) fn named_tree(origin: &str) -> Option<&str> {
+    let named = origin.rsplit_once(" - ").map(|(_, tree)| tree);
+    named.filter(|tree| tree.bytes().all(|byte| byte.is_ascii_digit()))
 }
