@@ -50,6 +50,28 @@ async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The bytes of a file that is evidence; an empty one never is.
+async fn evidence(what: &str, location: &str) -> anyhow::Result<Vec<u8>> {
+    let bytes = read(location).await.with_context(|| format!("error reading {what} file"))?;
+    anyhow::ensure!(!bytes.is_empty(), "{what} file {location:?} is empty");
+    Ok(bytes)
+}
+
+/// The bytes of a public key file. Whatever is in it may be sent, so a private key is
+/// refused wherever it stands.
+pub(super) async fn public_key(location: &str) -> anyhow::Result<Vec<u8>> {
+    let bytes = evidence("public key", location).await?;
+    let is_private = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY")
+    };
+    anyhow::ensure!(
+        !bytes.split(|byte| *byte == b'\n').any(is_private),
+        "public key file {location:?} holds a private key"
+    );
+    Ok(bytes)
+}
+
 /// What is proposed: JSON, and whether its kind's version was left open.
 pub(super) struct Proposed {
     pub(super) proposal: Value,
@@ -61,13 +83,13 @@ pub(super) struct Proposed {
 /// verifies it here before anything is sent.
 pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Proposed> {
     if let Some(location) = settings.text("entry") {
-        let bytes = read(&location).await?;
+        let bytes = evidence("entry", &location).await?;
         let proposal = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
         return Ok(Proposed { proposal, fallback: None });
     }
     let asked = settings.text("type").unwrap_or_else(|| "hashedrekord".to_owned());
     let (kind, version) = values::kind(&asked)?;
-    let inputs = inputs(settings).await?;
+    let inputs = inputs(kind, settings).await?;
     let open = version.is_none() && kind == Kind::Intoto;
     let version = version.unwrap_or_else(|| kind.default_version().to_owned());
     let proposal = build(kind, &version, &inputs)?;
@@ -83,7 +105,7 @@ pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Resul
     Ok(proposal)
 }
 
-async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
+async fn inputs(kind: Kind, settings: &Settings) -> anyhow::Result<Inputs> {
     let artifact_hash = settings.text("artifact-hash").map(|text| values::digest(&text));
     let artifact = settings.text("artifact");
     if artifact.is_none() && artifact_hash.is_none() {
@@ -91,17 +113,21 @@ async fn inputs(settings: &Settings) -> anyhow::Result<Inputs> {
     }
     let mut public_keys = Vec::new();
     for location in settings.list("public-key") {
-        public_keys.push(read(&location).await.context("error reading public key file")?);
+        public_keys.push(public_key(&location).await?);
     }
     let aad = settings.text("aad").map(|text| entry::base64::decode(text.as_bytes()));
     Ok(Inputs {
         artifact: match artifact {
-            Some(location) => Some(read(&location).await.context("error reading artifact file")?),
+            // Nothing is signed of an artifact but its digest, which an empty one has.
+            Some(location) if kind == Kind::Hashedrekord => {
+                Some(read(&location).await.context("error reading artifact file")?)
+            }
+            Some(location) => Some(evidence("artifact", &location).await?),
             None => None,
         },
         artifact_hash: artifact_hash.transpose()?,
         signature: match settings.text("signature") {
-            Some(location) => Some(read(&location).await.context("error reading signature file")?),
+            Some(location) => Some(evidence("signature", &location).await?),
             None => None,
         },
         public_keys,

@@ -2,7 +2,6 @@
 //!
 //! Border: flags to a query, UUIDs to lines.
 
-use anyhow::Context as _;
 use entry::KeyFormat;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -89,6 +88,6 @@ async fn public_key(settings: &Settings) -> anyhow::Result<Option<SearchPublicKe
         ["pgp", "minisign", "x509", "ssh", "tuf"].contains(&format.as_str()),
         "unknown pki-format {format}"
     );
-    let content = inputs::read(location).await.context("error reading public key file")?;
+    let content = inputs::public_key(location).await?;
     Ok(Some(SearchPublicKey { content: Some(Base64(content)), format }))
 }

@@ -234,3 +234,47 @@ async fn a_file_to_verify_is_never_lost() {
         assert!(said.contains(text), "{arguments:?}: {said}");
     }
 }
+
+#[tokio::test]
+async fn files_that_cannot_be_meant_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (file, empty) = (make("file", "content"), make("empty", ""));
+    let private = make("private", "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n");
+    let armored = make("armored", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n");
+    let upload = |artifact: &str, signature: &str, key: &str, kind: &str| {
+        let flags = [("artifact", artifact), ("signature", signature), ("public-key", key)];
+        let flags = flags.map(|(flag, value)| format!("--{flag}={value}"));
+        [&["upload".to_owned(), format!("--type={kind}")][..], &flags].concat()
+    };
+    let search = |key: &str| vec!["search".to_owned(), format!("--public-key={key}")];
+    for (arguments, text) in [
+        (upload(&file, &empty, &file, "hashedrekord"), "signature file \"*empty\" is empty"),
+        (upload(&file, &file, &empty, "hashedrekord"), "public key file \"*empty\" is empty"),
+        (upload(&empty, &file, &file, "rekord"), "artifact file \"*empty\" is empty"),
+        (
+            upload(&file, &file, &private, "rekord"),
+            "public key file \"*private\" holds a private key",
+        ),
+        (search(&private), "public key file \"*private\" holds a private key"),
+        (search(&armored), "public key file \"*armored\" holds a private key"),
+        (search(&empty), "public key file \"*empty\" is empty"),
+        (vec!["upload".to_owned(), format!("--entry={empty}")], "entry file \"*empty\" is empty"),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(NOWHERE).collect();
+        let said = refusal(&arguments, &[]).await;
+        let text = text.replace('*', &format!("{}/", folder.path().display()));
+        assert!(said.contains(&text), "{arguments:?}: {said}");
+    }
+    // The digest of nothing can be signed like any other.
+    let empty = refusal(
+        &["upload", "--artifact", &empty, "--signature", &file, "--public-key", &file],
+        &[],
+    )
+    .await;
+    assert!(empty.contains("invalid public key"), "{empty}");
+}
