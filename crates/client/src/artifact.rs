@@ -58,12 +58,15 @@ pub fn examine(
 }
 
 impl Finding {
-    /// Whether the entry vouches for the file: it names the file as what was signed,
-    /// or as a subject of the signed statement, and no signature is false.
+    /// Whether the entry vouches for the file: it names or holds the file as what was
+    /// signed, or names it as a subject of the signed statement, and no signature is
+    /// false.
     #[must_use]
     pub fn vouches(&self) -> bool {
-        let named =
-            matches!(self.mention, Some(Mention::Artifact { .. } | Mention::Subject { .. }));
+        let named = matches!(
+            self.mention,
+            Some(Mention::Artifact { .. } | Mention::Document { .. } | Mention::Subject { .. })
+        );
         named && !matches!(self.signature, SignatureCheck::False(_))
     }
 }

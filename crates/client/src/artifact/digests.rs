@@ -1,12 +1,13 @@
 //! The digests by which entries name a file.
 //!
-//! Border: hashing; opening files is the caller's affair.
+//! Border: hashing, for TUF of another form than the file's; opening files is the caller's affair.
 
 use std::io::{self, Read};
 
+use entry::keys::tuf::canonical_document;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-/// Three digests of one file, lower-case hex.
+/// Digests of one file, lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// 64 digits.
@@ -15,6 +16,9 @@ pub struct Digests {
     pub sha384: String,
     /// 128 digits.
     pub sha512: String,
+    /// SHA-256 of the canonical form in which entries hold TUF metadata, 64 digits;
+    /// `None` unless the file is known to be some.
+    pub tuf: Option<String>,
 }
 
 impl Digests {
@@ -40,7 +44,15 @@ impl Digests {
             sha256: hex::encode(sha256.finalize()),
             sha384: hex::encode(sha384.finalize()),
             sha512: hex::encode(sha512.finalize()),
+            tuf: None,
         })
+    }
+
+    /// Adds the digest of TUF metadata, if the file's content is that.
+    #[must_use]
+    pub fn with_tuf(self, content: &[u8]) -> Self {
+        let canonical = canonical_document(content).ok();
+        Self { tuf: canonical.map(|bytes| hex::encode(Sha256::digest(bytes))), ..self }
     }
 
     /// Whether a digest of this algorithm (`sha256`, `sha384`, `sha512`) is the file's.

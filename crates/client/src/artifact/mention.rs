@@ -7,6 +7,7 @@ use std::fmt;
 
 use entry::{Kind, StoredBody};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::Digests;
 
@@ -17,6 +18,11 @@ pub enum Mention {
     Artifact {
         /// Of the digest, such as `sha256`.
         algorithm: String,
+    },
+    /// As a signed document that the entry holds whole.
+    Document {
+        /// In words.
+        what: &'static str,
     },
     /// As a subject of the in-toto statement that was signed.
     Subject {
@@ -40,6 +46,7 @@ impl fmt::Display for Mention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Artifact { algorithm } => write!(f, "the signed artifact ({algorithm})"),
+            Self::Document { what } => write!(f, "the {what} that the entry holds"),
             Self::Subject { algorithm, name, predicate_type } => {
                 write!(f, "subject {name:?} of a {predicate_type:?} statement ({algorithm})")
             }
@@ -75,7 +82,30 @@ pub(super) fn find(
         let (algorithm, value) = (text(digest, "algorithm"), text(digest, "value"));
         digests.has(algorithm, value).then(|| Mention::Artifact { algorithm: algorithm.to_owned() })
     });
+    let in_body = in_body.or_else(|| held(body, digests));
     in_body.or_else(|| in_statement(&serde_json::from_slice(payload?).ok()?, digests))
+}
+
+/// Finds the file among the documents that the body holds.
+fn held(body: &StoredBody, digests: &Digests) -> Option<Mention> {
+    let holds = |place: &str, digest: Option<&String>| {
+        let text = body.spec.pointer(place).and_then(Value::as_str);
+        let bytes = text.and_then(|text| entry::base64::decode(text.as_bytes()).ok());
+        bytes.is_some_and(|bytes| Some(&hex::encode(Sha256::digest(bytes))) == digest)
+    };
+    match body.kind {
+        Kind::Rfc3161 if holds("/tsr/content", Some(&digests.sha256)) => {
+            Some(Mention::Document { what: "timestamp response" })
+        }
+        Kind::Tuf if holds("/metadata/content", digests.tuf.as_ref()) => {
+            Some(Mention::Document { what: "TUF metadata" })
+        }
+        // Signed, too, by its own keys.
+        Kind::Tuf if holds("/root/content", digests.tuf.as_ref()) => {
+            Some(Mention::Document { what: "TUF root" })
+        }
+        _ => None,
+    }
 }
 
 fn in_statement(statement: &Value, digests: &Digests) -> Option<Mention> {
@@ -103,4 +133,54 @@ fn named(resource: &Value, digests: &Digests) -> Option<String> {
 
 fn text<'a>(object: &'a Value, name: &str) -> &'a str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A file of the evidence crate's tests.
+    fn read(name: &str) -> Vec<u8> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../entry/tests");
+        std::fs::read(tests.join(name)).unwrap()
+    }
+
+    /// How the golden entry names the file, as text.
+    fn found(entry: &str, content: &[u8]) -> Option<String> {
+        let golden: Value = serde_json::from_slice(&read(&format!("golden/{entry}.json"))).unwrap();
+        let body = StoredBody::parse(text(&golden, "body").as_bytes()).unwrap();
+        let digests = Digests::of(content).unwrap().with_tuf(content);
+        // What the client searches under, it must be found under.
+        let keys = golden["index_keys"].as_array().unwrap();
+        let sought = [Some(format!("sha256:{}", digests.sha256)), digests.tuf.clone()];
+        let mention = find(&body, None, &digests);
+        let indexed = sought.into_iter().flatten().any(|key| keys.contains(&key.into()));
+        assert_eq!(mention.is_some(), indexed);
+        mention.map(|mention| mention.to_string())
+    }
+
+    #[test]
+    fn documents_that_an_entry_holds_are_found() {
+        let response = read("fixtures/rfc3161/2048.tsr");
+        let held = "the timestamp response that the entry holds";
+        assert_eq!(found("rfc3161-2048", &response).as_deref(), Some(held));
+        assert_eq!(found("rfc3161-prime256v1", &response), None);
+
+        let (targets, root) =
+            (read("fixtures/tuf/mixed/targets.json"), read("fixtures/tuf/mixed/root.json"));
+        let held = "the TUF metadata that the entry holds";
+        assert_eq!(found("tuf-targets-mixed", &targets).as_deref(), Some(held));
+        // Spaces, line ends and the order of members are not in the canonical form.
+        let value: Value = serde_json::from_slice(&targets).unwrap();
+        let compact = serde_json::to_vec(&value).unwrap();
+        assert_ne!(compact, targets);
+        assert_eq!(found("tuf-targets-mixed", &compact).as_deref(), Some(held));
+        let held = "the TUF root that the entry holds";
+        assert_eq!(found("tuf-targets-mixed", &root).as_deref(), Some(held));
+        let snapshot = read("fixtures/tuf/mixed/snapshot.json");
+        assert_eq!(found("tuf-targets-mixed", &snapshot), None);
+        assert_eq!(found("tuf-targets-mixed", b"{}"), None);
+    }
 }

@@ -79,6 +79,7 @@ impl Search {
         file.by_ref().take(MAX_CONTENT + 1).read_to_end(&mut start)?;
         let digests = Digests::of(start.as_slice().chain(file))?;
         let whole = start.len() as u64 <= MAX_CONTENT;
+        let digests = if whole { digests.with_tuf(&start) } else { digests };
         let content = whole.then_some(start);
         Ok(Self { digests, content, entries: Vec::new(), heads: Vec::new() })
     }
@@ -106,7 +107,7 @@ impl Search {
 
 /// The entry that the command line names, verified.
 async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<VerifiedReceipt>> {
-    let index = settings.flag("log-index").map(|index| values::natural(index)).transpose()?;
+    let index = settings.flag("log-index").map(values::natural).transpose()?;
     let receipt = match (settings.flag("uuid"), index) {
         (Some(uuid), _) => fetch(session, uuid).await?,
         (None, Some(index)) => session.verify(&session.client.entry_by_index(index).await?).await?,
@@ -121,16 +122,16 @@ async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<
 /// UUIDs under each digest, newest last, and how many more there are.
 async fn find(session: &Session, digests: &Digests) -> anyhow::Result<(Vec<String>, usize)> {
     let mut uuids: Vec<String> = Vec::new();
-    // SHA-384 cannot be searched for by hash; the index also takes it as a subject.
+    let hash = |text| SearchIndex { hash: Some(text), ..SearchIndex::default() };
+    // SHA-384, and a digest without its algorithm, which TUF metadata is found under,
+    // cannot be searched for by hash; the index also takes them as subjects.
+    let subject = |text| SearchIndex { subject: Some(text), ..SearchIndex::default() };
     let searches = [
-        SearchIndex { hash: Some(format!("sha256:{}", digests.sha256)), ..SearchIndex::default() },
-        SearchIndex { hash: Some(format!("sha512:{}", digests.sha512)), ..SearchIndex::default() },
-        SearchIndex {
-            subject: Some(format!("sha384:{}", digests.sha384)),
-            ..SearchIndex::default()
-        },
+        hash(format!("sha256:{}", digests.sha256)),
+        hash(format!("sha512:{}", digests.sha512)),
+        subject(format!("sha384:{}", digests.sha384)),
     ];
-    for search in searches {
+    for search in searches.into_iter().chain(digests.tuf.clone().map(subject)) {
         for uuid in session.client.search(&search).await? {
             if !uuids.contains(&uuid) {
                 uuids.push(uuid);
@@ -182,4 +183,24 @@ async fn head(
         consistency = format!("{consistency}; it could not be remembered: {error}");
     }
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_once() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"abc").unwrap();
+        drop(writer);
+        // As `verify <(cat f)` names it.
+        let search = Search::open(&format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
+        assert_eq!(search.content.as_deref(), Some(&b"abc"[..]));
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(search.digests.sha256, abc);
+    }
 }

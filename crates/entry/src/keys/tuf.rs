@@ -22,6 +22,21 @@ const MAX_KEYS: usize = 256;
 /// The roles that a root may speak of.
 const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 
+/// The stored form of any TUF document, nothing verified: RFC 8785 JSON of `signatures`
+/// and `signed`.
+///
+/// # Errors
+/// [`KeyError::Invalid`]: no such document.
+pub fn canonical_document(content: &[u8]) -> Result<Vec<u8>, KeyError> {
+    read_document(content)?.to_canonical()
+}
+
+fn read_document(content: &[u8]) -> Result<Document, KeyError> {
+    let text =
+        std::str::from_utf8(content).map_err(|error| KeyError::invalid(format!("tuf: {error}")))?;
+    Document::parse(text)
+}
+
 /// A root document that is signed by its own keys.
 #[derive(Debug)]
 pub struct TufRoot {
@@ -45,9 +60,7 @@ impl TufRoot {
     /// [`KeyError::Invalid`]: no such document, a key or role that is not known, too few
     /// signatures, expired.
     pub fn parse(content: &[u8], now: i64) -> Result<Self, KeyError> {
-        let text = std::str::from_utf8(content)
-            .map_err(|error| KeyError::invalid(format!("tuf: {error}")))?;
-        Self::new(Document::parse(text)?, now)
+        Self::new(read_document(content)?, now)
     }
 
     /// As [`parse`](Self::parse), from a document that was read before.
