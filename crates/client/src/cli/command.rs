@@ -76,12 +76,12 @@ const NAME: &str = "indelible-cli";
 const ENVIRONMENT: &str = "\
 Environment:
   REKOR_<FLAG>
-          The value of a flag, such as REKOR_REKOR_SERVER or REKOR_LOG_INDEX; the command line wins
+          Value of a flag that the command line does not have, such as REKOR_LOG_INDEX
   REKOR_REKOR_SERVER_PUBLIC_KEY
-          The log's public key, PEM text or the path of a PEM file; otherwise the server is asked for
-          it, and believed
+          The log's public key, PEM text or path of a PEM file; without it the server is
+          asked for its key, and believed
 
-The config file has settings of the same names, such as rekor_server and rekor_server_public_key.";
+The config file takes the same settings: the names of flags, and rekor_server_public_key.";
 
 /// Every command with its flags.
 pub(super) fn build() -> Command {
