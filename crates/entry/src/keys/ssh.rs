@@ -31,7 +31,8 @@ pub struct SshKey {
 
 impl SshKey {
     /// Reads the first line that holds a key: options may stand before it and a
-    /// comment behind it; other lines are skipped.
+    /// comment behind it; other lines are skipped, also where the algorithm that is
+    /// named is not the key's.
     ///
     /// # Errors
     /// [`KeyError::Invalid`]: no such line, or a file of more than 65,536 bytes.
@@ -46,47 +47,51 @@ impl SshKey {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            match blob_of_line(line).map(Self::from_blob) {
-                Some(Ok(key)) => return Ok(key),
-                Some(Err(refusal)) => first_refusal = first_refusal.or(Some(refusal)),
-                None => {}
+            for text in [Some(line), behind_options(line)].into_iter().flatten() {
+                match split_key(text).map(|(name, blob)| Self::new(name, blob)) {
+                    Some(Ok(key)) => return Ok(key),
+                    Some(Err(refusal)) => first_refusal = first_refusal.or(Some(refusal)),
+                    None => {}
+                }
             }
         }
         let reason = first_refusal.map_or(String::new(), |refusal| format!(" ({refusal})"));
         Err(KeyError::invalid(format!("ssh: no key found{reason}")))
     }
 
-    fn from_blob(blob: Vec<u8>) -> Result<Self, KeyError> {
+    fn new(named: &[u8], blob: Vec<u8>) -> Result<Self, KeyError> {
         let (name, key) = SshPublicKey::from_blob(&blob)?;
+        if name != named {
+            let (named, name) = (String::from_utf8_lossy(named), String::from_utf8_lossy(&name));
+            let text = format!("ssh: the line says {named:.64}, the key {name:.64}");
+            return Err(KeyError::invalid(text));
+        }
         let canonical = [&name, &b" "[..], base64::encode(&blob).as_bytes(), b"\n"].concat();
         Ok(Self { key, blob, canonical })
     }
 }
 
-/// The decoded key of a line `[options] algorithm base64 [comment]`, if it has one.
-fn blob_of_line(line: &[u8]) -> Option<Vec<u8>> {
-    let blob = |line: &[u8]| {
-        let (_algorithm, rest) = split_word(line)?;
-        let text = rest.trim_ascii();
-        let end = text.iter().position(is_blank).unwrap_or(text.len());
-        base64::decode(&text[..end]).ok().filter(|blob| !blob.is_empty())
-    };
-    blob(line).filter(|blob| blob.starts_with(&[0, 0, 0])).or_else(|| {
-        let mut quoted = false;
-        let mut escaped = false;
-        let options = line.iter().position(|byte| {
-            if *byte == b'"' && !escaped {
-                quoted = !quoted;
-            }
-            escaped = *byte == b'\\' && !escaped;
-            is_blank(byte) && !quoted
-        })?;
-        blob(line[options..].trim_ascii())
-    })
+/// The algorithm and the decoded key of `algorithm base64 [comment]`, if the text is that.
+fn split_key(text: &[u8]) -> Option<(&[u8], Vec<u8>)> {
+    let at = text.iter().position(is_blank)?;
+    let (name, rest) = (&text[..at], text[at..].trim_ascii());
+    let end = rest.iter().position(is_blank).unwrap_or(rest.len());
+    let blob = base64::decode(&rest[..end]).ok().filter(|blob| !blob.is_empty())?;
+    Some((name, blob))
 }
 
-fn split_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    line.iter().position(is_blank).map(|at| line.split_at(at))
+/// What follows the options of a line. Blanks inside quotation marks belong to them; a
+/// mark behind a backslash is none, also where that one stands behind another.
+fn behind_options(line: &[u8]) -> Option<&[u8]> {
+    let (mut quoted, mut before) = (false, 0);
+    let end = line.iter().position(|byte| {
+        if *byte == b'"' && before != b'\\' {
+            quoted = !quoted;
+        }
+        before = *byte;
+        is_blank(byte) && !quoted
+    })?;
+    Some(line[end..].trim_ascii())
 }
 
 fn is_blank(byte: &u8) -> bool {
@@ -118,5 +123,43 @@ impl EvidenceKey for SshKey {
     /// OpenSSH's: `SHA256:` and unpadded base64.
     fn fingerprints(&self) -> Vec<String> {
         vec![fingerprint::of_blob(&self.blob)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOB: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIMT6oFBkVYpl57mq+Vu5xSSqRFKB9K7QwzsV2fOau3L3";
+
+    fn is_key(line: &str) -> bool {
+        SshKey::parse(line.as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn the_first_line_that_is_a_key_is_read() {
+        let key = SshKey::parse(format!("# x\nssh-dss AAAA\n\nssh-ed25519 {BLOB} me\n").as_bytes());
+        assert_eq!(key.unwrap().canonical(), format!("ssh-ed25519 {BLOB}\n").as_bytes());
+        for options in ["no-pty", "ssh-rsa", r#"command="a b",no-pty"#, r#"command="a \" b""#] {
+            assert!(is_key(&format!("{options} \t ssh-ed25519   {BLOB}")), "{options}");
+        }
+        for line in [
+            r#"command="a b ssh-ed25519 B"#,
+            r#"command="a \\" ssh-ed25519 B"#,
+            "a b ssh-ed25519 B",
+        ] {
+            assert!(!is_key(&line.replace('B', BLOB)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_names_another_algorithm_is_no_key() {
+        for name in ["ssh-rsa", "foo", "SSH-ED25519", "ssh-ed25519-cert-v01@openssh.com"] {
+            let line = format!("{name} {BLOB}");
+            let refusal = SshKey::parse(line.as_bytes()).unwrap_err().to_string();
+            assert!(refusal.starts_with("ssh: no key found"), "{refusal}");
+            assert!(!is_key(&format!("no-pty {line} ssh-ed25519 {BLOB}")));
+            assert!(is_key(&format!("{line}\nssh-ed25519 {BLOB}")));
+        }
     }
 }

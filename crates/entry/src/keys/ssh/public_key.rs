@@ -16,6 +16,8 @@ use super::wire::Reader;
 const CERTIFICATE_SUFFIX: &[u8] = b"-cert-v01@openssh.com";
 /// Largest RSA public exponent in bytes (24 bits).
 const MAX_EXPONENT: usize = 3;
+/// The flag of a hardware key's signature for which somebody touched it.
+const USER_PRESENT: u8 = 1;
 
 /// A key that verifies SSH signatures.
 #[derive(Debug)]
@@ -194,10 +196,44 @@ fn rsa_digest(format: &[u8]) -> Option<DigestAlgorithm> {
 }
 
 /// What a hardware key signs for a message: the application's digest, flags, counter
-/// and the message's digest.
+/// and the message's digest. Somebody must have touched it.
 fn hardware_bytes(application: &[u8], message: &[u8], rest: &[u8]) -> Result<Vec<u8>, KeyError> {
     if rest.len() != 5 {
         return Err(KeyError::invalid("ssh: a hardware key's signature lacks flags and counter"));
     }
+    if rest[0] & USER_PRESENT == 0 {
+        return Err(KeyError::invalid("ssh: signature missing required user presence flag"));
+    }
     Ok([&Sha256::digest(application), rest, &Sha256::digest(message)].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire;
+    use super::*;
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    /// As a hardware key signs `message`, with these flags.
+    fn verify(flags: u8, message: &[u8]) -> Result<(), KeyError> {
+        let name = b"sk-ssh-ed25519@openssh.com";
+        let signer = SigningKey::from_bytes(&[7; 32]);
+        let point = signer.verifying_key().to_bytes();
+        let (_, key) = SshPublicKey::from_blob(&wire::strings(&[name, &point, b"ssh:"])).unwrap();
+        let rest = [flags, 0, 0, 0, 5];
+        let signed = [&Sha256::digest(b"ssh:")[..], &rest, &Sha256::digest(b"a message")].concat();
+        let blob = signer.sign(&signed).to_bytes();
+        key.verify(message, Signature { format: name, blob: &blob, rest: &rest })
+    }
+
+    #[test]
+    fn a_hardware_key_was_touched() {
+        for flags in [0x01, 0x05, 0x81] {
+            assert_eq!(verify(flags, b"a message"), Ok(()));
+            assert!(verify(flags, b"another").is_err());
+        }
+        for flags in [0x00, 0x04, 0x80] {
+            let refusal = verify(flags, b"a message").unwrap_err().to_string();
+            assert_eq!(refusal, "ssh: signature missing required user presence flag");
+        }
+    }
 }
