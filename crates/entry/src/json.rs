@@ -31,6 +31,11 @@ pub enum JsonError {
 /// # Errors
 /// [`JsonError`].
 pub fn document(text: &str) -> Result<Value, JsonError> {
+    document_as(text)
+}
+
+/// As [`document`], into a type that looks at the members itself.
+pub(crate) fn document_as<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check_count(text)?;
     Ok(serde_json::from_str(&without_lone_surrogates(text))?)
 }

@@ -6,7 +6,9 @@
 
 mod canonical;
 mod document;
+mod expiry;
 mod key;
+mod members;
 
 pub(crate) use document::Document;
 
@@ -19,7 +21,7 @@ use key::TufKey;
 
 /// Keys that a root may have.
 const MAX_KEYS: usize = 256;
-/// The roles that a root may speak of.
+/// The roles that documents are verified for; a root may speak of others.
 const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 
 /// The stored form of any TUF document, nothing verified: RFC 8785 JSON of `signatures`
@@ -28,13 +30,7 @@ const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 /// # Errors
 /// [`KeyError::Invalid`]: no such document.
 pub fn canonical_document(content: &[u8]) -> Result<Vec<u8>, KeyError> {
-    read_document(content)?.to_canonical()
-}
-
-fn read_document(content: &[u8]) -> Result<Document, KeyError> {
-    let text =
-        std::str::from_utf8(content).map_err(|error| KeyError::invalid(format!("tuf: {error}")))?;
-    Document::parse(text)
+    Document::parse(content)?.to_canonical()
 }
 
 /// A root document that is signed by its own keys.
@@ -60,11 +56,17 @@ impl TufRoot {
     /// [`KeyError::Invalid`]: no such document, a key or role that is not known, too few
     /// signatures, expired.
     pub fn parse(content: &[u8], now: i64) -> Result<Self, KeyError> {
-        Self::new(read_document(content)?, now)
+        Self::new(Document::parse(content)?, now)
     }
 
     /// As [`parse`](Self::parse), from a document that was read before.
     pub(crate) fn new(document: Document, now: i64) -> Result<Self, KeyError> {
+        if !matches!(
+            document.signed("consistent_snapshot"),
+            None | Some(Value::Null | Value::Bool(_))
+        ) {
+            return Err(KeyError::invalid("tuf: consistent_snapshot is neither true nor false"));
+        }
         let keys = read_keys(document.signed("keys"))?;
         let roles = read_roles(document.signed("roles"))?;
         let canonical = document.to_canonical()?;
@@ -78,17 +80,17 @@ impl TufRoot {
         self.document.signed("spec_version").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Verifies metadata for the role that its `_type` names.
+    /// Verifies metadata for the role that its `_type` names, in small letters.
     pub(crate) fn verify(&self, metadata: &Document, now: i64) -> Result<(), KeyError> {
-        self.verify_role(metadata, &metadata.role()?, now)
+        self.verify_role(metadata, metadata.role()?, now)
     }
 
     fn verify_role(&self, metadata: &Document, role: &str, now: i64) -> Result<(), KeyError> {
-        if metadata.role()? != role {
-            return Err(KeyError::invalid("tuf: meta file has wrong type"));
-        }
         let found = self.roles.get(role);
         let found = found.ok_or_else(|| KeyError::invalid("tuf: unknown role"))?;
+        if !ROLES.contains(&role) || metadata.role()?.to_lowercase() != role {
+            return Err(KeyError::invalid("tuf: meta file has wrong type"));
+        }
         if metadata.signatures().is_empty() {
             return Err(KeyError::invalid("tuf: data has no signatures"));
         }
@@ -124,17 +126,17 @@ fn read_keys(keys: Option<&Value>) -> Result<BTreeMap<String, TufKey>, KeyError>
 fn read_roles(roles: Option<&Value>) -> Result<BTreeMap<String, Role>, KeyError> {
     let roles = roles.and_then(Value::as_object);
     let roles = roles.ok_or_else(|| KeyError::invalid("tuf: the root has no roles"))?;
-    roles.iter().map(|(name, role)| Ok((name.clone(), read_role(name, role)?))).collect()
+    roles.iter().map(|(name, role)| Ok((name.clone(), read_role(role)?))).collect()
 }
 
-fn read_role(name: &str, role: &Value) -> Result<Role, KeyError> {
-    if !ROLES.contains(&name) {
-        return Err(KeyError::invalid("tuf: invalid role"));
-    }
+fn read_role(role: &Value) -> Result<Role, KeyError> {
     let threshold = role.get("threshold").and_then(Value::as_u64).filter(|number| *number > 0);
     let threshold = threshold.ok_or_else(|| KeyError::invalid("tuf: invalid role threshold"))?;
-    let ids = role.get("keyids").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let ids = ids.iter().map(|id| id.as_str().map(str::to_owned)).collect::<Option<_>>();
+    let ids = match role.get("keyids") {
+        None | Some(Value::Null) => Some(&[][..]),
+        Some(ids) => ids.as_array().map(Vec::as_slice),
+    };
+    let ids = ids.and_then(|ids| ids.iter().map(|id| id.as_str().map(str::to_owned)).collect());
     let key_ids = ids.ok_or_else(|| KeyError::invalid("tuf: a key ID is no text"))?;
     Ok(Role { key_ids, threshold })
 }

@@ -60,7 +60,7 @@ impl Evidence for Tuf {
         }
         let index_keys = vec![
             index_keys::bare_digest(&stored),
-            metadata.role()?,
+            metadata.role()?.to_owned(),
             metadata.version().to_string(),
             index_keys::bare_digest(root.canonical()),
         ];
@@ -71,28 +71,20 @@ impl Evidence for Tuf {
 /// A document as an object, or as base64 of its text.
 fn document(content: &Value, name: &str) -> Result<Document, EntryError> {
     let Value::String(text) = content else {
-        return Ok(Document::from_value(content.clone())?);
+        return Ok(Document::from_value(content)?);
     };
     let text = fields::decode(text, "TUF content").map_err(|error| {
         // Rekor answers this one with 500.
         EntryError::Internal(format!("base64 decoding TUF {name} content: {error}").into())
     })?;
-    let text = std::str::from_utf8(&text)
-        .map_err(|error| EntryError::invalid(format!("tuf: {name}: {error}")))?;
-    Ok(Document::parse(text)?)
+    Ok(Document::parse(&text)?)
 }
 
 /// Builds the spec of a proposal.
 pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
     inputs.needs_format(Kind::Tuf, &[KeyFormat::Tuf, KeyFormat::X509])?;
-    let object = |bytes: &[u8]| -> Result<Value, ProposeError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| ProposeError::Text)?;
-        let value = crate::json::document(text)
-            .map_err(|error| EntryError::invalid(format!("tuf: {error}")))?;
-        Ok(json!({ "signatures": value["signatures"], "signed": value["signed"] }))
-    };
-    Ok(json!({
-        "metadata": { "content": object(inputs.artifact()?)? },
-        "root": { "content": object(inputs.only_key()?)? },
-    }))
+    let object = |bytes| Document::parse(bytes).map(|document| document.to_value());
+    let metadata = object(inputs.artifact()?).map_err(EntryError::from)?;
+    let root = object(inputs.only_key()?).map_err(EntryError::from)?;
+    Ok(json!({ "metadata": { "content": metadata }, "root": { "content": root } }))
 }

@@ -1,8 +1,8 @@
 //! OLPC's canonical JSON, which TUF signs.
 //!
 //! Border: values to bytes. Members in byte order, only quotation marks and backslashes
-//! escaped, numbers only if they are whole. (RFC 8785, the stored form, differs in all
-//! three.)
+//! escaped, numbers only if they are whole. (RFC 8785, the stored form, differs in the
+//! first two.)
 
 use serde_json::{Number, Value};
 
@@ -53,18 +53,16 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn whole(number: &Number) -> Result<String, KeyError> {
-    if number.is_i64() || number.is_u64() {
-        return Ok(number.to_string());
+/// A whole number of 64 bits as RFC 8785 writes it: a double in its shortest form. What
+/// is verified is then what is stored, also where the text had more digits than a double.
+pub(super) fn whole(number: &Number) -> Result<String, KeyError> {
+    let refusal = || KeyError::invalid(format!("tuf: {number} is no whole number"));
+    // The stored form has no sign before zero, so a signature over one would not hold.
+    if number.as_f64().is_some_and(|double| double == 0.0 && double.is_sign_negative()) {
+        return Err(refusal());
     }
-    // 1.0 and 1e3 are whole too, as far as a double is exact.
-    let limit = 9_007_199_254_740_992.0;
-    match number.as_f64() {
-        Some(double) if double.fract() == 0.0 && double.abs() <= limit => {
-            Ok(format!("{double:.0}"))
-        }
-        _ => Err(KeyError::invalid(format!("tuf: {number} is no whole number"))),
-    }
+    let text = serde_json_canonicalizer::to_string(number).map_err(|_| refusal())?;
+    text.parse::<i64>().map(|_| text).map_err(|_| refusal())
 }
 
 #[cfg(test)]
@@ -90,6 +88,25 @@ mod tests {
     fn fractions_are_refused() {
         assert!(canonical("[1.5]").is_err());
         assert!(canonical("1e300").is_err());
+        assert!(canonical("-0").is_err());
         assert_eq!(canonical("1e3").unwrap(), "1000");
+        assert_eq!(canonical("[0,-5,1.0]").unwrap(), "[0,-5,1]");
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_stored_form() {
+        for (text, written) in [
+            ("9007199254740991", "9007199254740991"),
+            ("9007199254740993", "9007199254740992"),
+            ("1152921504606846976", "1152921504606847000"),
+            ("-90071992547409930", "-90071992547409940"),
+        ] {
+            assert_eq!(canonical(text).unwrap(), written);
+            let number: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json_canonicalizer::to_string(&number).unwrap(), written);
+        }
+        for text in ["9223372036854775807", "18446744073709551615", "1e20", "1e21"] {
+            assert!(canonical(text).is_err(), "{text}");
+        }
     }
 }

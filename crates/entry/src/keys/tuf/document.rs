@@ -3,11 +3,12 @@
 //! Border: `signed` and `signatures`; members beside them are dropped, everything inside
 //! `signed` is kept.
 
-use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::super::KeyError;
-use super::canonical;
+use super::members::{Members, any_case};
+use super::{canonical, expiry};
 use crate::json;
 
 /// Signatures that a document may have; each may cost a verification.
@@ -18,6 +19,7 @@ const MAX_SIGNATURES: usize = 256;
 pub(crate) struct Document {
     signed: Map<String, Value>,
     signatures: Vec<Signature>,
+    version: i64,
 }
 
 #[derive(Debug)]
@@ -28,20 +30,24 @@ pub(super) struct Signature {
 
 impl Document {
     /// Reads JSON text.
-    pub(crate) fn parse(text: &str) -> Result<Self, KeyError> {
-        let value = json::document(text).map_err(|error| KeyError::invalid(error.to_string()))?;
-        Self::from_value(value)
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, KeyError> {
+        let text = std::str::from_utf8(text).map_err(invalid)?;
+        Self::new(json::document_as(text).map_err(invalid)?)
     }
 
     /// Reads JSON that was parsed before.
-    pub(crate) fn from_value(mut value: Value) -> Result<Self, KeyError> {
-        let Some(Value::Object(signed)) = value.get_mut("signed").map(Value::take) else {
+    pub(crate) fn from_value(value: &Value) -> Result<Self, KeyError> {
+        Self::new(Members::deserialize(value).map_err(invalid)?)
+    }
+
+    fn new(members: Members) -> Result<Self, KeyError> {
+        let Value::Object(signed) = members.signed else {
             return Err(KeyError::invalid("tuf: the document has no signed object"));
         };
-        let signatures = match value.get("signatures") {
-            None | Some(Value::Null) => &[][..],
-            Some(Value::Array(signatures)) => signatures,
-            Some(_) => return Err(KeyError::invalid("tuf: signatures is no array")),
+        let signatures = match &members.signatures {
+            Value::Null => &[][..],
+            Value::Array(signatures) => signatures,
+            _ => return Err(KeyError::invalid("tuf: signatures is no array")),
         };
         if signatures.len() > MAX_SIGNATURES {
             let count = signatures.len();
@@ -49,7 +55,11 @@ impl Document {
             return Err(KeyError::invalid(text));
         }
         let signatures = signatures.iter().map(Signature::read).collect::<Result<_, _>>()?;
-        Ok(Self { signed, signatures })
+        let version = read_version(signed.get("version"))?;
+        if !matches!(signed.get("spec_version"), None | Some(Value::Null | Value::String(_))) {
+            return Err(KeyError::invalid("tuf: spec_version is no text"));
+        }
+        Ok(Self { signed, signatures, version })
     }
 
     pub(super) fn signed(&self, member: &str) -> Option<&Value> {
@@ -60,15 +70,15 @@ impl Document {
         &self.signatures
     }
 
-    /// `signed._type` in lower case.
-    pub(crate) fn role(&self) -> Result<String, KeyError> {
+    /// `signed._type`.
+    pub(crate) fn role(&self) -> Result<&str, KeyError> {
         let role = self.signed("_type").and_then(Value::as_str);
-        role.map(str::to_lowercase).ok_or_else(|| KeyError::invalid("tuf: no _type"))
+        role.ok_or_else(|| KeyError::invalid("tuf: no _type"))
     }
 
-    /// `signed.version`; 0 if absent.
+    /// `signed.version` as it is stored; 0 if absent.
     pub(crate) fn version(&self) -> i64 {
-        self.signed("version").and_then(Value::as_i64).unwrap_or_default()
+        self.version
     }
 
     /// What the signatures are made over.
@@ -78,27 +88,27 @@ impl Document {
         Ok(bytes)
     }
 
-    /// The stored form: RFC 8785 JSON of `signatures` and `signed`.
-    pub(crate) fn to_canonical(&self) -> Result<Vec<u8>, KeyError> {
+    /// The document without what is dropped.
+    pub(crate) fn to_value(&self) -> Value {
         let signatures: Vec<Value> = self
             .signatures
             .iter()
             .map(|s| json!({ "keyid": s.key_id, "sig": hex::encode(&s.bytes) }))
             .collect();
-        serde_json_canonicalizer::to_vec(&json!({
-            "signatures": signatures,
-            "signed": self.signed,
-        }))
-        .map_err(|error| KeyError::invalid(format!("tuf: {error}")))
+        json!({ "signatures": signatures, "signed": self.signed })
+    }
+
+    /// The stored form: RFC 8785 JSON of `signatures` and `signed`.
+    pub(crate) fn to_canonical(&self) -> Result<Vec<u8>, KeyError> {
+        serde_json_canonicalizer::to_vec(&self.to_value()).map_err(invalid)
     }
 
     pub(super) fn check_expiry(&self, now: i64) -> Result<(), KeyError> {
         let expires = self.signed("expires").and_then(Value::as_str);
         let expires = expires.ok_or_else(|| KeyError::invalid("tuf: no expires"))?;
-        let at: Timestamp = expires
-            .parse()
-            .map_err(|_| KeyError::invalid(format!("tuf: expires {expires:.40?} is no time")))?;
-        if at.as_second() <= now {
+        let at = expiry::unix_second(expires)
+            .ok_or_else(|| KeyError::invalid(format!("tuf: expires {expires:.40?} is no time")))?;
+        if at <= now {
             return Err(KeyError::invalid(format!("expired at {expires}")));
         }
         Ok(())
@@ -106,11 +116,77 @@ impl Document {
 }
 
 impl Signature {
+    /// Reads an element of `signatures`: a null is an empty signature, as for Rekor.
     fn read(value: &Value) -> Result<Self, KeyError> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str);
-        let key_id = text("keyid").unwrap_or_default().to_owned();
-        let bytes = hex::decode(text("sig").unwrap_or_default())
+        let object = match value {
+            Value::Null => return Ok(Self { key_id: String::new(), bytes: Vec::new() }),
+            Value::Object(object) => object,
+            _ => return Err(KeyError::invalid("tuf: a signature is no object")),
+        };
+        let text = |name: &str| match any_case(object, name) {
+            None => Ok(""),
+            Some(Value::Null) if name == "keyid" => Ok(""),
+            Some(Value::String(text)) => Ok(text.as_str()),
+            Some(_) => Err(KeyError::invalid(format!("tuf: a signature's {name} is no text"))),
+        };
+        let bytes = hex::decode(text("sig")?)
             .map_err(|error| KeyError::invalid(format!("tuf: signature: {error}")))?;
-        Ok(Self { key_id, bytes })
+        Ok(Self { key_id: text("keyid")?.to_owned(), bytes })
+    }
+}
+
+fn invalid(error: impl std::fmt::Display) -> KeyError {
+    KeyError::invalid(format!("tuf: {error}"))
+}
+
+/// The version as it is stored.
+fn read_version(version: Option<&Value>) -> Result<i64, KeyError> {
+    let number = match version {
+        None | Some(Value::Null) => return Ok(0),
+        Some(Value::Number(number)) if number.is_u64() => number,
+        Some(_) => return Err(KeyError::invalid("tuf: version is no whole number from 0 on")),
+    };
+    canonical::whole(number)?.parse().map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(signed: &str, signature: &str) -> Result<Document, KeyError> {
+        let text = format!(r#"{{"Signed":{{{signed}}},"signatures":[{signature}],"x":1}}"#);
+        Document::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn what_is_not_signed_matches_without_case_and_is_dropped() {
+        let document = read(r#""A":1"#, r#"null,{"KeyID":"k","SIG":"AB","x":1}"#).unwrap();
+        let stored =
+            r#"{"signatures":[{"keyid":"","sig":""},{"keyid":"k","sig":"ab"}],"signed":{"A":1}}"#;
+        assert_eq!(document.to_canonical().unwrap(), stored.as_bytes());
+    }
+
+    #[test]
+    fn versions_are_whole_numbers_as_stored() {
+        let version = |text: &str| read(&format!(r#""version":{text}"#), "").map(|d| d.version());
+        for (text, read) in [("null", 0), ("7", 7), ("9007199254740993", 9_007_199_254_740_992)] {
+            assert_eq!(version(text).unwrap(), read);
+        }
+        for text in ["-1", "1.0", "1e2", r#""1""#, "true", "9223372036854775807"] {
+            assert!(version(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_of_another_type_are_refused() {
+        for signature in
+            ["1", r#"{"keyid":1}"#, r#"{"sig":null}"#, r#"{"sig":1}"#, r#"{"sig":"z"}"#]
+        {
+            assert!(read("", signature).is_err(), "{signature}");
+        }
+        assert!(read(r#""spec_version":1"#, "").is_err());
+        assert!(read(r#""spec_version":null"#, "{}").is_ok());
+        assert!(Document::parse(b"{}").is_err());
+        assert!(Document::parse(b"{\"signed\":{},\"x\":\"\xff\"}").is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! One key of a TUF root (TUF specification, section 4.2).
 //!
-//! Border: the three key types and what they verify: Ed25519, ECDSA P-256 with SHA-256
-//! and RSA-PSS with SHA-256 (salt as long as the digest).
+//! Border: the three key types and what they verify: Ed25519, ECDSA with SHA-256
+//! (whatever the curve) and RSA-PSS with SHA-256 (salt as long as the digest).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
-use super::super::x509::{KeyAlgorithm, PublicKey};
+use super::super::x509::PublicKey;
 use super::super::{DigestAlgorithm, KeyError};
 
 /// A key and the bytes that tell it from others.
@@ -90,14 +90,14 @@ impl TufKey {
     }
 }
 
-/// PEM, or the hex of an uncompressed point, as old repositories have it.
+/// PEM, or the hex of an uncompressed P-256 point, as old repositories have it.
 fn read_ecdsa(public: &str) -> Result<Material, KeyError> {
     if let Ok(point) = hex::decode(public) {
         let key = EcdsaKey::from_uncompressed(Curve::P256, &point)?;
         return Ok(Material::Ecdsa(Box::new(key)));
     }
     let key = PublicKey::from_pem(public)?;
-    if key.algorithm() != KeyAlgorithm::P256 {
+    if key.as_ecdsa().is_none() {
         return Err(KeyError::invalid("tuf: invalid public key"));
     }
     Ok(Material::Pem(Box::new(key)))

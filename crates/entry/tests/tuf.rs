@@ -1,0 +1,152 @@
+//! TUF documents that no library writes, signed here: numbers that a double does not hold, repeated members, roles and
+//! curves beyond the usual.
+//!
+//! What is signed is written out in OLPC's canonical JSON, so that nothing under test makes it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use indelible_entry as entry;
+use serde_json::{Value, json};
+
+use entry::{Policy, ProposedEntry, StoredKeys, VerifiedEntry};
+
+const NOW: i64 = 1_800_000_000;
+const ROLE: &str = r#"{"keyids":["k"],"threshold":1}"#;
+const TIMESTAMP: &str =
+    r#"{"_type":"timestamp","expires":"9999-12-31T23:59:59Z","n":7,"version":3}"#;
+
+/// The key with the ID `k`.
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+/// A document whose signature is over `signed`, although it may show something else.
+fn document(signed: &str, shown: &str) -> String {
+    let signature = hex::encode(key().sign(signed.as_bytes()).to_bytes());
+    format!(r#"{{"signatures":[{{"keyid":"k","sig":"{signature}"}}],"signed":{shown}}}"#)
+}
+
+/// A root with the key `k`, these keys and these roles.
+fn root(keys: &str, roles: &str) -> String {
+    let public = hex::encode(key().verifying_key().to_bytes());
+    let key =
+        format!(r#"{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}"#);
+    let signed = format!(
+        r#"{{"_type":"root","expires":"9999-12-31T23:59:59Z","keys":{{"k":{key}{keys}}},"roles":{{{roles}}},"spec_version":"1.0","version":1}}"#
+    );
+    document(&signed, &signed.replace('\n', "\\n"))
+}
+
+fn usual_root() -> String {
+    root("", &format!(r#""root":{ROLE},"timestamp":{ROLE}"#))
+}
+
+/// Adds the documents as base64 of their text.
+fn add(root: &str, metadata: &str) -> Result<VerifiedEntry, String> {
+    verify(&spec(&json!(STANDARD.encode(root)), &json!(STANDARD.encode(metadata))).to_string())
+}
+
+fn spec(root: &Value, metadata: &Value) -> Value {
+    let spec = json!({ "root": { "content": root }, "metadata": { "content": metadata } });
+    json!({ "kind": "tuf", "apiVersion": "0.0.1", "spec": spec })
+}
+
+fn verify(body: &str) -> Result<VerifiedEntry, String> {
+    let proposed = ProposedEntry::parse(body.as_bytes()).expect("a proposal");
+    proposed.verify(&Policy::default(), NOW).map_err(|error| {
+        assert!(error.is_input(), "{error}");
+        error.to_string()
+    })
+}
+
+/// What the entry keeps of its metadata.
+fn stored(entry: &VerifiedEntry) -> String {
+    let body: Value = serde_json::from_slice(entry.body()).expect("JSON");
+    let content = body["spec"]["metadata"]["content"].as_str().expect("content");
+    String::from_utf8(STANDARD.decode(content).expect("base64")).expect("UTF-8")
+}
+
+#[test]
+fn a_number_counts_as_it_is_stored() {
+    let (long, double) = ("9007199254740993", "9007199254740992");
+    for member in ["\"n\":7", "\"version\":3"] {
+        let name = member.split(':').next().unwrap();
+        let with = |number: &str| TIMESTAMP.replace(member, &format!("{name}:{number}"));
+        let refusal = add(&usual_root(), &document(&with(long), &with(long))).unwrap_err();
+        assert_eq!(refusal, "tuf: valid signatures did not meet threshold");
+        // A signature over what a double keeps of it holds, and so it does over the stored document.
+        let entry = add(&usual_root(), &document(&with(double), &with(long))).unwrap();
+        assert!(stored(&entry).contains(&with(double)));
+        assert_eq!(
+            verify(std::str::from_utf8(entry.body()).unwrap()).unwrap().body(),
+            entry.body()
+        );
+        assert_eq!(StoredKeys::of(entry.body(), None).unwrap().certain, entry.index_keys());
+    }
+    for number in ["-0", "1.5", "9223372036854775807"] {
+        let with = TIMESTAMP.replace("\"n\":7", &format!("\"n\":{number}"));
+        let refusal = add(&usual_root(), &document(&with, &with)).unwrap_err();
+        assert!(refusal.ends_with("is no whole number"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_member_that_comes_twice_is_refused_in_text() {
+    let twice = TIMESTAMP.replace("\"n\":7", "\"n\":8,\"n\":7");
+    let metadata = document(TIMESTAMP, &twice);
+    let refusal = add(&usual_root(), &metadata).unwrap_err();
+    assert!(refusal.contains("\"n\" comes twice"), "{refusal}");
+    // As an object it is what any reader of JSON makes of it.
+    let body = spec(&json!("ROOT"), &json!("METADATA")).to_string();
+    let body = body.replace("\"ROOT\"", &usual_root()).replace("\"METADATA\"", &metadata);
+    assert!(stored(&verify(&body).unwrap()).contains(TIMESTAMP));
+}
+
+#[test]
+fn a_root_may_speak_of_further_roles() {
+    let metadata = document(TIMESTAMP, TIMESTAMP);
+    let with = |further: &str| root("", &format!(r#"{further},"root":{ROLE},"timestamp":{ROLE}"#));
+    let further = format!(r#""foo":{{"keyids":[],"threshold":2}},"mirrors":{ROLE}"#);
+    let entry = add(&with(&further), &metadata).unwrap();
+    assert!(entry.index_keys().contains(&"timestamp".to_owned()));
+    let refusal = add(&with(r#""foo":{"keyids":["k"],"threshold":0}"#), &metadata).unwrap_err();
+    assert_eq!(refusal, "tuf: invalid role threshold");
+    for (role, reason) in [
+        ("mirrors", "tuf: meta file has wrong type"),
+        ("Timestamp", "tuf: unknown role"),
+        ("snapshot", "tuf: unknown role"),
+    ] {
+        let signed = TIMESTAMP.replace("timestamp", role);
+        let refusal = add(&with(&further), &document(&signed, &signed)).unwrap_err();
+        assert_eq!(refusal, reason, "{role}");
+    }
+}
+
+#[test]
+fn ecdsa_keys_in_pem_are_of_any_curve() {
+    // openssl ecparam -name secp384r1 -genkey; printf %s "$TIMESTAMP" | openssl dgst -sha256 -sign
+    let pem = "-----BEGIN PUBLIC KEY-----\n\
+    MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEVT7tbm8bIZejWqgEAUeFVhI9gAg7vq1+\n\
+    kKRlYmzz4MuSUI+OBu6EY+11ra/1Ui7BAui4htsYZ/76AedQyRtXC8f8XNLirFf0\n\
+    8XFhDROFiQPFGfdOr3PwCnPQzW9TZWSR\n\
+    -----END PUBLIC KEY-----\n";
+    let signature = "3066023100d1978c9cbf7586f1285fed0e2dde06e364befca76853ce1e9aa615cc437a1c79304bb5\
+        187ae0d859e94b003edac1bef2023100eb91bbc71de640cf5545139608d911ab44ecf6c9b7a3d1b2\
+        b420b3b09f2914ca7671de8c32e8ac614c98023fbc9e557d";
+    for kind in ["ecdsa", "ecdsa-sha2-nistp256"] {
+        let key =
+            format!(r#","p":{{"keytype":"{kind}","keyval":{{"public":"{pem}"}},"scheme":"x"}}"#);
+        let role = r#"{"keyids":["p"],"threshold":1}"#;
+        let root = root(&key, &format!(r#""root":{ROLE},"timestamp":{role}"#));
+        let with = |signature: &str| {
+            format!(
+                r#"{{"signatures":[{{"keyid":"p","sig":"{signature}"}}],"signed":{TIMESTAMP}}}"#
+            )
+        };
+        assert!(stored(&add(&root, &with(signature)).unwrap()).contains(TIMESTAMP));
+        let changed = format!("{}00", &signature[..signature.len() - 2]);
+        let refusal = add(&root, &with(&changed)).unwrap_err();
+        assert_eq!(refusal, "tuf: valid signatures did not meet threshold");
+    }
+}
