@@ -132,6 +132,7 @@ fn packets_that_say_nothing_to_others_are_dropped() {
     let found = packets(&file("rsa.pub.gpg"));
     let [primary, user_id, certification, subkey, binding] = found.as_slice() else { panic!() };
     let attribute = (17, vec![2, 1, 7]);
+    let padding = (21, vec![7; 9]);
     let version3 = (2, [vec![3, 5, 0x10], vec![0; 12], vec![1, 2, 0, 0, 0, 1, 1]].concat());
     let nameless = (13, b"Nobody vouches <for@this.example>".to_vec());
     let list = |packets: &[&(u8, Vec<u8>)]| {
@@ -140,6 +141,7 @@ fn packets_that_say_nothing_to_others_are_dropped() {
     };
     for (what, key) in [
         ("user attribute", list(&[primary, user_id, certification, &attribute, subkey, binding])),
+        ("padding", list(&[primary, user_id, certification, &padding, subkey, binding])),
         ("version 3", list(&[primary, user_id, &version3, certification, subkey, binding])),
         ("nameless", list(&[primary, &nameless, user_id, certification, subkey, binding])),
         (
@@ -157,6 +159,7 @@ fn packets_that_say_nothing_to_others_are_dropped() {
     for (what, key) in [
         ("no user ID", list(&[primary, subkey, binding])),
         ("no certification", list(&[primary, user_id, subkey, binding])),
+        ("padding before it", list(&[primary, user_id, &padding, certification, subkey, binding])),
         ("unbound subkey", list(&[primary, user_id, certification, subkey])),
         ("wrong place", list(&[primary, user_id, binding])),
         (

@@ -95,7 +95,7 @@ impl Entity {
                     packets.unread(next);
                     break;
                 }
-                Packet::UserAttribute | Packet::Nothing => {}
+                Packet::Divider | Packet::Nothing => {}
             }
         }
         entity.finish(revocations, budget)?;

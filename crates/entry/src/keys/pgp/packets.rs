@@ -35,8 +35,9 @@ pub(super) enum Packet {
     Key(Box<KeyPacket>),
     Signature(Box<Signature>),
     UserId(Vec<u8>),
-    UserAttribute,
-    /// To be passed over: marker, trust, padding, private use.
+    /// A user attribute or padding. It says nothing, but signatures behind it are not over the user ID before it.
+    Divider,
+    /// To be passed over: marker, trust, private use.
     Nothing,
 }
 
@@ -234,10 +235,10 @@ fn read_body(tag: u8, body: &[u8], contents: &Contents<'_>) -> Result<(Packet, u
         }
         tag::USER_ID => Ok((Packet::UserId(body.to_vec()), body.len())),
         tag::USER_ATTRIBUTE if cut => Err(Fault::TRUNCATED),
-        tag::USER_ATTRIBUTE => Ok((Packet::UserAttribute, body.len())),
+        tag::USER_ATTRIBUTE | tag::PADDING => Ok((Packet::Divider, body.len())),
         tag::MARKER if body.starts_with(b"PGP") => Ok((Packet::Nothing, 3)),
         tag::MARKER => Err(Fault::structural("invalid marker packet")),
-        tag::TRUST | tag::PADDING | 40.. => Ok((Packet::Nothing, body.len())),
+        tag::TRUST | 40.. => Ok((Packet::Nothing, body.len())),
         // Messages, or what nobody defined: there is no telling what such an input means.
         _ => Err(Fault::Broken("packet that neither keys nor signatures are made of")),
     }
