@@ -15,6 +15,7 @@ use zip::read::ZipFile;
 use crate::EntryError;
 use crate::keys::CanonicalSignature;
 use crate::keys::pkcs7::Pkcs7;
+use crate::utf8;
 use manifest::{Digests, Manifest, Section};
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
@@ -143,32 +144,37 @@ fn broken(error: std::io::Error) -> EntryError {
     EntryError::invalid(format!("zip: {error}"))
 }
 
-/// The signature file signs the manifest as a whole, or else each section that it lists.
+/// The signature file signs the manifest as a whole, or else its main section and each section
+/// that it lists.
 fn check_signature_file(signature_file: &[u8], manifest: &[u8]) -> Result<(), EntryError> {
+    let signed = Manifest::parse(signature_file).map_err(EntryError::invalid)?;
     let wrong = |text: String| EntryError::invalid(format!("manifest signature: {text}"));
-    let signed = Manifest::parse(signature_file).map_err(wrong)?;
-    let whole = Digests::of_section(&signed.main, "-DIGEST-MANIFEST").map_err(wrong)?;
-    let mismatch = match whole.check(&mut &manifest[..]).map_err(broken)? {
-        Ok(()) if !whole.is_empty() => return Ok(()),
-        Ok(()) => None,
-        Err(mismatch) => Some(mismatch),
-    };
-    if signed.sections.is_empty() {
-        let text = mismatch.unwrap_or_else(|| "no digest of the manifest".to_owned());
-        return Err(wrong(text));
+    if let Some(whole) = Digests::optional(&signed.main, "-DIGEST-MANIFEST").map_err(wrong)? {
+        return whole.check(&mut &manifest[..]).map_err(broken)?.map_err(wrong);
     }
-    let manifest = Manifest::parse(manifest).map_err(wrong)?;
+    let manifest = Manifest::parse(manifest).map_err(EntryError::invalid)?;
+    let main = (&signed.main, "-DIGEST-MANIFEST-MAIN-ATTRIBUTES");
+    check_section(main, &manifest.main, "manifest main attributes signature")?;
     for (name, section) in &signed.sections {
-        let target = manifest.sections.get(name);
-        let target =
-            target.ok_or_else(|| wrong(format!("manifest is missing signed section {name:?}")))?;
-        let digests = Digests::of_section(section, "-DIGEST").map_err(wrong)?;
-        digests
-            .check(&mut &target.bytes[..])
-            .map_err(broken)?
-            .map_err(|text| wrong(format!("section {name:?}: {text}")))?;
+        let shown = utf8::lossy(name);
+        let target = manifest.sections.get(name).ok_or_else(|| {
+            EntryError::invalid(format!("manifest is missing signed section \"{shown:.256}\""))
+        })?;
+        let what = format!("manifest signature over section \"{shown:.256}\"");
+        check_section((section, "-DIGEST"), target, &what)?;
     }
     Ok(())
+}
+
+/// One section of the signature file, whose digests have this suffix, over one of the manifest.
+fn check_section(
+    (signing, suffix): (&Section<'_>, &str),
+    signed: &Section<'_>,
+    what: &str,
+) -> Result<(), EntryError> {
+    let wrong = |text: String| EntryError::invalid(format!("{what}: {text}"));
+    let digests = Digests::required(signing, suffix).map_err(wrong)?;
+    digests.check(&mut &signed.bytes[..]).map_err(broken)?.map_err(wrong)
 }
 
 /// Every file that the manifest lists is there and has its digests.
@@ -187,16 +193,17 @@ fn check_files(archive: &mut Archive<'_>, manifest: &[u8]) -> Result<(), EntryEr
 
 fn check_file(
     archive: &mut Archive<'_>,
-    name: &str,
+    name: &[u8],
     section: &Section<'_>,
     left: &mut u64,
 ) -> Result<(), EntryError> {
+    let shown = utf8::lossy(name);
     let wrong =
-        |text: String| EntryError::invalid(format!("file \"{name}\" in MANIFEST.MF: {text}"));
-    let index = archive.index_for_name_raw(name.as_bytes());
-    let index = index
-        .ok_or_else(|| EntryError::invalid(format!("file {name} is in manifest but not JAR")))?;
-    let digests = Digests::of_section(section, "-DIGEST").map_err(wrong)?;
+        |text: String| EntryError::invalid(format!("file \"{shown:.256}\" in MANIFEST.MF: {text}"));
+    let index = archive.index_for_name_raw(name).ok_or_else(|| {
+        EntryError::invalid(format!("file {shown:.256} is in manifest but not JAR"))
+    })?;
+    let digests = Digests::required(section, "-DIGEST").map_err(wrong)?;
     let file = archive.by_index(index).map_err(|error| wrong(error.to_string()))?;
     let mut bounded = file.take(*left);
     let checked = digests.check(&mut bounded).map_err(|error| wrong(error.to_string()))?;
@@ -206,4 +213,107 @@ fn check_file(
         return Err(EntryError::invalid(text));
     }
     checked.map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use sha2::{Digest as _, Sha256};
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::base64;
+
+    const MAIN: &str = "Manifest-Version: 1.0\r\n\r\n";
+    const SECTION: &str =
+        "Name: a.txt\r\nSHA-256-Digest: LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\r\n\r\n";
+
+    fn digest(text: &str) -> String {
+        base64::encode(Sha256::digest(text))
+    }
+
+    /// What a signature file with this main section and this one for `a.txt` says about a manifest.
+    fn check(main: &str, section: &str, manifest: &str) -> Result<(), String> {
+        let section =
+            if section.is_empty() { "" } else { &format!("Name: a.txt\r\n{section}\r\n") };
+        let file = format!("Signature-Version: 1.0\r\n{main}\r\n{section}");
+        check_signature_file(file.as_bytes(), manifest.as_bytes()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_signature_file_covers_the_whole_manifest_or_main_section_and_sections() {
+        let manifest = &format!("{MAIN}{SECTION}");
+        let whole = &format!("SHA-256-Digest-Manifest: {}\r\n", digest(manifest));
+        let main = &format!("SHA-256-Digest-Manifest-Main-Attributes: {}\r\n", digest(MAIN));
+        let section = &format!("SHA-256-Digest: {}\r\n", digest(SECTION));
+        for (main, section) in [(whole, ""), (whole, "SHA-256-Digest: AAAA\r\n"), (main, section)] {
+            assert_eq!(check(main, section, manifest), Ok(()), "{main}{section}");
+        }
+        let other = &manifest.replace("1.0\r\n", "1.0\r\nMain-Class: Other\r\n");
+        let wrong_whole = &format!("SHA-256-Digest-Manifest: AAAA\r\n{main}");
+        for (main, section, manifest, reason) in [
+            ("", "", manifest, "manifest main attributes signature: no recognized digests found"),
+            (
+                "",
+                section,
+                manifest,
+                "manifest main attributes signature: no recognized digests found",
+            ),
+            (main, "Note: none\r\n", manifest, "section \"a.txt\": no recognized digests found"),
+            (
+                main,
+                "SHA-256-Digest: AAAA\r\n",
+                manifest,
+                "section \"a.txt\": Sha-256-Digest mismatch",
+            ),
+            (main, section, other, "Sha-256-Digest-Manifest-Main-Attributes mismatch"),
+            (
+                wrong_whole,
+                section,
+                manifest,
+                "manifest signature: Sha-256-Digest-Manifest mismatch",
+            ),
+            (
+                "SHA-Digest-Manifest: AAAA\r\n",
+                section,
+                manifest,
+                "unknown digest key in manifest: SHA",
+            ),
+            (main, section, &MAIN.to_owned(), "manifest is missing signed section \"a.txt\""),
+        ] {
+            let refused = check(main, section, manifest).unwrap_err();
+            assert!(refused.contains(reason), "{refused}, not {reason}");
+        }
+    }
+
+    /// What a manifest with this section says about an archive with `name`, which holds an `x`.
+    fn check_file(name: &str, section: &[u8]) -> Result<(), String> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file(name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(b"x").unwrap();
+        let archive = archive.finish().unwrap().into_inner();
+        let mut archive = ZipArchive::new(Cursor::new(archive.as_slice())).unwrap();
+        let manifest = [MAIN.as_bytes(), section].concat();
+        check_files(&mut archive, &manifest).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn listed_files_are_there_and_have_their_digests() {
+        assert_eq!(check_file("a.txt", SECTION.as_bytes()), Ok(()));
+        assert_eq!(check_file("a.txt", b"Name: b.txt\r\nMagic: x\r\n\r\n"), Ok(()));
+        let split = SECTION.as_bytes().splitn(2, |byte| *byte == b'.').collect::<Vec<_>>();
+        let split = split.join(&b"\xc3\r\n \xa9."[..]);
+        assert_eq!(check_file("a\u{e9}.txt", &split), Ok(()));
+        for (section, reason) in [
+            (&b"Name: b.txt\r\n\r\n"[..], "file b.txt is in manifest but not JAR"),
+            (b"Name: a.txt\r\nNote: none\r\n\r\n", "file \"a.txt\" in MANIFEST.MF: no recognized"),
+            (b"Name: a.txt\r\nMagic:\r\n\r\n", "file \"a.txt\" in MANIFEST.MF: no recognized"),
+            (b"Name: a.txt\r\nSHA1-Digest: AAAA\r\n\r\n", "Sha1-Digest mismatch"),
+        ] {
+            let refused = check_file("a.txt", section).unwrap_err();
+            assert!(refused.contains(reason), "{refused}, not {reason}");
+        }
+    }
 }

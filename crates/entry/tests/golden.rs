@@ -297,6 +297,7 @@ fn evidence_that_was_made_wrong_is_refused_for_its_reason() {
         ("rfc3161", "rfc3161/rejected.tsr", "", "x509", "", "tsr status not granted: 2"),
         ("rfc3161", "rfc3161/token.der", "", "x509", "", "asn1"),
         ("jar", "jar/changed.jar", "", "x509", "", "Sha-256-Digest mismatch"),
+        ("jar", "jar/main.jar", "", "x509", "", "Manifest-Main-Attributes mismatch"),
         ("jar", "jar/unsigned.jar", "", "x509", "", "JAR contains no signatures"),
         ("jar", "jar/twice.jar", "", "x509", "", "multiple signatures detected in JAR"),
         ("alpine", "alpine/changed.apk", "", "x509", "alpine/2048.pub", "checksum for data.tar.gz"),

@@ -17,26 +17,27 @@ use crate::utf8;
 /// A manifest: the main section and the named ones.
 pub(super) struct Manifest<'a> {
     pub(super) main: Section<'a>,
-    pub(super) sections: BTreeMap<String, Section<'a>>,
+    /// By name, which need not be UTF-8.
+    pub(super) sections: BTreeMap<Vec<u8>, Section<'a>>,
 }
 
 /// One section: its bytes up to and with the blank line, and its attributes.
 pub(super) struct Section<'a> {
     pub(super) bytes: &'a [u8],
     /// Names in upper case.
-    attributes: BTreeMap<String, String>,
+    attributes: BTreeMap<String, Vec<u8>>,
 }
 
 impl<'a> Manifest<'a> {
     pub(super) fn parse(text: &'a [u8]) -> Result<Self, String> {
+        if trim(text).is_empty() {
+            return Err("manifest has no sections".to_owned());
+        }
         let mut rest = text;
         let main = Section::next(&mut rest)?;
         let mut sections = BTreeMap::new();
         while !rest.is_empty() {
             let section = Section::next(&mut rest)?;
-            if section.attributes.is_empty() {
-                continue;
-            }
             let name = section.attribute("NAME");
             let name = name.ok_or("manifest has section with no \"Name\" attribute")?.to_owned();
             sections.insert(name, section);
@@ -46,65 +47,84 @@ impl<'a> Manifest<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Splits off the next section.
+    /// Splits off the next section. A blank line must end it: whatever is appended later would
+    /// belong to it otherwise, or not, as the reader likes.
     fn next(rest: &mut &'a [u8]) -> Result<Self, String> {
-        let find = |end: &[u8]| memchr::memmem::find(rest, end).map(|at| at + end.len());
-        let ends = [find(b"\r\n\r\n"), find(b"\n\n")];
-        let end = ends.into_iter().flatten().min().unwrap_or(rest.len());
-        let (bytes, after) = rest.split_at(end);
-        *rest = after;
-        let mut section = Self { bytes, attributes: BTreeMap::new() };
-        for line in logical_lines(&utf8::lossy(bytes)) {
-            let (name, value) = line.split_once(':').ok_or("jar manifest is malformed")?;
-            section.attributes.insert(name.trim().to_uppercase(), value.trim().to_owned());
+        let ends_section = |end: &usize| {
+            let bytes = &rest[..*end];
+            bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n")
+        };
+        let end = memchr::memchr_iter(b'\n', rest).map(|at| at + 1).find(ends_section);
+        let (bytes, after) = rest.split_at(end.unwrap_or_default());
+        if trim(bytes).is_empty() {
+            return Err("manifest has incorrect line ending sequence".to_owned());
         }
-        Ok(section)
+        *rest = after;
+        let mut attributes = BTreeMap::new();
+        for line in logical_lines(bytes) {
+            let colon = memchr::memchr(b':', &line).ok_or("jar manifest is malformed")?;
+            let name = utf8::lossy(&line[..colon]).trim().to_uppercase();
+            attributes.insert(name, trim(&line[colon + 1..]).to_owned());
+        }
+        Ok(Self { bytes, attributes })
     }
 
-    /// The value of an attribute; `name` in upper case.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
+    /// The value of an attribute, unless it is empty; `name` in upper case.
+    pub(super) fn attribute(&self, name: &str) -> Option<&[u8]> {
+        self.attributes.get(name).map(Vec::as_slice).filter(|value| !value.is_empty())
     }
 }
 
-/// Lines, each joined with those that continue it (they begin with a blank).
-fn logical_lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        match (line.strip_prefix(' '), lines.last_mut()) {
-            (Some(more), Some(last)) => last.push_str(more),
-            _ if line.is_empty() => {}
+/// Lines, each joined with those that continue it (they begin with a blank). Bytes, because a
+/// line may end in the middle of a character.
+fn logical_lines(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match (line.strip_prefix(b" "), lines.last_mut()) {
+            (Some(more), Some(last)) => last.extend_from_slice(more),
             _ => lines.push(line.to_owned()),
         }
     }
+    lines.retain(|line| !line.is_empty());
     lines
 }
 
-/// The digests that a section claims.
+/// Drops the white space at both ends, that of Unicode too.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let head = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let bytes = &bytes[head.len() - head.trim_start().len()..];
+    let tail = bytes.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty());
+    let tail = tail.map_or("", |chunk| chunk.valid());
+    &bytes[..bytes.len() - (tail.len() - tail.trim_end().len())]
+}
+
+/// The digests that a section claims, at least one.
 pub(super) struct Digests<'a>(Vec<Claim<'a>>);
 
 struct Claim<'a> {
     /// As error texts write it, for example `Sha-256-Digest`.
     name: String,
-    value: &'a str,
+    value: &'a [u8],
     hasher: Box<dyn DynDigest>,
 }
 
 impl<'a> Digests<'a> {
-    /// The attributes whose names end so; each must be of a known algorithm.
-    pub(super) fn of_section(section: &'a Section<'_>, suffix: &str) -> Result<Self, String> {
+    /// The attributes whose names end so, if there are any; each must be of a known algorithm.
+    pub(super) fn optional(section: &'a Section<'_>, suffix: &str) -> Result<Option<Self>, String> {
         let mut claims = Vec::new();
         for (name, value) in &section.attributes {
             let Some(algorithm) = name.strip_suffix(suffix) else { continue };
             let hasher = hasher(algorithm)
-                .ok_or_else(|| format!("unknown digest key in manifest: {}", spelled(name)))?;
+                .ok_or_else(|| format!("unknown digest key in manifest: {algorithm:.64}"))?;
             claims.push(Claim { name: spelled(name), value, hasher });
         }
-        Ok(Self(claims))
+        Ok((!claims.is_empty()).then_some(Self(claims)))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The attributes whose names end so. Without any, nothing would be checked.
+    pub(super) fn required(section: &'a Section<'_>, suffix: &str) -> Result<Self, String> {
+        Self::optional(section, suffix)?.ok_or_else(|| "no recognized digests found".to_owned())
     }
 
     /// Whether all hold for what `content` gives.
@@ -125,8 +145,8 @@ impl<'a> Digests<'a> {
         }
         for (claim, hasher) in self.0.iter().zip(hashers) {
             let computed = base64::encode(hasher.finalize());
-            if computed != claim.value {
-                let (name, value) = (&claim.name, claim.value);
+            if computed.as_bytes() != claim.value {
+                let (name, value) = (&claim.name, utf8::lossy(claim.value));
                 return Ok(Err(format!(
                     "{name} mismatch: manifest {value:.128} != calculated {computed}"
                 )));
@@ -139,7 +159,7 @@ impl<'a> Digests<'a> {
 fn hasher(algorithm: &str) -> Option<Box<dyn DynDigest>> {
     Some(match algorithm.replacen('-', "", 1).as_str() {
         "MD5" => Box::new(Md5::default()),
-        "SHA" | "SHA1" => Box::new(Sha1::default()),
+        "SHA1" => Box::new(Sha1::default()),
         "SHA224" => Box::new(Sha224::default()),
         "SHA256" => Box::new(Sha256::default()),
         "SHA384" => Box::new(Sha384::default()),
@@ -162,17 +182,60 @@ fn spelled(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn refusal(text: &[u8]) -> String {
+        Manifest::parse(text).map(|manifest| manifest.sections.len()).unwrap_err()
+    }
+
     #[test]
     fn sections_keep_their_bytes_and_lines_are_joined() {
         let text =
-            b"Manifest-Version: 1.0\r\n\r\nName: a-very-long\r\n -name\r\nX: y\r\n\r\nName: b\n";
+            b"Manifest-Version: 1.0\r\n\r\nName: a-very-long\r\n -name\r\nX: y\r\n\r\nName: b\n\n";
         let manifest = Manifest::parse(text).unwrap();
-        assert_eq!(manifest.main.attribute("MANIFEST-VERSION"), Some("1.0"));
-        let section = &manifest.sections["a-very-long-name"];
+        assert_eq!(manifest.main.attribute("MANIFEST-VERSION"), Some(&b"1.0"[..]));
+        assert_eq!(manifest.main.bytes, b"Manifest-Version: 1.0\r\n\r\n");
+        let section = &manifest.sections[&b"a-very-long-name"[..]];
         assert_eq!(section.bytes, b"Name: a-very-long\r\n -name\r\nX: y\r\n\r\n");
-        assert_eq!(manifest.sections["b"].bytes, b"Name: b\n");
-        assert!(Manifest::parse(b"a: b\n\nno colon\n").is_err());
-        assert!(Manifest::parse(b"a: b\n\nx: y\n").is_err());
+        assert_eq!(manifest.sections[&b"b"[..]].bytes, b"Name: b\n\n");
+        assert_eq!(refusal(b"a: b\n\nno colon\n\n"), "jar manifest is malformed");
+        let unnamed = "manifest has section with no \"Name\" attribute";
+        assert_eq!(refusal(b"a: b\n\nx: y\n\n"), unnamed);
+        assert_eq!(refusal(b"a: b\n\nName: \n\n"), unnamed);
+    }
+
+    #[test]
+    fn names_are_bytes_and_lines_may_split_a_character() {
+        let text =
+            b"a: b\r\n\r\nName: a\xc3\r\n \xa9.txt\r\n\r\nName:\xc2\xa0\xff\xa0\xc2\x85\r\n\r\n";
+        let manifest = Manifest::parse(text).unwrap();
+        let names: Vec<&[u8]> = manifest.sections.keys().map(Vec::as_slice).collect();
+        assert_eq!(names, ["a\u{e9}.txt".as_bytes(), b"\xff\xa0"]);
+    }
+
+    #[test]
+    fn a_blank_line_ends_each_section_whichever_line_ends_are_used() {
+        for text in
+            ["a: b\n\nName: c\r\n\r\n", "a: b\r\n\r\n\r\nName: c\n\n", "a: b\r\n\nName: c\n\n"]
+        {
+            let manifest = Manifest::parse(text.as_bytes()).unwrap();
+            assert!(manifest.sections.contains_key(&b"c"[..]), "{text:?}");
+        }
+        for text in [
+            "a: b",
+            "a: b\r\n",
+            "a: b\r\r",
+            "a: b\n\r\n",
+            "a: b\n\nName: c\n",
+            "a: b\n\n\n",
+            "a: b\n\n\n\nName: c\n\n",
+            "a: b\n\n \n\n",
+            "\n\na: b\n\n",
+        ] {
+            let text = text.as_bytes();
+            assert_eq!(refusal(text), "manifest has incorrect line ending sequence", "{text:?}");
+        }
+        for blank in ["", "\n", "\r\n\r\n", " \n\n"] {
+            assert_eq!(refusal(blank.as_bytes()), "manifest has no sections", "{blank:?}");
+        }
     }
 
     #[test]
@@ -180,13 +243,19 @@ mod tests {
         // printf x | openssl dgst -sha256 -binary | base64, and -md5
         let section = |text: &'static [u8]| Manifest::parse(text).unwrap().main;
         let good = section(
-            b"SHA-256-Digest: LXEWQrcmsEQBYnyp+6wy9cChD7GQYPDgqRqYKAqyBqQ=\nMD5-Digest: nUk37u+bbYr/XN0e+MB9iA==\n",
+            b"SHA-256-Digest: LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\nMD5-Digest: ndTkYSaMgDT1yFZOFVxnpg==\n\n",
         );
-        let digests = Digests::of_section(&good, "-DIGEST").unwrap();
+        let digests = Digests::required(&good, "-DIGEST").unwrap();
         let check = |content: &[u8]| digests.check(&mut &content[..]).unwrap();
+        assert_eq!(check(b"x"), Ok(()));
         assert!(check(b"y").unwrap_err().contains("mismatch"));
-        let unknown = section(b"SHA3-256-Digest: eA==\n");
-        let refused = Digests::of_section(&unknown, "-DIGEST").err().unwrap();
-        assert_eq!(refused, "unknown digest key in manifest: Sha3-256-Digest");
+        for (attribute, refusal) in [
+            (&b"SHA3-256-Digest: eA==\n\n"[..], "unknown digest key in manifest: SHA3-256"),
+            (b"SHA-Digest: eA==\n\n", "unknown digest key in manifest: SHA"),
+            (b"Digest: eA==\n\n", "no recognized digests found"),
+        ] {
+            let section = section(attribute);
+            assert_eq!(Digests::required(&section, "-DIGEST").err().unwrap(), refusal);
+        }
     }
 }

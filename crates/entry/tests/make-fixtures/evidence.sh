@@ -6,7 +6,7 @@
 #   INDELIBLE_BLESS=1 cargo test -p indelible-entry --test golden
 #
 # On Debian: apt-get install openssl minisign signify-openbsd openssh-client jq python3-venv \
-#   openjdk-17-jdk-headless
+#   openjdk-17-jdk-headless unzip zip
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../fixtures"
@@ -193,10 +193,19 @@ jars() {
         jarsigner -keystore "$tmp/$name.p12" -storepass secret -sigalg "$signature" "jar/$name.jar" k > /dev/null
         record "jar-$name" "kind: \"jar\", artifact: \"jar/$name.jar\""
     done
-    # Accepted: a file was added afterwards, so that only the sections hold.
+    # Accepted: a file was added afterwards, which the manifest does not list.
     cp jar/rsa.jar jar/added.jar
     echo more > "$tmp/more.txt" && (cd "$tmp" && jar --update --file "$OLDPWD/jar/added.jar" more.txt)
     record jar-added 'kind: "jar", artifact: "jar/added.jar"'
+    # Accepted: the signature file names no digest of the manifest as a whole.
+    jar --create --file jar/sections.jar --date=2026-01-01T00:00:00Z -C "$tmp/classes" .
+    jarsigner -keystore "$tmp/rsa.p12" -storepass secret -sectionsonly jar/sections.jar k > /dev/null
+    record jar-sections 'kind: "jar", artifact: "jar/sections.jar"'
+    # Refused: the main section of the manifest was changed.
+    cp jar/sections.jar jar/main.jar
+    unzip -p jar/main.jar META-INF/MANIFEST.MF | sed '1a Main-Class: com.example.Other\r' > "$tmp/manifest"
+    mkdir -p "$tmp/main/META-INF" && cp "$tmp/manifest" "$tmp/main/META-INF/MANIFEST.MF"
+    (cd "$tmp/main" && zip -q -X "$OLDPWD/jar/main.jar" META-INF/MANIFEST.MF)
     # Refused: a listed file was changed; not signed at all; signed twice.
     cp jar/rsa.jar jar/changed.jar
     mkdir "$tmp/other" && echo 'another text' > "$tmp/other/readme.txt"
