@@ -5,6 +5,7 @@
 //! and not judged: no chain, no purpose, no time, as in Rekor. What the content means is
 //! the caller's affair. DER only.
 
+mod algorithm;
 mod signer;
 
 use der::asn1::{AnyRef, ObjectIdentifier};

@@ -39,10 +39,12 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     Ok(Box::new(Rfc3161 { response }))
 }
 
-/// TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo OPTIONAL }.
+/// TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo OPTIONAL }. As in
+/// Rekor anything may follow response and token; it is kept, but nobody signed it.
 fn verify(response: &[u8]) -> Result<(), EntryError> {
     let malformed = |error: der::Error| EntryError::invalid(format!("asn1: {error}"));
-    let outer = AnyRef::from_der(response).map_err(malformed)?;
+    let mut reader = SliceReader::new(response).map_err(malformed)?;
+    let outer = AnyRef::decode(&mut reader).map_err(malformed)?;
     let mut fields = outer.sequence_reader().map_err(malformed)?;
     let status = AnyRef::decode(&mut fields).map_err(malformed)?;
     let status: u64 =
@@ -51,7 +53,6 @@ fn verify(response: &[u8]) -> Result<(), EntryError> {
         return Err(EntryError::invalid(format!("tsr status not granted: {status}")));
     }
     let token = fields.tlv_bytes().map_err(malformed)?;
-    fields.finish().map_err(malformed)?;
     let content_type: ObjectIdentifier = AnyRef::from_der(token)
         .and_then(|token| token.sequence_reader()?.decode())
         .map_err(malformed)?;
@@ -91,4 +92,36 @@ impl Evidence for Rfc3161 {
 /// Builds the spec of a proposal.
 pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
     Ok(json!({ "tsr": { "content": base64::encode(inputs.artifact()?) } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESPONSE: &[u8] = include_bytes!("../../tests/fixtures/rfc3161/prime256v1.tsr");
+
+    #[test]
+    fn anything_may_follow_a_response_up_to_its_largest_size() {
+        let mut response = RESPONSE.to_vec();
+        response.push(1);
+        assert!(verify(&response).is_ok());
+        response.resize(MAX_RESPONSE, 0);
+        assert!(verify(&response).is_ok());
+        assert!(verify(&response[..RESPONSE.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn a_signature_under_another_algorithms_name_is_refused() {
+        // ecdsa-with-SHA256, whose last use is the signer's.
+        let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+        let at = memchr::memmem::rfind(RESPONSE, &oid).unwrap() + oid.len() - 1;
+        for (last, reason) in [
+            (4, "tsr verification error: signature type does not match digest type"),
+            (9, "tsr verification error: unsupported public key algorithm"),
+        ] {
+            let mut response = RESPONSE.to_vec();
+            response[at] = last;
+            assert_eq!(verify(&response).unwrap_err().to_string(), reason);
+        }
+    }
 }

@@ -1,20 +1,19 @@
 //! One signer of CMS signed data (RFC 5652 section 5.3) and its timestamp (RFC 3161
 //! appendix A).
 //!
-//! Border: one signature over one content with one certificate of the container. RSA
-//! PKCS #1 v1.5, RSA-PSS and ECDSA; SHA-1 and SHA-2.
+//! Border: one signature over one content with one certificate of the container.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Tag};
 
 use super::super::x509::Certificate;
 use super::super::{DigestAlgorithm, KeyError};
+use super::algorithm::{Scheme, digest_algorithm};
 use super::{Fields, SignedData, context, malformed, oid, tlv};
 
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 const TIMESTAMP_TOKEN: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.14");
-const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 /// Attributes that one signer may have.
 const MAX_ATTRIBUTES: usize = 64;
 
@@ -25,7 +24,7 @@ pub(super) struct SignerInfo<'a> {
     serial: &'a [u8],
     digest: DigestAlgorithm,
     signed: Option<Attributes<'a>>,
-    signature_algorithm: ObjectIdentifier,
+    signature_algorithm: &'a [u8],
     signature: &'a [u8],
     unsigned: Option<Attributes<'a>>,
 }
@@ -42,7 +41,7 @@ impl<'a> SignerInfo<'a> {
         signer.end()?;
         let digest = digest_algorithm(fields.next(Tag::Sequence)?)?;
         let signed = fields.optional(context(0))?.map(|field| Attributes::read(field, 0));
-        let signature_algorithm = algorithm(fields.next(Tag::Sequence)?)?;
+        let signature_algorithm = fields.next(Tag::Sequence)?;
         let signature = fields.next(Tag::OctetString)?;
         let unsigned = fields.optional(context(1))?.map(|field| Attributes::read(field, 1));
         fields.end()?;
@@ -84,14 +83,16 @@ impl<'a> SignerInfo<'a> {
 
     fn verify_digest(&self, digest: &[u8], certificate: &Certificate) -> Result<(), KeyError> {
         let key = certificate.public_key();
-        if let Some(rsa) = key.as_rsa() {
-            return match self.signature_algorithm {
-                RSA_PSS => rsa.verify_pss(self.digest, digest, self.signature),
-                _ => rsa.verify_pkcs1(self.digest, digest, self.signature),
-            };
+        let scheme = Scheme::read(self.signature_algorithm, self.digest)?;
+        match (scheme, key.as_rsa(), key.as_ecdsa()) {
+            (Scheme::Pkcs1, Some(rsa), _) => rsa.verify_pkcs1(self.digest, digest, self.signature),
+            (Scheme::Pss { salt }, Some(rsa), _) => {
+                rsa.verify_pss_with_salt(self.digest, digest, salt, self.signature)
+            }
+            (Scheme::Ecdsa, _, Some(ecdsa)) if ecdsa.verify_der(digest, self.signature) => Ok(()),
+            (Scheme::Ecdsa, _, Some(_)) => Err(KeyError::EcdsaDer),
+            _ => Err(KeyError::invalid("incorrect key type for signature")),
         }
-        let ecdsa = key.as_ecdsa().ok_or(KeyError::UnsupportedKeyType)?;
-        if ecdsa.verify_der(digest, self.signature) { Ok(()) } else { Err(KeyError::EcdsaDer) }
     }
 
     /// Verifies the timestamp over the signature, if there is one.
@@ -172,22 +173,4 @@ fn message_imprint(token: &[u8]) -> Result<(DigestAlgorithm, &[u8]), KeyError> {
     let algorithm = digest_algorithm(imprint.next(Tag::Sequence)?)?;
     let digest = AnyRef::from_der(imprint.next(Tag::OctetString)?).map_err(malformed)?;
     Ok((algorithm, digest.value()))
-}
-
-fn algorithm(encoding: &[u8]) -> Result<ObjectIdentifier, KeyError> {
-    oid(Fields::of(encoding, Tag::Sequence)?.next(Tag::ObjectIdentifier)?)
-}
-
-fn digest_algorithm(encoding: &[u8]) -> Result<DigestAlgorithm, KeyError> {
-    const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
-    const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-    const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
-    const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
-    match algorithm(encoding)? {
-        SHA1 => Ok(DigestAlgorithm::Sha1),
-        SHA256 => Ok(DigestAlgorithm::Sha256),
-        SHA384 => Ok(DigestAlgorithm::Sha384),
-        SHA512 => Ok(DigestAlgorithm::Sha512),
-        other => Err(KeyError::invalid(format!("pkcs7: unsupported digest algorithm {other}"))),
-    }
 }

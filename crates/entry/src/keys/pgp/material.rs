@@ -167,11 +167,8 @@ fn verify_rsa(key: &RsaKey, hash: Hash, digest: &[u8], signature: &[u8]) -> bool
     let mut padded = vec![0; size.saturating_sub(signature.len())];
     padded.extend_from_slice(signature);
     match hash.shared() {
-        // aws-lc takes SHA-384 from 2048 bits on only.
-        Some(algorithm) if size >= 256 || hash != Hash::Sha384 => {
-            key.verify_pkcs1(algorithm, digest, &padded).is_ok()
-        }
-        _ => key.verify_pkcs1_digest_info(&hash.digest_info(digest), &padded).is_ok(),
+        Some(algorithm) => key.verify_pkcs1(algorithm, digest, &padded).is_ok(),
+        None => key.verify_pkcs1_digest_info(&hash.digest_info(digest), &padded).is_ok(),
     }
 }
 
