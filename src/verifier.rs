@@ -64,14 +64,10 @@ impl Verifier {
     /// an insertion.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub async fn leaf_of(&self, entry: serde_json::Value) -> Result<Hash, Refused> {
+    /// [`EntryError`].
+    pub async fn leaf_of(&self, entry: ProposedEntry) -> Result<Hash, EntryError> {
         let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
-        let canonical = self
-            .look_up(move || -> Result<_, Refused> {
-                Ok(ProposedEntry::from_value(entry)?.canonicalize(&policy, now)?)
-            })
-            .await?;
+        let canonical = self.look_up(move || entry.canonicalize(&policy, now)).await?;
         Ok(Hash::leaf(&canonical))
     }
 

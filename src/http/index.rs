@@ -9,14 +9,16 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use entry::KeyFormat;
+use entry::json::{Members, Object, member};
 use http::{HeaderName, HeaderValue};
+use serde::de::MapAccess;
 use wire::{ErrorBody, SearchIndex, SearchOperator};
 
 use super::answer;
 use super::around::label;
 use super::endpoints::Endpoint;
 use super::negotiate::Offered;
-use super::question::{self, Members};
+use super::question;
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
 
@@ -66,15 +68,15 @@ pub(super) async fn search(
 async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "query").await?;
     let _room = serving.admission.search()?;
-    let members = question::read(&body.bytes)?;
+    let question: Question = question::read(&body.bytes)?;
     drop(body);
-    let key = key_criterion(&members)?;
+    let key = question.key.map(KeyCriterion::read).transpose()?;
     let mut criteria = Vec::new();
-    criteria.extend(email(&members)?);
-    criteria.extend(hash(&members)?);
-    let operator = operator(&members)?;
+    criteria.extend(email(question.email)?);
+    criteria.extend(hash(question.hash)?);
+    let operator = operator(question.operator)?;
     let key = key.map(KeyCriterion::check).transpose()?;
-    let subject = subject(&members)?;
+    let subject = subject(question.subject)?;
     serving.endpoints.require(Endpoint::SearchIndex)?;
     if let Some((format, content)) = key {
         let found = serving.verifier.look_up(move || search_key(format, &content)).await;
@@ -88,13 +90,64 @@ async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError>
     Ok(answer)
 }
 
-fn email(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
-    let Some(text) = members.text("email")? else { return Ok(None) };
-    if !is_mailbox(text) {
+/// A question with members of the right types.
+#[derive(Default)]
+struct Question {
+    email: Option<String>,
+    subject: Option<String>,
+    hash: Option<String>,
+    key: Option<Object<PublicKey>>,
+    operator: Option<String>,
+}
+
+impl Members for Question {
+    const EXPECTED: &'static str = "an object with criteria";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "email" => question::text(&mut self.email, "email", map)?,
+            "subject" => question::text(&mut self.subject, "subject", map)?,
+            "hash" => question::text(&mut self.hash, "hash", map)?,
+            "publickey" => self.key = member("publicKey", map)?,
+            "operator" => question::text(&mut self.operator, "operator", map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// The member `publicKey`.
+#[derive(Default)]
+struct PublicKey {
+    format: Option<String>,
+    content: Option<String>,
+}
+
+impl Members for PublicKey {
+    const EXPECTED: &'static str = "an object with format and content";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "format" => question::text(&mut self.format, "format", map)?,
+            "content" => question::text(&mut self.content, "content", map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Empty text counts as absent.
+fn not_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn email(text: Option<String>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = not_empty(text) else { return Ok(None) };
+    if !is_mailbox(&text) {
         let message = format!("email in body must be of type email: {text:?}");
         return Err(ApiError::validation(Validation::Type, message));
     }
-    Ok(Some(vec![text.to_owned()]))
+    Ok(Some(vec![text]))
 }
 
 /// An RFC 5322 mailbox, roughly: an address, or a name with an address in `<>`.
@@ -116,12 +169,12 @@ fn is_mailbox(text: &str) -> bool {
     (part(local) || quoted) && part(domain)
 }
 
-fn hash(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
-    let Some(text) = members.text("hash")? else { return Ok(None) };
+fn hash(text: Option<String>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = not_empty(text) else { return Ok(None) };
     let algorithms = [("sha512", 128), ("sha256", 64), ("sha1", 40)];
     let found = algorithms.iter().find_map(|(algorithm, length)| {
         let rest = text.strip_prefix(algorithm).and_then(|rest| rest.strip_prefix(':'));
-        let digits = rest.unwrap_or(text);
+        let digits = rest.unwrap_or(&text);
         let hex = digits.len() == *length && digits.bytes().all(|b| b.is_ascii_hexdigit());
         hex.then(|| format!("{algorithm}:{digits}"))
     });
@@ -132,8 +185,8 @@ fn hash(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
     found.ok_or_else(refused).map(|key| Some(vec![key]))
 }
 
-fn operator(members: &Members<'_>) -> Result<SearchOperator, ApiError> {
-    match members.text("operator")? {
+fn operator(text: Option<String>) -> Result<SearchOperator, ApiError> {
+    match not_empty(text).as_deref() {
         None | Some("or") => Ok(SearchOperator::Or),
         Some("and") => Ok(SearchOperator::And),
         Some(_) => {
@@ -143,13 +196,13 @@ fn operator(members: &Members<'_>) -> Result<SearchOperator, ApiError> {
     }
 }
 
-fn subject(members: &Members<'_>) -> Result<Option<Vec<String>>, ApiError> {
-    let Some(text) = members.text("subject")? else { return Ok(None) };
+fn subject(text: Option<String>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(text) = not_empty(text) else { return Ok(None) };
     if text.chars().count() > MAX_SUBJECT {
         let message = format!("subject in body should be at most {MAX_SUBJECT} chars long");
         return Err(ApiError::validation(Validation::MaxLength, message));
     }
-    Ok(Some(vec![text.to_owned()]))
+    Ok(Some(vec![text]))
 }
 
 /// The key as it came, its base64 decoded.
@@ -158,14 +211,14 @@ struct KeyCriterion {
     content: Vec<u8>,
 }
 
-fn key_criterion(members: &Members<'_>) -> Result<Option<KeyCriterion>, ApiError> {
-    let Some(key) = members.object("publicKey")? else { return Ok(None) };
-    let content = key.text("content")?.unwrap_or_default();
-    let content = entry::base64::decode(content.as_bytes()).map_err(ApiError::unreadable_body)?;
-    Ok(Some(KeyCriterion { format: key.text("format")?.map(str::to_owned), content }))
-}
-
 impl KeyCriterion {
+    fn read(Object(key): Object<PublicKey>) -> Result<Self, ApiError> {
+        let content = key.content.unwrap_or_default();
+        let content =
+            entry::base64::decode(content.as_bytes()).map_err(ApiError::unreadable_body)?;
+        Ok(Self { format: not_empty(key.format), content })
+    }
+
     fn check(self) -> Result<(KeyFormat, Vec<u8>), ApiError> {
         let Some(name) = self.format else {
             let message = "publicKey.publicKey.format in body is required";

@@ -6,9 +6,10 @@
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use entry::ParseError;
+use entry::json::{Members, Object, member};
+use entry::{EntryError, ParseError, ProposedEntry, UncheckedEntry};
 use http::StatusCode;
-use serde_json::Value;
+use serde::de::MapAccess;
 use tlog::{EntryId, EntryRef};
 use wire::{ErrorBody, LogEntry, SearchLogQuery};
 
@@ -17,11 +18,10 @@ use super::around::label;
 use super::endpoints::Endpoint;
 use super::entries::{UUID_PATTERN, parse_uuid};
 use super::negotiate::Offered;
-use super::question::{self, Members};
+use super::question;
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
 use crate::log::Lookup;
-use crate::verifier::Refused;
 
 /// Items in one request.
 const MAX_ITEMS: usize = 10;
@@ -62,7 +62,7 @@ pub(super) async fn retrieve(
 async fn look_up(serving: &Serving, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "entry").await?;
     let _room = serving.admission.search()?;
-    let wanted = Wanted::read(&question::read(&body.bytes)?)?;
+    let wanted = Wanted::read(&body.bytes)?;
     drop(body);
     serving.endpoints.require(Endpoint::SearchLogQuery)?;
     let count = wanted.uuids.len() + wanted.entries.len() + wanted.indexes.len();
@@ -77,34 +77,47 @@ async fn look_up(serving: &Serving, request: Request) -> Result<Response, ApiErr
     answer::json(&found)
 }
 
+/// A question with members of the right types.
+#[derive(Default)]
+struct Question {
+    uuids: Option<Vec<Option<String>>>,
+    entries: Option<Vec<Object<UncheckedEntry>>>,
+    indexes: Option<Vec<Option<i64>>>,
+}
+
+impl Members for Question {
+    const EXPECTED: &'static str = "an object with entries, entryUUIDs or logIndexes";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "entryuuids" => self.uuids = member("entryUUIDs", map)?,
+            "entries" => self.entries = member("entries", map)?,
+            "logindexes" => self.indexes = member("logIndexes", map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// A well-formed question.
 struct Wanted {
     uuids: Vec<EntryRef>,
-    entries: Vec<Value>,
+    entries: Vec<ProposedEntry>,
     indexes: Vec<u64>,
 }
 
 impl Wanted {
-    fn read(members: &Members<'_>) -> Result<Self, ApiError> {
-        let entries = members.list("entries")?.unwrap_or_default();
-        for (at, entry) in entries.iter().enumerate() {
-            check_entry(entry, at)?;
-        }
-        let uuids = members.list("entryUUIDs")?;
-        let indexes = members.list("logIndexes")?;
-        // Types are a matter of parsing, which comes before any validation.
-        let uuids = uuids.map(|items| texts("entryUUIDs", items)).transpose()?;
-        let indexes = indexes.map(|items| integers("logIndexes", items)).transpose()?;
+    fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let question: Question = question::read(body)?;
+        let entries = question.entries.unwrap_or_default().into_iter();
+        let entries: Vec<_> = entries.map(|Object(entry)| entry.check()).collect();
+        // A kind decides how the rest is read, so Rekor asks for it before it judges anything.
+        entries.iter().try_for_each(has_kind)?;
         count("entries", entries.len(), 0)?;
-        if let Some(uuids) = &uuids {
-            count("entryUUIDs", uuids.len(), 1)?;
-        }
-        let uuids = read_uuids(&uuids.unwrap_or_default())?;
-        if let Some(indexes) = &indexes {
-            count("logIndexes", indexes.len(), 1)?;
-        }
-        let indexes = read_indexes(&indexes.unwrap_or_default())?;
-        Ok(Self { uuids, entries: entries.to_vec(), indexes })
+        let entries = read_entries(entries)?;
+        let uuids = question.uuids.map_or_else(|| Ok(Vec::new()), read_uuids)?;
+        let indexes = question.indexes.map_or_else(|| Ok(Vec::new()), read_indexes)?;
+        Ok(Self { uuids, entries, indexes })
     }
 
     /// Every look-up in the order of the answer.
@@ -130,18 +143,16 @@ impl Wanted {
 }
 
 /// The bare text, without the prefix that a submission gets.
-fn refusal(refused: Refused) -> ApiError {
+fn refusal(refused: EntryError) -> ApiError {
     ApiError::bad_request(refused.to_string())
 }
 
-/// A proposed entry must have its outer members; what is inside is judged later.
-fn check_entry(entry: &Value, at: usize) -> Result<(), ApiError> {
-    match entry::ProposedEntry::from_value(entry.clone()) {
-        Ok(_) => Ok(()),
-        Err(
-            error @ (ParseError::Json(_) | ParseError::KindMissing | ParseError::KindUnknown(_)),
-        ) => Err(ApiError::unreadable_body(error)),
-        Err(error) => Err(ApiError::of_parsing(&error, &format!("entries.{at}."))),
+fn has_kind(entry: &Result<ProposedEntry, ParseError>) -> Result<(), ApiError> {
+    match entry {
+        Err(error @ (ParseError::KindMissing | ParseError::KindUnknown(_))) => {
+            Err(ApiError::unreadable_body(error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -157,39 +168,35 @@ fn count(name: &str, items: usize, least: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn texts(name: &str, items: &[Value]) -> Result<Vec<String>, ApiError> {
-    let text = |item: &Value| match item {
-        Value::String(text) => Ok(text.clone()),
-        Value::Null => Ok(String::new()),
-        other => Err(question::wrong_type(name, "a string", other)),
+/// Entries with their outer members; what is inside is judged later.
+fn read_entries(
+    entries: Vec<Result<ProposedEntry, ParseError>>,
+) -> Result<Vec<ProposedEntry>, ApiError> {
+    let read = |(at, entry): (usize, Result<ProposedEntry, ParseError>)| {
+        entry.map_err(|error| ApiError::of_parsing(&error, &format!("entries.{at}.")))
     };
-    items.iter().map(text).collect()
+    entries.into_iter().enumerate().map(read).collect()
 }
 
-fn integers(name: &str, items: &[Value]) -> Result<Vec<i64>, ApiError> {
-    let integer = |item: &Value| match item {
-        Value::Null => Ok(0),
-        other => other.as_i64().ok_or_else(|| question::wrong_type(name, "an int64", other)),
-    };
-    items.iter().map(integer).collect()
-}
-
-fn read_uuids(texts: &[String]) -> Result<Vec<EntryRef>, ApiError> {
-    let read = |(at, text): (usize, &String)| {
-        parse_uuid(text).ok_or_else(|| {
+fn read_uuids(texts: Vec<Option<String>>) -> Result<Vec<EntryRef>, ApiError> {
+    count("entryUUIDs", texts.len(), 1)?;
+    let read = |(at, text): (usize, Option<String>)| {
+        text.and_then(|text| parse_uuid(&text)).ok_or_else(|| {
             let message = format!("entryUUIDs.{at} in body should match '{UUID_PATTERN}'");
             ApiError::validation(Validation::Pattern, message)
         })
     };
-    texts.iter().enumerate().map(read).collect()
+    texts.into_iter().enumerate().map(read).collect()
 }
 
-fn read_indexes(indexes: &[i64]) -> Result<Vec<u64>, ApiError> {
-    let read = |(at, index): (usize, &i64)| {
-        u64::try_from(*index).map_err(|_| {
+/// Indexes; null is read as 0.
+fn read_indexes(indexes: Vec<Option<i64>>) -> Result<Vec<u64>, ApiError> {
+    count("logIndexes", indexes.len(), 1)?;
+    let read = |(at, index): (usize, Option<i64>)| {
+        u64::try_from(index.unwrap_or(0)).map_err(|_| {
             let message = format!("logIndexes.{at} in body should be greater than or equal to 0");
             ApiError::validation(Validation::Minimum, message)
         })
     };
-    indexes.iter().enumerate().map(read).collect()
+    indexes.into_iter().enumerate().map(read).collect()
 }

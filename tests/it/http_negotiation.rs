@@ -1,6 +1,7 @@
 //! Content types, and how leniently JSON is read.
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
@@ -12,6 +13,7 @@ both! {
     clients_say_what_they_take,
     the_public_key_is_pem_or_json,
     json_is_read_leniently,
+    of_names_that_differ_in_case_the_last_one_counts,
 }
 
 const POSTS: [(&str, &str); 3] = [
@@ -131,4 +133,63 @@ async fn json_is_read_leniently(db: TestDb) {
     }
     let zero = served.post("/api/v1/log/entries/retrieve", r#"{"logIndexes":[null]}"#).await;
     assert_eq!(zero.json().as_array().map(Vec::len), Some(1));
+}
+
+async fn of_names_that_differ_in_case_the_last_one_counts(db: TestDb) {
+    let served = Served::start(&db).await;
+    let mut ids = Vec::new();
+    for n in 0..2 {
+        ids.push(served.add(&hashedrekord(n)).await.header("etag").to_owned());
+    }
+    let spec = hashedrekord(1)["spec"].to_string();
+    let entry = format!(r#""apiVersion":"0.0.1","SPEC":{{}},"spec":{spec}"#);
+    for body in [
+        r#"{"logIndexes":[0],"LOGINDEXES":[1]}"#.to_owned(),
+        r#"{"LOGINDEXES":[0],"logIndexes":[1]}"#.to_owned(),
+        format!(r#"{{"entryuuids":["{}"],"EntryUUIDs":["{}"]}}"#, ids[0], ids[1]),
+        r#"{"logIndexes":[1],"entryUUIDs":["x"],"entryuuids":null}"#.to_owned(),
+        format!(r#"{{"entries":[{{"kind":"rpm","KIND":"hashedrekord",{entry}}}]}}"#),
+        format!(r#"{{"entries":[{{"KIND":"rpm","kind":"hashedrekord",{entry}}}]}}"#),
+    ] {
+        let answer = served.post("/api/v1/log/entries/retrieve", body.clone()).await;
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text);
+        let found = answer.json();
+        assert!(found[0].get(&ids[1]).is_some() && found.get(1).is_none(), "{body}: {found}");
+    }
+    let zeros = "0".repeat(64);
+    let pattern =
+        "^(sha512:)?[0-9a-fA-F]{128}$|^(sha256:)?[0-9a-fA-F]{64}$|^(sha1:)?[0-9a-fA-F]{40}$";
+    let hash = format!("hash in body should match '{pattern}'");
+    let format = "publicKey.publicKey.format in body should be one of [pgp x509 minisign ssh tuf]";
+    for (path, body, status, code, message) in [
+        (
+            "/api/v1/log/entries/retrieve",
+            r#"{"logIndexes":[0],"LOGINDEXES":["x"]}"#.to_owned(),
+            400,
+            400,
+            "parsing entry body from \"\" failed, because logIndexes: invalid type: string \"x\", \
+             expected i64 at line 1 column 35",
+        ),
+        (
+            "/api/v1/index/retrieve",
+            format!(r#"{{"hash":"{zeros}","HASH":"zz"}}"#),
+            422,
+            605,
+            hash.as_str(),
+        ),
+        (
+            "/api/v1/index/retrieve",
+            r#"{"publicKey":{"format":"x509","FORMAT":"zz"}}"#.to_owned(),
+            422,
+            606,
+            format,
+        ),
+    ] {
+        let answer = served.post(path, body.clone()).await;
+        let expected = json!({ "code": code, "message": message });
+        assert_eq!((answer.status, answer.json()), (status, expected), "{body}");
+    }
+    let found = format!(r#"{{"hash":"zz","HASH":"{zeros}"}}"#);
+    let found = served.post("/api/v1/index/retrieve", found).await;
+    assert_eq!((found.status, found.text.as_str()), (200, "[]\n"));
 }

@@ -171,7 +171,13 @@ async fn malformed_questions_are_told_what_is_wrong(db: TestDb) {
         (json!({ "entries": [{ "kind": "dsse", "apiVersion": "0.0.1" }] }), 422, 602, "entries.0.spec in body is required".to_owned()),
         (json!({ "entries": [{ "kind": "foo" }] }), 400, 400, "parsing entry body from \"\" failed, because invalid kind value: \"foo\"".to_owned()),
         (json!({ "entries": [{}] }), 400, 400, "parsing entry body from \"\" failed, because kind in body is required".to_owned()),
-        (json!({ "logIndexes": ["1"] }), 400, 400, "parsing entry body from \"\" failed, because logIndexes must be an int64, not a string".to_owned()),
+        (json!({ "logIndexes": ["1"] }), 400, 400, "parsing entry body from \"\" failed, because logIndexes: invalid type: string \"1\", expected i64 at line 1 column 18".to_owned()),
+        // The types of all members come first, then their values in this order.
+        (json!({ "entries": [{ "kind": "hashedrekord" }], "logIndexes": ["x"] }), 400, 400, "parsing entry body from \"\" failed, because logIndexes: invalid type: string \"x\", expected i64 at line 1 column 54".to_owned()),
+        (json!({ "entryUUIDs": ["x"], "entries": [{ "kind": "foo" }] }), 400, 400, "parsing entry body from \"\" failed, because invalid kind value: \"foo\"".to_owned()),
+        (json!({ "entries": vec![json!({ "kind": "hashedrekord" }); 11] }), 422, 611, "entries in body should have at most 10 items".to_owned()),
+        (json!({ "entries": [{ "kind": "hashedrekord" }], "entryUUIDs": [] }), 422, 602, "entries.0.apiVersion in body is required".to_owned()),
+        (json!({ "entryUUIDs": ["x"], "logIndexes": [] }), 422, 605, "entryUUIDs.0 in body should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'".to_owned()),
     ] {
         let answer = served.post(RETRIEVE, query.to_string()).await;
         assert_eq!(answer.status, status, "{query}: {}", answer.text);

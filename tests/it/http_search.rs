@@ -179,7 +179,22 @@ async fn malformed_criteria_are_told_what_is_wrong(db: TestDb) {
             "parsing entry body from \"\" failed, because illegal base64 data at input byte 0"
                 .to_owned(),
         ),
-        // The order of the checks.
+        // The order of the checks: the types of all members, then their values.
+        (
+            json!({ "email": "x", "subject": 5 }),
+            400,
+            400,
+            "parsing entry body from \"\" failed, because subject: invalid type: integer `5`, \
+             expected a string at line 1 column 24"
+                .to_owned(),
+        ),
+        (
+            json!({ "email": "x", "publicKey": { "content": "*" } }),
+            400,
+            400,
+            "parsing entry body from \"\" failed, because illegal base64 data at input byte 0"
+                .to_owned(),
+        ),
         (
             json!({ "email": "x", "hash": "y", "operator": "z" }),
             422,

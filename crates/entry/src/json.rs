@@ -4,11 +4,15 @@
 //! the number of values, because three bytes of text (`[],`) may become seventy of
 //! memory.
 
+mod object;
+
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::de::Deserializer;
+
+pub use object::{Members, Object, member};
 
 use crate::utf8;
 

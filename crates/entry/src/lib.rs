@@ -43,7 +43,7 @@ pub use keys::{DigestAlgorithm, KeyError, KeyFormat};
 pub use kind::{Kind, UnknownKind};
 pub use policy::{Policy, SigningAlgorithm, UnknownAlgorithm};
 pub use proposal::{Inputs, ProposeError, propose};
-pub use proposed::ProposedEntry;
+pub use proposed::{ProposedEntry, UncheckedEntry};
 pub use stored::{StoredBody, StoredBodyError};
 pub use stored_keys::{StoredKeys, StoredKeysError};
 pub use verified::{Attestation, Payload, VerifiedEntry};

@@ -3,12 +3,11 @@
 //! Border: the outer object (`kind`, `apiVersion`, `spec`) and the order of the
 //! checks. What is inside `spec` is the kind's.
 
-use std::fmt;
-
 use serde::Deserialize as _;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::MapAccess;
 use serde_json::Value;
 
+use crate::json::{Members, Object};
 use crate::kinds::{self, Context, Evidence};
 use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry, json};
 
@@ -28,28 +27,18 @@ impl ProposedEntry {
     /// # Errors
     /// [`ParseError`], the first that applies.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let outer = json::first_value(body).map_err(|e| ParseError::Json(e.to_string()))?;
-        Self::from_outer(outer)
+        let read = json::first_value::<Object<UncheckedEntry>>(body);
+        read.map_err(|e| ParseError::Json(e.to_string()))?.0.check()
     }
 
-    /// As [`parse`](Self::parse), from JSON that was read before.
+    /// As [`parse`](Self::parse), from JSON that was read before; among members whose names
+    /// differ only in case it is left open which one counts.
     ///
     /// # Errors
     /// [`ParseError`], the first that applies.
     pub fn from_value(value: Value) -> Result<Self, ParseError> {
-        let outer = Outer::deserialize(value).map_err(|e| ParseError::Json(e.to_string()))?;
-        Self::from_outer(outer)
-    }
-
-    fn from_outer(outer: Outer) -> Result<Self, ParseError> {
-        let kind = outer.kind.filter(|kind| !kind.is_empty()).ok_or(ParseError::KindMissing)?;
-        let kind = kind.parse().map_err(|_| ParseError::KindUnknown(kind))?;
-        let version = outer.version.filter(|v| !v.is_empty()).ok_or(ParseError::VersionMissing)?;
-        if !is_semver(&version) {
-            return Err(ParseError::VersionPattern);
-        }
-        let spec = outer.spec.filter(|spec| !spec.is_null()).ok_or(ParseError::SpecMissing)?;
-        Ok(Self { kind, version, spec })
+        let read = Object::<UncheckedEntry>::deserialize(value);
+        read.map_err(|e| ParseError::Json(e.to_string()))?.0.check()
     }
 
     /// The kind.
@@ -103,49 +92,45 @@ impl ProposedEntry {
     }
 }
 
-/// The outer object; absent and null members alike are `None`.
-#[derive(Default)]
-struct Outer {
+/// The outer object of a proposed entry, with members of the right types and nothing else
+/// checked; absent and null ones alike are `None`.
+#[derive(Clone, Debug, Default)]
+pub struct UncheckedEntry {
     kind: Option<String>,
     version: Option<String>,
     spec: Option<Value>,
 }
 
-impl<'de> serde::Deserialize<'de> for Outer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OuterVisitor)
+impl Members for UncheckedEntry {
+    const EXPECTED: &'static str = "an object with kind, apiVersion and spec";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "kind" => self.kind = text(map.next_value()?, "kind")?.or(self.kind.take()),
+            "apiversion" => {
+                self.version = text(map.next_value()?, "apiVersion")?.or(self.version.take());
+            }
+            "spec" => self.spec = Some(map.next_value()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
-struct OuterVisitor;
-
-impl<'de> Visitor<'de> for OuterVisitor {
-    type Value = Outer;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with kind, apiVersion and spec")
-    }
-
-    /// A JSON `null` equals `{}`.
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Outer, E> {
-        Ok(Outer::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outer, A::Error> {
-        let mut outer = Outer::default();
-        while let Some(name) = map.next_key::<String>()? {
-            match name.to_ascii_lowercase().as_str() {
-                "kind" => outer.kind = text(map.next_value()?, "kind")?.or(outer.kind),
-                "apiversion" => {
-                    outer.version = text(map.next_value()?, "apiVersion")?.or(outer.version);
-                }
-                "spec" => outer.spec = Some(map.next_value()?),
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+impl UncheckedEntry {
+    /// Checks what each entry has, of whatever kind.
+    ///
+    /// # Errors
+    /// [`ParseError`], the first that applies, but not [`ParseError::Json`].
+    pub fn check(self) -> Result<ProposedEntry, ParseError> {
+        let kind = self.kind.filter(|kind| !kind.is_empty()).ok_or(ParseError::KindMissing)?;
+        let kind = kind.parse().map_err(|_| ParseError::KindUnknown(kind))?;
+        let version = self.version.filter(|v| !v.is_empty()).ok_or(ParseError::VersionMissing)?;
+        if !is_semver(&version) {
+            return Err(ParseError::VersionPattern);
         }
-        Ok(outer)
+        let spec = self.spec.filter(|spec| !spec.is_null()).ok_or(ParseError::SpecMissing)?;
+        Ok(ProposedEntry { kind, version, spec })
     }
 }
 
