@@ -183,6 +183,9 @@ impl ApiError {
             ParseError::KindUnknown(_) => {
                 return Self::framework(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
             }
+            ParseError::KindAbstract => {
+                return Self::bad_request(format!("error processing entry: {error}"));
+            }
             ParseError::KindMissing | ParseError::VersionMissing | ParseError::SpecMissing => {
                 Validation::Required
             }

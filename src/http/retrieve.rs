@@ -3,11 +3,13 @@
 //! Border: `/api/v1/log/entries/retrieve`. What is not there is left out of the
 //! answer; only malformed questions are refused.
 
+use std::error::Error;
+
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use entry::json::{Members, Object, member};
-use entry::{EntryError, ParseError, ProposedEntry, UncheckedEntry};
+use entry::{ParseError, ProposedEntry, UncheckedEntry};
 use http::StatusCode;
 use serde::de::MapAccess;
 use tlog::{EntryId, EntryRef};
@@ -102,7 +104,8 @@ impl Members for Question {
 /// A well-formed question.
 struct Wanted {
     uuids: Vec<EntryRef>,
-    entries: Vec<ProposedEntry>,
+    /// With the refusals of those that no kind reads, which come when it is their turn.
+    entries: Vec<Result<ProposedEntry, ApiError>>,
     indexes: Vec<u64>,
 }
 
@@ -134,7 +137,7 @@ impl Wanted {
         let mut lookups: Vec<Lookup> =
             with_tree.into_iter().chain(without).map(Lookup::Uuid).collect();
         for entry in self.entries {
-            let leaf = serving.verifier.leaf_of(entry).await.map_err(refusal)?;
+            let leaf = serving.verifier.leaf_of(entry?).await.map_err(refusal)?;
             lookups.push(Lookup::Uuid(EntryRef::Leaf(leaf)));
         }
         lookups.extend(self.indexes.into_iter().map(Lookup::Index));
@@ -143,7 +146,7 @@ impl Wanted {
 }
 
 /// The bare text, without the prefix that a submission gets.
-fn refusal(refused: EntryError) -> ApiError {
+fn refusal(refused: impl Error) -> ApiError {
     ApiError::bad_request(refused.to_string())
 }
 
@@ -171,9 +174,11 @@ fn count(name: &str, items: usize, least: usize) -> Result<(), ApiError> {
 /// Entries with their outer members; what is inside is judged later.
 fn read_entries(
     entries: Vec<Result<ProposedEntry, ParseError>>,
-) -> Result<Vec<ProposedEntry>, ApiError> {
-    let read = |(at, entry): (usize, Result<ProposedEntry, ParseError>)| {
-        entry.map_err(|error| ApiError::of_parsing(&error, &format!("entries.{at}.")))
+) -> Result<Vec<Result<ProposedEntry, ApiError>>, ApiError> {
+    let read = |(at, entry)| match entry {
+        Ok(entry) => Ok(Ok(entry)),
+        Err(error @ ParseError::KindAbstract) => Ok(Err(refusal(error))),
+        Err(error) => Err(ApiError::of_parsing(&error, &format!("entries.{at}."))),
     };
     entries.into_iter().enumerate().map(read).collect()
 }

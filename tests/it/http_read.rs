@@ -159,6 +159,7 @@ async fn malformed_questions_are_told_what_is_wrong(db: TestDb) {
     let eleven: Vec<u64> = (0..11).collect();
     let six: Vec<u64> = (0..6).collect();
     let five = vec![known[0].clone(); 5];
+    let abstract_kind = json!({ "kind": "ProposedEntry", "apiVersion": "0.0.1", "spec": {} });
     for (query, status, code, message) in [
         (json!({ "entryUUIDs": [known[0], overflowing] }), 400, 400, format!("invalid entryID {overflowing}")),
         (json!({ "entryUUIDs": [zero] }), 400, 400, format!("invalid entryID {zero}")),
@@ -172,6 +173,9 @@ async fn malformed_questions_are_told_what_is_wrong(db: TestDb) {
         (json!({ "entries": [{ "kind": "foo" }] }), 400, 400, "parsing entry body from \"\" failed, because invalid kind value: \"foo\"".to_owned()),
         (json!({ "entries": [{}] }), 400, 400, "parsing entry body from \"\" failed, because kind in body is required".to_owned()),
         (json!({ "logIndexes": ["1"] }), 400, 400, "parsing entry body from \"\" failed, because logIndexes: invalid type: string \"1\", expected i64 at line 1 column 18".to_owned()),
+        (json!({ "entries": [{ "kind": "ProposedEntry" }] }), 422, 602, "entries.0.apiVersion in body is required".to_owned()),
+        (json!({ "entries": [abstract_kind] }), 400, 400, "could not unmarshal entry for kind 'ProposedEntry'".to_owned()),
+        (json!({ "entries": [abstract_kind], "logIndexes": [-1] }), 422, 609, "logIndexes.0 in body should be greater than or equal to 0".to_owned()),
         // The types of all members come first, then their values in this order.
         (json!({ "entries": [{ "kind": "hashedrekord" }], "logIndexes": ["x"] }), 400, 400, "parsing entry body from \"\" failed, because logIndexes: invalid type: string \"x\", expected i64 at line 1 column 54".to_owned()),
         (json!({ "entryUUIDs": ["x"], "entries": [{ "kind": "foo" }] }), 400, 400, "parsing entry body from \"\" failed, because invalid kind value: \"foo\"".to_owned()),

@@ -22,6 +22,9 @@ pub enum ParseError {
     /// A `kind` that does not exist.
     #[error("invalid kind value: {0:?}")]
     KindUnknown(String),
+    /// The name that Rekor gives to proposals of all kinds: taken where a kind is, but none.
+    #[error("could not unmarshal entry for kind '{ANY_KIND}'")]
+    KindAbstract,
     /// No `apiVersion`.
     #[error("apiVersion in body is required")]
     VersionMissing,
@@ -32,6 +35,9 @@ pub enum ParseError {
     #[error("spec in body is required")]
     SpecMissing,
 }
+
+/// What Rekor calls a proposal of any kind.
+pub(crate) const ANY_KIND: &str = "ProposedEntry";
 
 /// The pattern of `apiVersion` (semver.org's regular expression), as error texts
 /// and the API document quote it.

@@ -7,6 +7,7 @@ use serde::Deserialize as _;
 use serde::de::MapAccess;
 use serde_json::Value;
 
+use crate::error::ANY_KIND;
 use crate::json::{Members, Object};
 use crate::kinds::{self, Context, Evidence};
 use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry, json};
@@ -124,12 +125,18 @@ impl UncheckedEntry {
     /// [`ParseError`], the first that applies, but not [`ParseError::Json`].
     pub fn check(self) -> Result<ProposedEntry, ParseError> {
         let kind = self.kind.filter(|kind| !kind.is_empty()).ok_or(ParseError::KindMissing)?;
-        let kind = kind.parse().map_err(|_| ParseError::KindUnknown(kind))?;
+        let kind = match kind.parse() {
+            Ok(kind) => Some(kind),
+            Err(_) if kind == ANY_KIND => None,
+            Err(_) => return Err(ParseError::KindUnknown(kind)),
+        };
         let version = self.version.filter(|v| !v.is_empty()).ok_or(ParseError::VersionMissing)?;
         if !is_semver(&version) {
             return Err(ParseError::VersionPattern);
         }
         let spec = self.spec.filter(|spec| !spec.is_null()).ok_or(ParseError::SpecMissing)?;
+        // Rekor misses the kind only when it looks for what reads it.
+        let kind = kind.ok_or(ParseError::KindAbstract)?;
         Ok(ProposedEntry { kind, version, spec })
     }
 }
@@ -192,6 +199,19 @@ mod tests {
         assert!(version.starts_with("apiVersion in body should match '^(0|"), "{version}");
         let spec = r#"{"kind":"dsse","apiVersion":"0.0.1","spec":null}"#;
         assert_eq!(refusal(spec), "spec in body is required");
+    }
+
+    #[test]
+    fn the_name_of_all_kinds_is_refused_last() {
+        assert_eq!(refusal(r#"{"kind":"ProposedEntry"}"#), "apiVersion in body is required");
+        let spec = r#"{"kind":"ProposedEntry","apiVersion":"0.0.1"}"#;
+        assert_eq!(refusal(spec), "spec in body is required");
+        let whole = r#"{"kind":"ProposedEntry","apiVersion":"0.0.9","spec":{}}"#;
+        assert_eq!(refusal(whole), "could not unmarshal entry for kind 'ProposedEntry'");
+        assert_eq!(
+            refusal(r#"{"kind":"proposedEntry"}"#),
+            r#"invalid kind value: "proposedEntry""#
+        );
     }
 
     #[test]
