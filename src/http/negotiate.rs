@@ -3,10 +3,13 @@
 //! Border: the headers `Content-Type` and `Accept` against what a route knows. A
 //! body is JSON; answers are JSON, except the public key, which is PEM first.
 
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::media_type;
 use crate::error::ApiError;
 
 /// The media type of everything but the public key.
@@ -22,7 +25,7 @@ pub(super) struct Offered(pub(super) &'static str);
 
 /// Judges the headers of a request to the route `path`.
 pub(super) fn judge(path: &str, headers: &HeaderMap) -> Result<Offered, Box<Response>> {
-    let offers: &[&str] = if path == "/api/v1/log/publicKey" { &[PEM, JSON] } else { &[JSON] };
+    let offers = offers(path);
     let has_body = has_body(headers);
     if has_body {
         check_content_type(headers).map_err(|error| label(error, offers))?;
@@ -30,13 +33,29 @@ pub(super) fn judge(path: &str, headers: &HeaderMap) -> Result<Offered, Box<Resp
     match best(headers, offers) {
         Some(offer) => Ok(Offered(offer)),
         None if has_body => Ok(Offered("")),
-        None => {
-            let offers_text = offers.join(" ");
-            let message =
-                format!("unsupported media type requested, only [{offers_text}] are available");
-            Err(label(ApiError::framework(StatusCode::NOT_ACCEPTABLE, message), offers))
-        }
+        None => Err(not_acceptable(offers)),
     }
+}
+
+/// Refuses what [`judge`] let pass without an offer because it has a body, unless it is a POST.
+pub(super) async fn refuse_reads_without_offer(request: Request, next: Next) -> Response {
+    let none = request.extensions().get() == Some(&Offered(""));
+    if none && request.method() != Method::POST {
+        let path = request.extensions().get().map_or("", MatchedPath::as_str);
+        return *not_acceptable(offers(path));
+    }
+    next.run(request).await
+}
+
+/// What the answers of a route may be.
+fn offers(path: &str) -> &'static [&'static str] {
+    if path == "/api/v1/log/publicKey" { &[PEM, JSON] } else { &[JSON] }
+}
+
+fn not_acceptable(offers: &[&'static str]) -> Box<Response> {
+    let available = offers.join(" ");
+    let message = format!("unsupported media type requested, only [{available}] are available");
+    label(ApiError::framework(StatusCode::NOT_ACCEPTABLE, message), offers)
 }
 
 /// Whether a body is announced.
@@ -48,14 +67,8 @@ fn has_body(headers: &HeaderMap) -> bool {
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let given = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let given = String::from_utf8_lossy(given.unwrap_or(b"application/octet-stream"));
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if media_type.is_empty() {
-        return Err(malformed(&given, "no media type"));
-    }
-    if !media_type.contains('/') {
-        return Err(malformed(&given, "expected slash after first token"));
-    }
-    if media_type.eq_ignore_ascii_case(JSON) {
+    let media_type = media_type::parse(&given).map_err(|reason| malformed(&given, reason))?;
+    if media_type == JSON {
         return Ok(());
     }
     let message = format!("unsupported media type \"{media_type}\", only [{JSON}] are allowed");

@@ -35,9 +35,31 @@ async fn request_bodies_must_be_json(db: TestDb) {
             malformed.text,
             r#"{"code":400,"message":"parsing Content-Type header from \";;;\" failed, because mime: no media type"}"#
         );
-        let charset = [("content-type", "application/json; charset=utf-8")];
-        let charset = served.send(Method::POST, path, &charset, "{}").await;
-        assert!([200, 422].contains(&charset.status), "{path}: {}", charset.text);
+        for fine in
+            ["application/json; charset=utf-8", "Application/JSON;", "application/json;a=\"b\""]
+        {
+            let answer = served.send(Method::POST, path, &[("content-type", fine)], "{}").await;
+            assert!([200, 422].contains(&answer.status), "{path}: {fine}: {}", answer.text);
+        }
+    }
+    for (header, status, message) in [
+        ("application/json; charset", 400, "invalid media parameter"),
+        ("application/json x", 400, "unexpected content after media type"),
+        ("json x", 400, "expected slash after first token"),
+        ("json", 415, "json"),
+        ("TEXT/Plain; charset=utf-8", 415, "text/plain"),
+    ] {
+        let message = match status {
+            400 => format!(
+                "parsing Content-Type header from \"{header}\" failed, because mime: {message}"
+            ),
+            _ => {
+                format!("unsupported media type \"{message}\", only [application/json] are allowed")
+            }
+        };
+        let answer = served.send(Method::POST, POSTS[1].0, &[("content-type", header)], "{}").await;
+        let expected = json!({ "code": status, "message": message });
+        assert_eq!((answer.status, answer.json()), (status, expected), "{header}");
     }
     // Only a body is judged: a header alone is fine, as sigstore-python sends it.
     let header = [("content-type", "text/plain")];
@@ -69,6 +91,18 @@ async fn clients_say_what_they_take(db: TestDb) {
         assert_eq!((answer.status, answer.text.as_str()), (406, expected), "{accept}");
     }
     let html = [("accept", "text/html"), ("content-type", "application/json")];
+    // Only a POST is worth doing for a client that cannot read the answer.
+    for (path, available) in [
+        ("/api/v1/log", "application/json"),
+        ("/api/v1/log/entries?logIndex=0", "application/json"),
+        ("/api/v1/log/publicKey", "application/x-pem-file application/json"),
+    ] {
+        let answer = served.send(Method::GET, path, &html, "{}").await;
+        let message = format!("unsupported media type requested, only [{available}] are available");
+        let expected = json!({ "code": 406, "message": message });
+        assert_eq!((answer.status, answer.json()), (406, expected), "{path}");
+        assert_eq!(available.split(' ').next(), Some(answer.header("content-type")), "{path}");
+    }
     let created =
         served.send(Method::POST, "/api/v1/log/entries", &html, hashedrekord(1).to_string()).await;
     assert_eq!(created.status, 201);
