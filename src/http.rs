@@ -81,7 +81,7 @@ impl std::ops::Deref for Serving {
 
 type Shared = axum::extract::State<Arc<Serving>>;
 
-/// Every route, behind path cleaning.
+/// Every route, behind what cleans paths and headers.
 pub fn router(app: App) -> Router {
     let budget = BodyBudget::new(&app.limits);
     let admission = Admission::new(app.limits.max_writes, app.limits.max_searches);
@@ -99,9 +99,11 @@ pub fn router(app: App) -> Router {
         }))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&serving), around::request))
         .with_state(serving);
-    // Outside of the router, because routing needs the cleaned path.
-    let clean = ServiceBuilder::new().map_request(|request: Request| paths::clean(request));
-    Router::new().fallback_service(clean.service(routes))
+    // Outside of the router: routing needs the cleaned path, and adds a header of its own.
+    let outside = ServiceBuilder::new()
+        .map_request(|request: Request| paths::clean(request))
+        .map_response(paths::allow_only_refusals);
+    Router::new().fallback_service(outside.service(routes))
 }
 
 /// The OpenAPI 3.1 document of [`router`].

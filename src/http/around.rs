@@ -50,7 +50,7 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
         Ok(request) => next.run(request).instrument(span.clone()).await,
         Err(refusal) => *refusal,
     };
-    finish(answer.headers_mut(), &method, route.as_deref());
+    finish(answer.headers_mut(), &serving, &method, route.as_deref());
     cors::mark(answer.headers_mut(), allow);
     answer.headers_mut().insert(REQUEST_ID, id);
     let served = answer.status() != StatusCode::NOT_IMPLEMENTED;
@@ -115,9 +115,9 @@ fn allows(route: &str, method: &Method) -> bool {
     paths::allowed_methods(route).split(',').any(|allowed| allowed == method.as_str())
 }
 
-/// Headers that depend on the route.
-fn finish(headers: &mut HeaderMap, method: &Method, route: Option<&str>) {
-    if route.is_some() && method == Method::GET {
+/// Headers that depend on the route. What is switched off has none.
+fn finish(headers: &mut HeaderMap, serving: &Serving, method: &Method, route: Option<&str>) {
+    if method == Method::GET && route.is_some_and(|route| serving.endpoints.serves_get(route)) {
         let never = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(never));
         headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));

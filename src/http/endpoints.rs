@@ -67,6 +67,22 @@ impl EnabledEndpoints {
         names.into_iter().map(find).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether a GET of this route of the API is an operation, and on.
+    pub(super) fn serves_get(&self, route: &str) -> bool {
+        let endpoint = match route {
+            "/api/v1/log" => Endpoint::GetLogInfo,
+            "/api/v1/log/publicKey" => Endpoint::GetPublicKey,
+            "/api/v1/log/proof" => Endpoint::GetLogProof,
+            "/api/v1/log/entries" => Endpoint::GetLogEntryByIndex,
+            // The second is no UUID, but asked for as one.
+            "/api/v1/log/entries/{entryUUID}" | "/api/v1/log/entries/retrieve" => {
+                Endpoint::GetLogEntryByUuid
+            }
+            _ => return false,
+        };
+        self.0.contains(&endpoint)
+    }
+
     /// Refuses an operation that is off. Called after the request was validated,
     /// as Rekor does.
     pub(super) fn require(&self, endpoint: Endpoint) -> Result<(), ApiError> {

@@ -3,8 +3,9 @@
 //! Border: whether the process lives, and whether it can serve.
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 use super::Shared;
 use crate::log::NotReady;
@@ -12,8 +13,8 @@ use crate::log::NotReady;
 /// Rekor's liveness probe: one dot.
 #[utoipa::path(get, path = "/ping", tag = "operations",
     responses((status = 200, description = "`.`", body = String, content_type = "text/plain")))]
-pub(super) async fn ping() -> &'static str {
-    "."
+pub(super) async fn ping() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain")], ".")
 }
 
 /// Whether the process runs.

@@ -25,7 +25,8 @@ pub(super) fn add(routes: Router<Arc<Serving>>, document: Arc<OpenApi>) -> Route
         }
     };
     routes
-        .route("/", any(async || Html(include_str!("pages/home.html"))))
+        // Rekor's has no charset either; the page names its own.
+        .route("/", any(async || ([(CONTENT_TYPE, "text/html")], include_str!("pages/home.html"))))
         .route("/docs", get(async || Html(include_str!("pages/docs.html"))))
         .route("/openapi.json", get(serve_document.clone()))
         .route("/swagger.json", get(serve_document))

@@ -91,6 +91,15 @@ pub(super) fn refuse_method(method: &Method, route: &str) -> Response {
     response
 }
 
+/// Removes `Allow` from all answers but 405: the router adds it to whatever a route answers to
+/// methods that it does not have.
+pub(super) fn allow_only_refusals<B>(mut answer: http::Response<B>) -> http::Response<B> {
+    if answer.status() != StatusCode::METHOD_NOT_ALLOWED {
+        answer.headers_mut().remove(ALLOW);
+    }
+    answer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
