@@ -135,8 +135,10 @@ fn api() -> OpenApiRouter<Arc<Serving>> {
             33,554,432 bytes (413); of an attestation at most 4,194,304 bytes are kept; a body \
             must arrive within 30 seconds (408). JSON nests at most 128 levels and holds at most \
             262,144 values; an envelope has at most 64 signatures and 64 keys; a certificate \
-            chain has at most 10 certificates; `retrieve` takes at most 10 items; headers have at \
-            most 65,536 bytes. An operator may limit the requests per second of each client address (429).\n\nA validation failure is HTTP 422 with an internal `code` from \
+            chain has at most 10 certificates; `retrieve` takes at most 10 items; the head \
+            of a request, its first line included, has at most 65,536 bytes and 100 headers \
+            (431). An operator may limit the requests per second of each client address \
+            (429).\n\nA validation failure is HTTP 422 with an internal `code` from \
             601 to 619.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),

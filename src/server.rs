@@ -46,7 +46,7 @@ pub struct ConnectionLimits {
     /// Within which a client must take some more of an answer that is too large for the
     /// system's buffers.
     pub answer_timeout: Duration,
-    /// Bytes of request line and headers.
+    /// Bytes of request line and headers; for more the answer is 431.
     pub max_header_bytes: usize,
     /// How long a shutdown waits for requests that are under way.
     pub drain_timeout: Duration,
@@ -187,6 +187,8 @@ fn serve(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
+        .max_header_size(limits.max_header_bytes)
+        // Alone, this would let a head that comes at once be nearly twice as long.
         .max_buf_size(limits.max_header_bytes.max(8_192))
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = graceful.watch(connection);

@@ -18,6 +18,7 @@ both! {
     bodies_over_the_limit_are_refused,
     slow_and_broken_senders_are_dropped,
     who_sends_all_before_it_listens_hears_the_refusal,
+    long_heads_are_refused,
     large_bodies_share_a_budget,
 }
 
@@ -159,6 +160,36 @@ async fn who_sends_all_before_it_listens_hears_the_refusal(db: TestDb) {
     stream.write_all(head.as_bytes()).await.unwrap();
     let said = heard(&mut stream).await;
     assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+}
+
+/// A whole head with so many headers, padded to so many bytes.
+fn head(headers: usize, bytes: usize) -> String {
+    let mut head = "GET /ping HTTP/1.1\r\nConnection: close\r\n".to_owned();
+    for n in 2..headers {
+        head.push_str(&format!("X-{n}: x\r\n"));
+    }
+    let padding = bytes - head.len() - "X: \r\n\r\n".len();
+    format!("{head}X: {}\r\n\r\n", "x".repeat(padding))
+}
+
+async fn long_heads_are_refused(db: TestDb) {
+    let served = Served::start(&db).await;
+    for (headers, bytes, status) in [
+        (2, 65_536, "200 OK"),
+        (2, 65_537, "431 Request Header Fields Too Large"),
+        (100, 2_000, "200 OK"),
+        (101, 2_000, "431 Request Header Fields Too Large"),
+    ] {
+        let head = head(headers, bytes);
+        assert_eq!((head.len(), head.matches(": ").count()), (bytes, headers));
+        let mut stream = connect(&served).await;
+        stream.write_all(head.as_bytes()).await.expect("the server reads");
+        let said = heard(&mut stream).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{headers} {bytes}: {said}");
+    }
+    // A body may be longer than that.
+    let long = padded(&format!(r#""x":"{}","#, "x".repeat(200_000)));
+    assert_eq!(served.post(ENTRIES, long).await.status, 201);
 }
 
 async fn large_bodies_share_a_budget(db: TestDb) {

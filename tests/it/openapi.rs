@@ -54,7 +54,15 @@ fn every_route_names_its_failures() {
         assert_eq!(named, statuses, "{method} {route}");
     }
     let described = document["info"]["description"].as_str().expect("a description");
-    for limit in ["33,554,432", "4,194,304", "128 levels", "262,144", "64 signatures"] {
+    for limit in [
+        "33,554,432",
+        "4,194,304",
+        "128 levels",
+        "262,144",
+        "64 signatures",
+        "65,536",
+        "100 headers",
+    ] {
         assert!(described.contains(limit), "{limit}");
     }
 }
