@@ -92,7 +92,6 @@ pub fn router(app: App) -> Router {
     let routes = pages::add(routes, document)
         .fallback(paths::unknown)
         .method_not_allowed_fallback(paths::wrong_method)
-        .layer(axum::middleware::from_fn(negotiate::refuse_reads_without_offer))
         .layer(CatchPanicLayer::custom(|_| {
             // The panic hook wrote where it happened.
             axum::response::IntoResponse::into_response(ApiError::unknown())

@@ -94,7 +94,7 @@ fn admit(
 }
 
 fn judge(serving: &Serving, request: &Request, route: &str) -> Result<Offered, Box<Response>> {
-    let offered = negotiate::judge(route, request.headers());
+    let offered = negotiate::judge(route, request.method(), request.headers());
     // First of all, so that whoever asks for nothing that there is cannot ask for ever.
     serving.rates.check(request, route).map_err(|refusal| {
         let mut answer = refusal.into_response();

@@ -3,8 +3,6 @@
 //! Border: the headers `Content-Type` and `Accept` against what a route knows. A
 //! body is JSON; answers are JSON, except the public key, which is PEM first.
 
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -24,7 +22,11 @@ pub(super) const PEM: &str = "application/x-pem-file";
 pub(super) struct Offered(pub(super) &'static str);
 
 /// Judges the headers of a request to the route `path`.
-pub(super) fn judge(path: &str, headers: &HeaderMap) -> Result<Offered, Box<Response>> {
+pub(super) fn judge(
+    path: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Offered, Box<Response>> {
     let offers = offers(path);
     let has_body = has_body(headers);
     if has_body {
@@ -32,19 +34,9 @@ pub(super) fn judge(path: &str, headers: &HeaderMap) -> Result<Offered, Box<Resp
     }
     match best(headers, offers) {
         Some(offer) => Ok(Offered(offer)),
-        None if has_body => Ok(Offered("")),
+        None if has_body && method == Method::POST => Ok(Offered("")),
         None => Err(not_acceptable(offers)),
     }
-}
-
-/// Refuses what [`judge`] let pass without an offer because it has a body, unless it is a POST.
-pub(super) async fn refuse_reads_without_offer(request: Request, next: Next) -> Response {
-    let none = request.extensions().get() == Some(&Offered(""));
-    if none && request.method() != Method::POST {
-        let path = request.extensions().get().map_or("", MatchedPath::as_str);
-        return *not_acceptable(offers(path));
-    }
-    next.run(request).await
 }
 
 /// What the answers of a route may be.
