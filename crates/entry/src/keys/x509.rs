@@ -8,10 +8,20 @@
 
 mod certificate;
 mod chain;
+mod distinguished_name;
+mod domain;
+mod extensions;
+mod issuer_signature;
+mod link;
+mod mailbox;
+mod name_constraints;
+mod names;
 mod public_key;
-mod subjects;
+mod structure;
+mod uri;
 
 pub use certificate::Certificate;
+use certificate::Issuer;
 pub use public_key::{KeyAlgorithm, PublicKey};
 
 use sha2::{Digest as _, Sha256};
@@ -33,7 +43,7 @@ pub struct X509Verifier {
 enum Identity {
     Key(Box<PublicKey>),
     /// The signer's certificate, then those of its issuers as submitted.
-    Certificates(Box<Certificate>, Vec<Certificate>),
+    Certificates(Box<Certificate>, Vec<Issuer>),
 }
 
 impl X509Verifier {
@@ -63,27 +73,26 @@ impl X509Verifier {
 
     /// Reads all of the content as certificates, whatever their labels say.
     fn chain(content: &[u8]) -> Result<Self, KeyError> {
-        let mut certificates = Vec::new();
-        let mut rest = content;
+        let (first, mut rest) = pem::decode(content).ok_or(KeyError::NoPem)?;
+        let leaf = Box::new(Certificate::from_der(first.bytes)?);
+        let mut issuers = Vec::new();
         while !rest.is_empty() {
-            if certificates.len() == MAX_CERTIFICATES {
+            if issuers.len() + 1 == MAX_CERTIFICATES {
                 return Err(KeyError::TooManyCertificates);
             }
             let (block, after) = pem::decode(rest).ok_or(KeyError::PemTail)?;
-            certificates.push(Certificate::from_der(block.bytes)?);
+            issuers.push(Issuer::from_der(block.bytes)?);
             rest = after;
         }
-        let issuers = certificates.split_off(1.min(certificates.len()));
-        let leaf = certificates.pop().ok_or(KeyError::NoPem)?;
-        Ok(Self::new(Identity::Certificates(Box::new(leaf), issuers)))
+        Ok(Self::new(Identity::Certificates(leaf, issuers)))
     }
 
     fn new(identity: Identity) -> Self {
         let canonical = match &identity {
             Identity::Key(key) => key.to_pem(),
-            Identity::Certificates(leaf, issuers) => std::iter::once(&**leaf)
-                .chain(issuers)
-                .map(|certificate| pem::encode("CERTIFICATE", certificate.der()))
+            Identity::Certificates(leaf, issuers) => std::iter::once(leaf.der())
+                .chain(issuers.iter().map(Issuer::der))
+                .map(|der| pem::encode("CERTIFICATE", der))
                 .collect(),
         };
         Self { identity, canonical: canonical.into_bytes() }
@@ -124,7 +133,7 @@ impl X509Verifier {
 
     /// Validates a chain of two or more certificates: the last is the only trust
     /// anchor, those between are helpers, the time is the first one's NotBefore,
-    /// any key usage will do. A key or a single certificate has nothing to validate.
+    /// any purpose will do. A key or a single certificate has nothing to validate.
     ///
     /// # Errors
     /// [`KeyError::X509`] with the reason.

@@ -1,13 +1,12 @@
 //! One certificate (RFC 5280 section 4.1), kept as it came.
 //!
-//! Border: what the log needs of a certificate. It is parsed by `x509-cert`; an
-//! expired one parses like any other, because validity is not judged here.
-
-use der::{Decode as _, Encode as _};
+//! Border: what the log needs of a certificate. An expired one parses like any
+//! other, because validity is not judged here.
 
 use super::super::KeyError;
+use super::link::Link;
 use super::public_key::PublicKey;
-use super::subjects;
+use super::structure::Structure;
 
 /// A parsed certificate with its original DER.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub struct Certificate {
     der: Vec<u8>,
     public_key: PublicKey,
     subjects: Vec<String>,
-    not_before: u64,
+    link: Link,
 }
 
 impl Certificate {
@@ -24,13 +23,10 @@ impl Certificate {
     /// # Errors
     /// [`KeyError::X509`] with what is wrong, or the error of the certificate's key.
     pub fn from_der(der: Vec<u8>) -> Result<Self, KeyError> {
-        let parsed = x509_cert::Certificate::from_der(&der).map_err(malformed)?;
-        let tbs = parsed.tbs_certificate();
-        let spki = tbs.subject_public_key_info().to_der().map_err(malformed)?;
-        let public_key = PublicKey::from_spki_der(&spki)?;
-        let subjects = subjects::of(tbs)?;
-        let not_before = tbs.validity().not_before.to_unix_duration().as_secs();
-        Ok(Self { public_key, subjects, not_before, der })
+        let structure = Structure::from_der(&der)?;
+        let public_key = PublicKey::from_spki_der(&structure.key)?;
+        let link = Link::new(structure)?;
+        Ok(Self { public_key, subjects: link.extensions.names.subjects(), link, der })
     }
 
     /// The certificate as submitted.
@@ -52,13 +48,48 @@ impl Certificate {
         &self.subjects
     }
 
-    /// First second at which the certificate is valid, since 1970.
-    #[must_use]
-    pub fn not_before(&self) -> u64 {
-        self.not_before
+    /// What a chain is judged by.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 }
 
-fn malformed(error: der::Error) -> KeyError {
-    KeyError::x509(format!("malformed certificate: {error}"))
+/// A certificate behind the first one. Its key may be one that nothing can be verified
+/// with: who looks only at the first certificate does not care.
+#[derive(Debug)]
+pub(super) struct Issuer {
+    der: Vec<u8>,
+    public_key: Option<PublicKey>,
+    link: Link,
+}
+
+impl Issuer {
+    /// Reads one DER certificate; nothing may follow it.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_der`], but for keys that are well formed and unsupported.
+    pub(super) fn from_der(der: Vec<u8>) -> Result<Self, KeyError> {
+        let structure = Structure::from_der(&der)?;
+        let public_key = match PublicKey::from_spki_der(&structure.key) {
+            Err(KeyError::UnsupportedKeyType) => None,
+            key => Some(key?),
+        };
+        let link = Link::new(structure)?;
+        Ok(Self { public_key, link, der })
+    }
+
+    /// The certificate as submitted.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The key, if signatures can be verified with it.
+    pub(super) fn public_key(&self) -> Option<&PublicKey> {
+        self.public_key.as_ref()
+    }
+
+    /// What a chain is judged by.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
 }

@@ -19,6 +19,8 @@ use crate::pem;
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// secp224r1, a curve that the reference verifies with and nothing here does.
+const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
 
 /// What kind of key it is, as far as policy cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,6 +225,9 @@ fn read_rsa(parameters: Option<AnyRef<'_>>, bits: &[u8]) -> Result<RsaKey, KeyEr
 fn read_ecdsa(parameters: Option<AnyRef<'_>>, bits: &[u8]) -> Result<EcdsaKey, KeyError> {
     let curve = parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
     let curve = curve.ok_or_else(|| KeyError::x509("invalid ECDSA parameters"))?;
+    if curve == P224 {
+        return Err(KeyError::UnsupportedKeyType);
+    }
     let curve = Curve::from_oid(&curve);
     let curve = curve.ok_or_else(|| KeyError::x509("unsupported elliptic curve"))?;
     EcdsaKey::from_uncompressed(curve, bits)
