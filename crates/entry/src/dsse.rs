@@ -6,11 +6,11 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde::de::MapAccess;
 
 use crate::EntryError;
 use crate::base64::{self, Base64Error};
-use crate::json;
+use crate::json::{self, Members, Object, Slot};
 use crate::keys::x509::X509Verifier;
 
 /// Signatures that an envelope may carry; each is tried against each key.
@@ -32,24 +32,11 @@ pub(crate) struct Signature {
 }
 
 impl Envelope {
-    /// Reads the JSON text of an envelope. Member names match without case,
-    /// unknown members are ignored; nothing may follow the object.
+    /// Reads the JSON text of an envelope. Member names match without case and
+    /// the last one counts, unknown members are ignored; nothing may follow the object.
     pub(crate) fn parse(text: &str) -> Result<Self, EntryError> {
-        let value = json::document(text)
+        let Object(envelope) = json::document_as::<Object<Self>>(text)
             .map_err(|error| EntryError::invalid(format!("DSSE envelope: {error}")))?;
-        let object = object(&value, "DSSE envelope")?;
-        let signatures = match member(object, "signatures") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => {
-                items.iter().map(Signature::read).collect::<Result<_, _>>()?
-            }
-            Some(_) => return Err(EntryError::invalid("DSSE envelope: signatures is no array")),
-        };
-        let envelope = Self {
-            payload_type: text_member(object, "payloadType")?,
-            payload: text_member(object, "payload")?,
-            signatures,
-        };
         envelope.check_count()?;
         Ok(envelope)
     }
@@ -156,10 +143,30 @@ impl<'a> Key<'a> {
     }
 }
 
-impl Signature {
-    fn read(value: &Value) -> Result<Self, EntryError> {
-        let object = object(value, "DSSE envelope: a signature")?;
-        Ok(Self { keyid: text_member(object, "keyid")?, sig: text_member(object, "sig")? })
+impl Members for Envelope {
+    const EXPECTED: &'static str = "a DSSE envelope";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "payloadtype" => json::text(map, &mut self.payload_type)?,
+            "payload" => json::text(map, &mut self.payload)?,
+            "signatures" => map.next_value_seed(Slot::List(&mut self.signatures))?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Members for Signature {
+    const EXPECTED: &'static str = "a signature of a DSSE envelope";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "keyid" => json::text(map, &mut self.keyid)?,
+            "sig" => json::text(map, &mut self.sig)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -177,24 +184,6 @@ fn not_verified(reason: &str) -> EntryError {
     EntryError::invalid(format!("could not verify envelope: {reason}"))
 }
 
-fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, EntryError> {
-    value.as_object().ok_or_else(|| EntryError::invalid(format!("{what} is no JSON object")))
-}
-
-fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let other_case = || object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-    object.get(name).or_else(|| other_case().map(|(_, value)| value))
-}
-
-/// A text member; absent and null count as empty.
-fn text_member(object: &Map<String, Value>, name: &str) -> Result<String, EntryError> {
-    match member(object, name) {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(_) => Err(EntryError::invalid(format!("DSSE envelope: {name} is no string"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,13 +196,15 @@ mod tests {
 
     #[test]
     fn names_match_without_case_and_nothing_may_follow() {
-        let text = r#"{"PAYLOADTYPE":"t","payload":"cA==","x":1,"Signatures":[{"SIG":"eA=="}]}"#;
+        let text = r#"{"PAYLOADTYPE":"t","payload":"eA==","x":1e999,"Payload":"cA==","payload":null,
+            "Signatures":[{"SIG":"eA=="},null]}"#;
         let envelope = Envelope::parse(text).unwrap();
         assert_eq!(
             (envelope.payload_type.as_str(), envelope.payload().unwrap()),
             ("t", b"p".to_vec())
         );
         assert_eq!(envelope.signatures[0].sig, "eA==");
+        assert_eq!(envelope.signatures[1..], [Signature::default()]);
         assert!(Envelope::parse(&format!("{text} x")).is_err());
         for bad in ["[]", r#"{"payload":1}"#, r#"{"signatures":{}}"#, r#"{"signatures":[1]}"#] {
             assert!(Envelope::parse(bad).is_err(), "{bad}");

@@ -63,9 +63,9 @@ pub(crate) fn decode(text: &str, field: &'static str) -> Result<Vec<u8>, EntryEr
     base64::decode(text.as_bytes()).map_err(|source| EntryError::Base64 { field, source })
 }
 
-/// The object in an array, if it is one.
-pub(crate) fn item(value: &Value) -> Option<Fields<'_>> {
-    value.as_object().map(Fields)
+/// The objects of an array; elements of another type count as absent.
+pub(crate) fn objects(items: &[Value]) -> impl Iterator<Item = Fields<'_>> {
+    items.iter().filter_map(Value::as_object).map(Fields)
 }
 
 /// What is wrong with a spec's fields, one line each.
@@ -87,8 +87,9 @@ impl Problems {
         }
     }
 
-    pub(crate) fn at_least_one(&mut self, path: &str, items: &[Value]) {
-        if items.is_empty() {
+    /// Notes that the array at `path` is empty if it is.
+    pub(crate) fn at_least_one(&mut self, path: &str, count: usize) {
+        if count == 0 {
             self.0.push(format!("{path} in body should have at least 1 items"));
         }
     }

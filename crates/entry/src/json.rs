@@ -5,6 +5,7 @@
 //! memory.
 
 mod object;
+mod slot;
 
 use std::borrow::Cow;
 
@@ -12,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::de::Deserializer;
 
+pub(crate) use object::folded;
 pub use object::{Members, Object, member};
+pub(crate) use slot::{Slot, text};
 
 use crate::utf8;
 

@@ -3,9 +3,11 @@
 //! Border: index keys only. A payload that is no statement has none; nothing is
 //! refused here.
 
+use serde::de::MapAccess;
 use serde_json::Value;
 
-use crate::json;
+use crate::json::{self, Members, Object, Slot};
+use crate::utf8;
 
 /// The DSSE payload type of in-toto statements.
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -16,34 +18,98 @@ const MAX_DIGESTS: usize = 4_096;
 /// `algorithm:value` of every digest of every `subject` and of every
 /// `predicate.materials`, at most 4,096.
 pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
-    of_lists(payload_type, payload, &["/subject", "/predicate/materials"])
+    let Some(statement) = read(payload_type, payload) else { return Vec::new() };
+    bounded([statement.subjects, statement.predicate.materials].into_iter().flatten())
 }
 
 /// As [`index_keys`], of the subjects only.
 pub(crate) fn subject_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
-    of_lists(payload_type, payload, &["/subject"])
+    let Some(statement) = read(payload_type, payload) else { return Vec::new() };
+    bounded(statement.subjects.into_iter())
 }
 
-fn of_lists(payload_type: &str, payload: &[u8], lists: &[&str]) -> Vec<String> {
+fn bounded(resources: impl Iterator<Item = Resource>) -> Vec<String> {
+    resources.flat_map(|resource| resource.digests.0).take(MAX_DIGESTS).collect()
+}
+
+fn read(payload_type: &str, payload: &[u8]) -> Option<Statement> {
     if payload_type != PAYLOAD_TYPE {
-        return Vec::new();
+        return None;
     }
-    let Some(statement) = read(payload) else { return Vec::new() };
-    let resources = lists
-        .iter()
-        .filter_map(|list| statement.pointer(list))
-        .filter_map(Value::as_array)
-        .flatten();
-    resources
-        .filter_map(|resource| resource.get("digest").and_then(Value::as_object))
-        .flatten()
-        .filter_map(|(algorithm, value)| Some(format!("{algorithm}:{}", value.as_str()?)))
-        .take(MAX_DIGESTS)
-        .collect()
+    json::document_as::<Object<_>>(&utf8::lossy(payload)).ok().map(|read| read.0)
 }
 
-fn read(payload: &[u8]) -> Option<Value> {
-    json::document(std::str::from_utf8(payload).ok()?).ok()
+#[derive(Default)]
+struct Statement {
+    subjects: Vec<Resource>,
+    predicate: Predicate,
+}
+
+#[derive(Default)]
+struct Predicate {
+    materials: Vec<Resource>,
+}
+
+/// A subject or a material.
+#[derive(Default)]
+struct Resource {
+    digests: Digests,
+}
+
+/// Each as `algorithm:value`.
+#[derive(Default)]
+struct Digests(Vec<String>);
+
+impl Members for Statement {
+    const EXPECTED: &'static str = "an in-toto statement";
+    const LENIENT: bool = true;
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "subject" => map.next_value_seed(Slot::List(&mut self.subjects))?,
+            "predicate" => map.next_value_seed(Slot::Object(&mut self.predicate))?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Members for Predicate {
+    const EXPECTED: &'static str = "a predicate";
+    const LENIENT: bool = true;
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if name != "materials" {
+            return Ok(false);
+        }
+        map.next_value_seed(Slot::List(&mut self.materials))?;
+        Ok(true)
+    }
+}
+
+impl Members for Resource {
+    const EXPECTED: &'static str = "a subject or a material";
+    const LENIENT: bool = true;
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if name != "digest" {
+            return Ok(false);
+        }
+        map.next_value_seed(Slot::Object(&mut self.digests))?;
+        Ok(true)
+    }
+}
+
+impl Members for Digests {
+    const EXPECTED: &'static str = "digests by algorithm";
+    const LENIENT: bool = true;
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if let Value::String(value) = map.next_value()? {
+            self.0.push(format!("{name}:{value}"));
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +126,19 @@ mod tests {
         assert!(index_keys("text/plain", payload).is_empty());
         assert!(index_keys(PAYLOAD_TYPE, b"no json").is_empty());
         assert!(index_keys(PAYLOAD_TYPE, br#"{"subject":{"digest":{}}}"#).is_empty());
+    }
+
+    #[test]
+    fn statements_are_read_as_leniently_as_by_the_reference() {
+        for (payload, keys) in [
+            (&br#"{"SUBJECT":[{"Digest":{"a":"1"}}],"Predicate":{"MATERIALS":[{"DIGEST":{"b":"2"}}]}}"#[..], &["a:1", "b:2"][..]),
+            (br#"{"subject":[{"digest":{"a":"1"}}],"Subject":[{"digest":{"b":"2"}},{"digest":[]}]}"#, &["a:1", "b:2"]),
+            (br#"{"subject":[{"digest":{"a":"1"}}],"Subject":[]}"#, &[]),
+            (br#"{"subject":[{"name":1e999,"digest":{"a":"1","b":2}}],"predicate":{"x":1e999}}"#, &["a:1"]),
+            (b"{\"subject\":[{\"name\":\"\xff\",\"digest\":{\"a\":\"1\"}}],\"predicate\":7}", &["a:1"]),
+        ] {
+            assert_eq!(index_keys(PAYLOAD_TYPE, payload), keys, "{}", payload.escape_ascii());
+        }
     }
 
     #[test]

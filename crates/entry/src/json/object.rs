@@ -2,16 +2,21 @@
 //!
 //! Border: how names match. What a member means is its reader's affair.
 
-use std::fmt;
-use std::marker::PhantomData;
+use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed as _, Deserializer, Error, MapAccess};
+
+use super::Slot;
 
 /// What the members of an object become.
 pub trait Members: Default {
     /// What anything but an object is told to be, such as `an object with a name`.
     const EXPECTED: &'static str;
+
+    /// Whether a value of another type where the object, or a list of such objects, should be is passed over instead of
+    /// refused.
+    const LENIENT: bool = false;
 
     /// Reads the value of the member with this name, which is in lower case, over what an
     /// earlier one of that name left; `false` leaves it unread, because nobody knows the name.
@@ -22,7 +27,7 @@ pub trait Members: Default {
 }
 
 /// An object whose member names match without case, of which the last one counts; unknown ones
-/// are ignored. A JSON `null` equals `{}`.
+/// are ignored, whatever numbers they hold. A JSON `null` equals `{}`.
 ///
 /// To be read from text: a `Value` no longer knows the order of its members.
 #[derive(Clone, Debug, Default)]
@@ -30,33 +35,24 @@ pub struct Object<T>(pub T);
 
 impl<'de, T: Members> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ObjectVisitor(PhantomData)).map(Self)
+        let mut members = T::default();
+        Slot::Object(&mut members).deserialize(deserializer)?;
+        Ok(Self(members))
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Members> Visitor<'de> for ObjectVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::EXPECTED)
+/// The name in the form in which it is compared: ASCII in lower case, and so the two other
+/// characters that have an ASCII letter as their other case.
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    let fold = |character: char| match character {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    if name.chars().all(|character| character == fold(character)) {
+        return Cow::Borrowed(name);
     }
-
-    fn visit_unit<E: Error>(self) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut members = T::default();
-        while let Some(mut name) = map.next_key::<String>()? {
-            name.make_ascii_lowercase();
-            if !members.read(&name, &mut map)? {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(members)
-    }
+    Cow::Owned(name.chars().map(fold).collect())
 }
 
 /// Reads the value of the member that `name` is the proper spelling of, which errors quote.
@@ -104,6 +100,7 @@ mod tests {
             (r#"{"sizes":[1],"SIZES":[2]}"#, Some(vec![2])),
             (r#"{"SIZES":[1],"x":{"sizes":[3]},"sizes":[2]}"#, Some(vec![2])),
             (r#"{"Sizes":[1],"sizes":null}"#, None),
+            ("{\"Size\u{17f}\":[1],\"x\":1e999}", Some(vec![1])),
             ("{}", None),
             ("null x", None),
         ] {

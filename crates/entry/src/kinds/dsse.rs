@@ -77,17 +77,19 @@ impl Proposed {
 }
 
 fn verifiers(items: &[Value]) -> Result<Vec<Vec<u8>>, EntryError> {
-    if items.len() > MAX_VERIFIERS {
+    let texts: Vec<&str> = verifier_texts(items).collect();
+    if texts.len() > MAX_VERIFIERS {
         return Err(EntryError::invalid(format!(
             "{} verifiers, at most {MAX_VERIFIERS} are taken",
-            items.len()
+            texts.len()
         )));
     }
-    let decode = |item: &Value| match item.as_str() {
-        Some(text) if !text.is_empty() => fields::decode(text, "verifiers"),
-        _ => Err(EntryError::invalid("an invalid null verifier was provided in ProposedContent")),
-    };
-    items.iter().map(decode).collect()
+    texts.into_iter().map(|text| fields::decode(text, "verifier")).collect()
+}
+
+/// The verifiers; empty ones and elements of another type count as absent.
+fn verifier_texts(items: &[Value]) -> impl Iterator<Item = &str> {
+    items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty())
 }
 
 impl Evidence for Proposed {
@@ -129,7 +131,10 @@ impl Stored {
             problems.require(&format!("{at}.envelope"), proposed.text("envelope").is_some());
             match proposed.array("verifiers") {
                 None => problems.require(&format!("{at}.verifiers"), false),
-                Some(items) => problems.at_least_one(&format!("{at}.verifiers"), items),
+                Some(items) => {
+                    let count = verifier_texts(items).count();
+                    problems.at_least_one(&format!("{at}.verifiers"), count);
+                }
             }
         }
         let mut digest = |name: &str| {
@@ -138,10 +143,10 @@ impl Stored {
         let (envelope, payload) = (digest("envelopeHash"), digest("payloadHash"));
         let items = spec.array("signatures");
         if let Some(items) = items {
-            problems.at_least_one("signatures", items);
+            problems.at_least_one("signatures", fields::objects(items).count());
         }
         problems.none()?;
-        let signatures = items.unwrap_or_default().iter().map(read_stored_signature);
+        let signatures = fields::objects(items.unwrap_or_default()).map(read_stored_signature);
         let signatures = signatures.collect::<Result<Vec<_>, _>>()?;
         let any = envelope.is_some() || payload.is_some() || items.is_some();
         Ok(any.then_some(Self { envelope, payload, signatures }))
@@ -154,9 +159,8 @@ impl Stored {
     }
 }
 
-fn read_stored_signature(item: &Value) -> Result<(String, Vec<u8>), EntryError> {
+fn read_stored_signature(fields: Fields<'_>) -> Result<(String, Vec<u8>), EntryError> {
     let malformed = || EntryError::invalid("signatures: each needs signature and verifier");
-    let fields = fields::item(item).ok_or_else(malformed)?;
     let signature = fields.text("signature").ok_or_else(malformed)?;
     let strict = base64::decode(signature.as_bytes()).is_ok_and(|b| !b.is_empty());
     if !strict || signature.contains(['\r', '\n']) {

@@ -50,11 +50,11 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
         problems.require(&format!("{AT}.payloadType"), payload_type.is_some());
         problems.require(&format!("{AT}.signatures"), items.is_some());
     }
-    let items = items.unwrap_or_default();
+    let items = fields::objects(items.unwrap_or_default()).collect::<Vec<_>>();
     if envelope.is_some() {
-        problems.at_least_one(&format!("{AT}.signatures"), items);
+        problems.at_least_one(&format!("{AT}.signatures"), items.len());
     }
-    let signatures = read_signatures(items, &mut problems)?;
+    let signatures = read_signatures(&items, &mut problems)?;
     let mut digest = |name: &str| {
         let path = format!("content.content.{name}.content.{name}");
         Digest::read(content.and_then(|c| c.object(name)), &path, &["sha256"], &mut problems)
@@ -72,22 +72,18 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     Ok(Box::new(entry))
 }
 
-fn read_signatures(items: &[Value], problems: &mut Problems) -> Result<Vec<Signed>, EntryError> {
+fn read_signatures(
+    items: &[Fields<'_>],
+    problems: &mut Problems,
+) -> Result<Vec<Signed>, EntryError> {
     let mut signatures = Vec::with_capacity(items.len().min(64));
-    for (at, item) in items.iter().enumerate() {
-        let fields = fields::item(item);
-        let sig = match fields {
-            Some(fields) => fields.bytes("sig", "signature")?,
-            None => None,
-        };
-        let public_key = match fields {
-            Some(fields) => fields.bytes("publicKey", "public key")?,
-            None => None,
-        };
+    for (at, fields) in items.iter().enumerate() {
+        let sig = fields.bytes("sig", "signature")?;
+        let public_key = fields.bytes("publicKey", "public key")?;
         problems.require(&format!("{AT}.signatures.{at}.sig"), sig.is_some());
         problems.require(&format!("{AT}.signatures.{at}.publicKey"), public_key.is_some());
         if let (Some(sig), Some(public_key)) = (sig, public_key) {
-            let keyid = fields.and_then(|f| f.text("keyid")).unwrap_or_default().to_owned();
+            let keyid = fields.text("keyid").unwrap_or_default().to_owned();
             signatures.push(Signed { keyid, sig, public_key });
         }
     }
