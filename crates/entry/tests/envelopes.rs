@@ -27,7 +27,7 @@ fn intoto(envelope: &str, key: &str) -> Result<VerifiedEntry, String> {
 
 fn one() -> (String, String) {
     let envelope = String::from_utf8(fixture("dsse/one.json")).expect("text");
-    (envelope.trim_end().to_owned(), base64::encode(&fixture("x509/prime256v1.pub")))
+    (envelope.trim_end().to_owned(), base64::encode(fixture("x509/prime256v1.pub")))
 }
 
 /// The envelope with more members behind its own.
@@ -78,7 +78,7 @@ fn elements_that_are_no_verifier_count_as_absent() {
 fn elements_that_are_no_signature_count_as_absent() {
     let (envelope, key) = one();
     let envelope: Value = serde_json::from_str(&envelope).expect("an envelope");
-    let encoded = |text: &Value| base64::encode(text.as_str().expect("text").as_bytes());
+    let encoded = |text: &Value| base64::encode(text.as_str().expect("text"));
     let signature = json!({ "sig": encoded(&envelope["signatures"][0]["sig"]), "publicKey": key });
     let entry = |signatures: Value| {
         let envelope = json!({
