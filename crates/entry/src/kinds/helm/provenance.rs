@@ -2,6 +2,7 @@
 //!
 //! Border: one text. The metadata is not looked at, as the reference does not either.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use memchr::memmem;
@@ -11,6 +12,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Options};
 
 use crate::EntryError;
 use crate::fields::Digest;
+use crate::json;
 use crate::keys::pgp::cleartext::{self, SignedText};
 
 const SEPARATOR: &[u8] = b"\n...\n";
@@ -66,21 +68,84 @@ fn read_sums(plaintext: &[u8]) -> Result<Sums, String> {
     let parts = memmem::find(plaintext, SEPARATOR).map(|at| &plaintext[at + SEPARATOR.len()..]);
     let rest = parts.ok_or("message block must have at least two parts")?;
     let second = memmem::find(rest, SEPARATOR).map_or(rest, |end| &rest[..end]);
-    let sums = std::str::from_utf8(second).map_err(|error| error.to_string()).and_then(|yaml| {
-        let mut options = Options::default();
-        options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
-        options.null_as_string = true;
-        let sums = serde_saphyr::from_str_with_options::<Option<Sums>>(yaml, options);
-        sums.map_err(|error| error.to_string())
+    let sums = std::str::from_utf8(second).map_err(|error| error.to_string()).and_then(|text| {
+        let yaml = first_document(text)?;
+        let mut sums = parse(yaml)?;
+        // The library ends a block scalar with a line break, also where the text ends without one.
+        if let Some((_, value)) = sums.first_mut()
+            && !yaml.ends_with('\n')
+            && let Some(line) = value.strip_suffix('\n')
+            && let Ok(mut longer) = parse(&format!("{yaml}x"))
+            && longer.first_mut().is_some_and(|(_, longer)| *longer == format!("{line}x\n"))
+        {
+            value.pop();
+        }
+        Ok(sums)
     });
-    let sums = sums.map_err(|reason| format!("error occurred parsing SumCollection: {reason}"))?;
-    Ok(sums.unwrap_or_default())
+    sums.map_err(|reason| format!("error occurred parsing SumCollection: {reason}"))
 }
 
-/// The second part. Member names match without case.
+fn parse(yaml: &str) -> Result<Sums, String> {
+    let mut options = Options::default();
+    options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
+    options.null_as_string = true;
+    let sums = serde_saphyr::from_str_with_options::<Option<Sums>>(yaml, options);
+    sums.map(Option::unwrap_or_default).map_err(|error| error.to_string())
+}
+
+/// The first document of a YAML stream, the only one that is looked at. What the library takes before it and the reference
+/// does not is refused: tabs as indentation, an end without a document, directives that YAML 1.1 does not have.
+fn first_document(text: &str) -> Result<&str, String> {
+    let is_marker = |line: &str, marker: &str| {
+        line.strip_prefix(marker)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    if is_marker(text.lines().next().unwrap_or_default(), "...") {
+        return Err("did not find expected node content".into());
+    }
+    let (mut started, mut at) = (false, 0);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches('\n');
+        if is_marker(content, "...") || (started && is_marker(content, "---")) {
+            return Ok(&text[..at]);
+        }
+        at += line.len();
+        let unindented = content.trim_start_matches([' ', '\t']);
+        if started || unindented.is_empty() {
+            continue;
+        }
+        if content[..content.len() - unindented.len()].contains('\t') {
+            return Err("found character that cannot start any token".into());
+        }
+        match content.strip_prefix('%') {
+            Some(directive) => check_directive(directive)?,
+            None => started = !unindented.starts_with('#'),
+        }
+    }
+    Ok(text)
+}
+
+fn check_directive(directive: &str) -> Result<(), String> {
+    let mut words = directive.split([' ', '\t']).filter(|word| !word.is_empty());
+    match (words.next(), words.next()) {
+        (Some("YAML"), Some("1.1")) | (Some("TAG"), _) => Ok(()),
+        (Some("YAML"), _) => Err("found incompatible YAML document".into()),
+        _ => Err("found unknown directive name".into()),
+    }
+}
+
+/// The second part. Member names match without case, and those that differ in case are read over each other in the order
+/// of their bytes.
 #[derive(Debug, Default)]
 struct Sums {
     files: Option<TextMap>,
+}
+
+impl Sums {
+    /// The first file and its digest.
+    fn first_mut(&mut self) -> Option<&mut (String, String)> {
+        self.files.as_mut()?.0.first_mut()
+    }
 }
 
 impl<'de> Deserialize<'de> for Sums {
@@ -95,16 +160,22 @@ impl<'de> Deserialize<'de> for Sums {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sums, A::Error> {
-                let mut sums = Sums::default();
+                let mut spellings = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    match name.to_ascii_lowercase().as_str() {
-                        "files" => sums.files = map.next_value()?,
+                    match json::folded(&name).as_ref() {
+                        "files" => {
+                            drop(spellings.insert(name, map.next_value::<Option<TextMap>>()?))
+                        }
                         // Not used, but it must have the same form.
                         "images" => drop(map.next_value::<Option<TextMap>>()?),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
-                Ok(sums)
+                let over = |below: Option<TextMap>, files: Option<TextMap>| match (below, files) {
+                    (Some(below), Some(files)) if files.0.is_empty() => Some(below),
+                    (_, files) => files,
+                };
+                Ok(Sums { files: spellings.into_values().fold(None, over) })
             }
         }
 
@@ -165,6 +236,9 @@ mod tests {
             ("files:\n  a: x:1\n  b: y:2\n  a: z:3\n", "z:3"),
             ("files:\n  12: ':'\n", ":"),
             ("files: {a: b:c}\n...\nfiles: [", "b:c"),
+            ("files: {a: b:c}\nFiles: {a: d:e}\n", "b:c"),
+            ("files: {}\nFiles: {a: d:e}\n", "d:e"),
+            ("files: {a: b:c}\nFILES:\n", "b:c"),
         ] {
             assert_eq!(digest(yaml).as_deref(), Ok(found), "{yaml}");
         }
@@ -175,6 +249,7 @@ mod tests {
         let invalid = "invalid hash found in Provenance file";
         for (yaml, refusal) in [
             ("", "unable to locate chart hash"),
+            ("# x\n...\nfiles: {a: b:c}", "unable to locate chart hash"),
             ("files:\n", "unable to locate chart hash"),
             ("other: 1\n", "unable to locate chart hash"),
             ("files: {}\n", "no checksums found"),
@@ -194,6 +269,45 @@ mod tests {
         }
         let error = read_sums(b"files: {}").unwrap_err();
         assert_eq!(error, "message block must have at least two parts");
+    }
+
+    #[test]
+    fn a_block_ends_where_the_text_does() {
+        for (yaml, found) in [
+            ("files:\n  a: |\n    b:c", "b:c"),
+            ("files:\n  a: >+\n    b:c\n    d", "b:c d"),
+            ("files:\n  a: |\n    b:c\n", "b:c\n"),
+            ("files:\n  a: |\n    b:c\nx: y", "b:c\n"),
+            ("files:\n  a: |\n    b:c\n# d", "b:c\n"),
+            ("files:\n  a: \"b:c\\n\"", "b:c\n"),
+            ("files:\n  a: |\n    b:c\n---\n", "b:c\n"),
+        ] {
+            assert_eq!(digest(yaml).as_deref(), Ok(found), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn one_document_is_read() {
+        for yaml in [
+            "files: {a: b:c}\n---\n[",
+            "# x\n\n---\nfiles: {a: b:c}\n--- x",
+            "--- {files: {a: b:c}}\n... # x\n[",
+            "%YAML 1.1\n---\nfiles: {a: b:c}",
+            "files: {a: b:c}\n---x: y",
+        ] {
+            assert_eq!(digest(yaml).as_deref(), Ok("b:c"), "{yaml}");
+        }
+        for yaml in [
+            "...\nfiles: {a: b:c}",
+            "\tfiles: {a: b:c}",
+            "# x\n \t# x\nfiles: {a: b:c}",
+            "%YAML 1.2\n---\nfiles: {a: b:c}",
+            "%X\n---\nfiles: {a: b:c}",
+            "files:\n  a: \"b:c\n---\n\"",
+        ] {
+            let error = digest(yaml).unwrap_err();
+            assert!(error.starts_with("error occurred parsing SumCollection: "), "{yaml}: {error}");
+        }
     }
 
     #[test]
