@@ -108,9 +108,8 @@ impl Members for UncheckedEntry {
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
             "kind" => self.kind = text(map.next_value()?, "kind")?.or(self.kind.take()),
-            "apiversion" => {
-                self.version = text(map.next_value()?, "apiVersion")?.or(self.version.take());
-            }
+            // Unlike a kind, a version is taken back by null.
+            "apiversion" => self.version = text(map.next_value()?, "apiVersion")?,
             "spec" => self.spec = Some(map.next_value()?),
             _ => return Ok(false),
         }
@@ -186,6 +185,8 @@ mod tests {
         let body = br#"{"KIND":"rpm","kind":"dsse","x":[1e3],"ApiVersion":"0.0.1","spec":{}} junk"#;
         let proposed = ProposedEntry::parse(body).unwrap();
         assert_eq!((proposed.kind(), proposed.version()), (Kind::Dsse, "0.0.1"));
+        let kind = r#"{"kind":"dsse","kind":null,"apiVersion":"0.0.1","apiversion":null}"#;
+        assert_eq!(refusal(kind), "apiVersion in body is required");
     }
 
     #[test]
