@@ -3,7 +3,7 @@
 //! Border: form alone. Serial numbers may have any length and times any year, as in Rekor; what
 //! the extensions say is read in `extensions.rs`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use der::asn1::{AnyRef, BitStringRef, IntRef};
 use der::{Decode as _, Encode as _, Sequence, Tag, Tagged as _};
@@ -88,7 +88,7 @@ impl<'a> Structure<'a> {
             Version::V3 => tbs.extensions.unwrap_or_default(),
             Version::V1 | Version::V2 => Vec::new(),
         };
-        let mut known = HashSet::new();
+        let mut known = BTreeSet::new();
         if let Some(twice) = extensions.iter().find(|extension| !known.insert(extension.extn_id)) {
             let text =
                 format!("certificate contains duplicate extension with OID \"{}\"", twice.extn_id);
