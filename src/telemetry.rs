@@ -92,6 +92,10 @@ fn describe() {
         "Attempts at a round that stood in line with those of other servers"
     );
     metrics::describe_gauge!("indelible_tree_size", "Leaves in the published tree");
+    metrics::describe_gauge!(
+        "indelible_write_ahead_log_pages",
+        "Pages of 4 kB in SQLite's write-ahead log, copied back or not"
+    );
     metrics::describe_gauge!("indelible_sealed", "1 while the restore guard refuses writes");
     metrics::describe_counter!(
         "indelible_failed_guard_writes",

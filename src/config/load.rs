@@ -47,7 +47,7 @@ pub struct LoadArgs {
     /// limit]; more are answered with 429. IPv6 addresses count by their /64.
     #[arg(long, env = "INDELIBLE_LIMIT_WRITES_PER_SECOND", value_name = "REQUESTS")]
     pub limit_writes_per_second: Option<NonZeroU32>,
-    /// GET requests that one client address may send per second, and at once
+    /// Requests other than those two that one client address may send per second, and at once
     /// [default: no limit].
     #[arg(long, env = "INDELIBLE_LIMIT_READS_PER_SECOND", value_name = "REQUESTS")]
     pub limit_reads_per_second: Option<NonZeroU32>,

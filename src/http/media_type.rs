@@ -3,6 +3,8 @@
 //! Border: RFC 9110 section 8.3.1: a media type with well-formed parameters, or what is wrong with it
 //! in the words that Rekor has for it.
 
+use std::collections::BTreeMap;
+
 const BAD_PARAMETER: &str = "invalid media parameter";
 
 /// The media type in lower case. One without a slash is taken, because Rekor takes it.
@@ -30,33 +32,44 @@ fn check_media_type(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Any number of `; name=value`; a semicolon at the end is taken.
+/// Any number of `; name=value`; a semicolon at the end is taken, and a name twice with one value.
 fn check_parameters(mut rest: &str) -> Result<(), &'static str> {
+    let mut known = BTreeMap::new();
     while !rest.trim_start().is_empty() {
         rest = rest.trim_start().strip_prefix(';').ok_or(BAD_PARAMETER)?.trim_start();
         if rest.is_empty() {
             return Ok(());
         }
-        let (name, value) = token(rest);
-        let value = value.trim_start().strip_prefix('=').filter(|_| !name.is_empty());
-        rest = after_value(value.ok_or(BAD_PARAMETER)?.trim_start()).ok_or(BAD_PARAMETER)?;
+        let (name, after) = token(rest);
+        let after = after.trim_start().strip_prefix('=').filter(|_| !name.is_empty());
+        let (value, behind) =
+            value(after.ok_or(BAD_PARAMETER)?.trim_start()).ok_or(BAD_PARAMETER)?;
+        if *known.entry(name.to_ascii_lowercase()).or_insert_with(|| value.clone()) != value {
+            return Err("duplicate parameter name");
+        }
+        rest = behind;
     }
     Ok(())
 }
 
-/// What follows a token or quoted text.
-fn after_value(text: &str) -> Option<&str> {
+/// The token or quoted text that the text begins with, and the rest.
+fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = token(text);
-        return (!value.is_empty()).then_some(rest);
+        return (!value.is_empty()).then(|| (value.to_owned(), rest));
     };
-    let mut escaped = false;
-    let end = quoted.find(|c| {
-        let ends = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    })?;
-    Some(&quoted[end + 1..])
+    let (mut value, mut escaped) = (String::new(), false);
+    for (at, c) in quoted.char_indices() {
+        match c {
+            '"' if !escaped => return Some((value, &quoted[at + 1..])),
+            '\\' if !escaped => escaped = true,
+            _ => {
+                value.push(c);
+                escaped = false;
+            }
+        }
+    }
+    None
 }
 
 /// The token that the text begins with, maybe none, and the rest.
@@ -76,7 +89,7 @@ mod tests {
             (" Application/JSON ; Charset=utf-8", "application/json"),
             ("application/json;", "application/json"),
             ("application/json; a=\"x;\\\"y\" ;b = c; ", "application/json"),
-            ("text/plain;a=b;a=b", "text/plain"),
+            ("text/plain;a=b;A=\"\\b\"", "text/plain"),
             ("json", "json"),
         ] {
             assert_eq!(parse(header).as_deref(), Ok(media_type), "{header}");
@@ -93,6 +106,7 @@ mod tests {
             ("application/", "expected token after slash"),
             ("application/json x", "unexpected content after media type"),
             ("application/json/x; charset", "unexpected content after media type"),
+            ("application/json; a=b; A=c", "duplicate parameter name"),
             ("application/json; charset", BAD_PARAMETER),
             ("application/json; charset=", BAD_PARAMETER),
             ("application/json; =utf-8", BAD_PARAMETER),

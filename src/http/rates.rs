@@ -31,7 +31,7 @@ const MAX_ADDRESSES: usize = 65_536;
 pub struct RateLimits {
     /// `POST /api/v1/log/entries`, per second.
     pub writes: Option<NonZeroU32>,
-    /// Every `GET` of the API, per second.
+    /// Every other request to the API, per second.
     pub reads: Option<NonZeroU32>,
     /// `POST` to the search and to the look-up of several entries, per second.
     pub searches: Option<NonZeroU32>,

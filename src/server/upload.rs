@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 
 use super::places::Turn;
 
-/// How much of a body that nobody wants is read, and for how long: twice what an entry may have.
+/// How much of a body that nobody wants is read, and for how long: twice what an entry may have unless the operator
+/// allows more.
 const UNWANTED_BYTES: usize = 64 << 20;
 const UNWANTED_TIME: Duration = Duration::from_secs(5);
 

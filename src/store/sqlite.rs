@@ -120,9 +120,11 @@ impl Store for SqliteStore {
     /// Never that of a commit whose file was not looked at, nor any once that was found damaged:
     /// whoever is shown a head may hold us to it.
     async fn head(&self) -> Result<Head, StoreError> {
+        // First: a commit must not wait for readers that wait for each other.
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
         let _shown = self.wal.shown().await;
         let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
-        let head = rows::only_head(self.read(query).await?)?;
+        let head = rows::only_head(query.fetch_all(&mut *reader).await.map_err(store_error)?)?;
         self.wal.check()?;
         Ok(head)
     }
@@ -263,5 +265,36 @@ impl Store for SqliteStore {
             // What is not copied now is at the next start.
             let _ = anchor.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Whether it is done at once.
+    async fn at_once(work: impl Future) -> bool {
+        let mut work = pin!(work);
+        std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_waits_for_a_connection_keeps_no_commit_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("log.db")).await.unwrap();
+        let mut busy = Vec::new();
+        for _ in 0..READERS {
+            busy.push(store.readers.acquire().await.unwrap());
+        }
+        let mut head = pin!(store.head());
+        assert!(!at_once(head.as_mut()).await);
+        assert!(at_once(store.wal.unshown()).await);
+        drop(busy);
+        // There is no log in there.
+        assert!(head.await.is_err());
+        store.close().await;
     }
 }

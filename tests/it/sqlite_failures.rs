@@ -97,6 +97,7 @@ async fn a_commit_that_cannot_be_synced_ends_all_writing() {
     let ready = reqwest::get(format!("{}/readyz", process.url)).await.expect("an answer");
     assert_eq!(ready.status().as_u16(), 503);
     assert!(client.entry_by_index(19).await.is_ok(), "reads go on");
+    assert!(client.log_info().await.is_err(), "what is visible may not be there after a restart");
     process.kill();
     let process = site.start(&[]);
     let client = self::client(&process.url, LIMIT);

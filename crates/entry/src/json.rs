@@ -1,6 +1,6 @@
 //! Reading JSON from strangers within a bound on memory.
 //!
-//! Border: text to values. serde_json bounds the depth (128 levels); this bounds
+//! Border: text to values. serde_json bounds the depth (128 levels) of what is kept; this bounds
 //! the number of values, because three bytes of text (`[],`) may become seventy of
 //! memory.
 

@@ -72,14 +72,14 @@ pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<
     new_attestations(&mut round, batch).await?;
     new_tiles(&mut round, batch).await?;
     let _unshown = wal.unshown().await;
-    let before = wal.before_commit()?;
+    wal.before_commit()?;
     let committed = round.commit().await.map_err(store_error);
     if let Err(error @ StoreError::Corrupt(_)) = &committed {
         // A sync that failed: what was to be kept may be gone, and nobody is told twice.
         wal.condemn(&error.to_string());
     }
     committed?;
-    wal.after_commit(before)
+    wal.after_commit()
 }
 
 /// The fence.

@@ -38,7 +38,7 @@ struct Known {
     file: Option<Inode>,
     /// After the last commit.
     last: Option<Seen>,
-    /// A commit that was not looked at yet.
+    /// A commit that was not looked at yet, or may have happened.
     unseen: Option<Before>,
     /// What was found wrong once stays wrong: later commits would fill the hole.
     damage: Option<String>,
@@ -60,9 +60,11 @@ struct Seen {
 
 /// What was there before a commit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Before {
+struct Before {
     file: Option<Inode>,
     length: u64,
+    /// The commit is known to have happened since.
+    committed: bool,
 }
 
 impl Wal {
@@ -85,20 +87,22 @@ impl Wal {
         self.in_doubt.read().await
     }
 
-    /// Looks at the file before a commit; call it while the write lock is held.
+    /// Looks at the file before a commit; call it while the write lock is held. Whatever becomes of
+    /// the commit, the next look is for it.
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    pub(super) fn before_commit(&self) -> Result<Before, StoreError> {
-        self.check()?;
-        match std::fs::metadata(&self.path) {
-            Ok(file) => Ok(Before { file: Some(inode(&file)), length: file.len() }),
+    pub(super) fn before_commit(&self) -> Result<(), StoreError> {
+        let mut known = self.lock();
+        self.look(&mut known)?;
+        let (file, length) = match std::fs::metadata(&self.path) {
+            Ok(file) => (Some(inode(&file)), file.len()),
             // It may not have begun yet.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(Before { file: None, length: 0 })
-            }
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
-        }
+            Err(error) if error.kind() == ErrorKind::NotFound => (None, 0),
+            Err(error) => return Err(StoreError::Unavailable(Box::new(error))),
+        };
+        known.unseen = Some(Before { file, length, committed: false });
+        Ok(())
     }
 
     /// Looks at it again when the commit is done, before it is answered.
@@ -107,9 +111,11 @@ impl Wal {
     /// `Corrupt` when the file is not the one that was written (then the commit will not be there
     /// after a restart), or condemned. `Unavailable` when it cannot be read; then the next look,
     /// whosever it is, is for this commit.
-    pub(super) fn after_commit(&self, before: Before) -> Result<(), StoreError> {
+    pub(super) fn after_commit(&self) -> Result<(), StoreError> {
         let mut known = self.lock();
-        known.unseen = Some(before);
+        if let Some(before) = &mut known.unseen {
+            before.committed = true;
+        }
         self.look(&mut known)
     }
 
@@ -153,7 +159,9 @@ impl Wal {
 impl Known {
     fn damage(&self, before: Before, now: Option<Seen>) -> Option<String> {
         let Some(now) = now else {
-            return Some("the write-ahead log is gone, or does not begin as one".to_owned());
+            let must_be_there = before.committed || before.length > 0;
+            return must_be_there
+                .then(|| "the write-ahead log is gone, or does not begin as one".to_owned());
         };
         let others = |file: Inode| file != now.file || before.file.is_some_and(|then| then != file);
         if self.file.is_some_and(others) {
@@ -211,8 +219,8 @@ mod tests {
         let content = [header, vec![0; length - 32]].concat();
         std::fs::write(folder.path().join("log.db-wal"), content).unwrap();
         let wal = Wal::beside(&database);
-        let before = wal.before_commit().unwrap();
-        wal.after_commit(before).unwrap();
+        wal.before_commit().unwrap();
+        wal.after_commit().unwrap();
         (folder, wal)
     }
 
@@ -232,9 +240,9 @@ mod tests {
     #[test]
     fn a_commit_that_cannot_be_looked_at_is_looked_at_later() {
         let (folder, wal) = log(100);
-        let before = wal.before_commit().unwrap();
+        wal.before_commit().unwrap();
         let aside = hide(&wal, &folder);
-        assert!(matches!(wal.after_commit(before), Err(StoreError::Unavailable(_))));
+        assert!(matches!(wal.after_commit(), Err(StoreError::Unavailable(_))));
         for _ in 0..2 {
             assert!(matches!(wal.check(), Err(StoreError::Unavailable(_))));
             assert!(matches!(wal.before_commit(), Err(StoreError::Unavailable(_))));
@@ -247,9 +255,9 @@ mod tests {
     #[test]
     fn what_is_found_wrong_later_stays_wrong() {
         let (folder, wal) = log(100);
-        let before = wal.before_commit().unwrap();
+        wal.before_commit().unwrap();
         let aside = hide(&wal, &folder);
-        assert!(matches!(wal.after_commit(before), Err(StoreError::Unavailable(_))));
+        assert!(matches!(wal.after_commit(), Err(StoreError::Unavailable(_))));
         let cut = File::options().write(true).open(&aside).unwrap();
         cut.set_len(99).unwrap();
         put_back(&wal, &aside);
@@ -263,9 +271,31 @@ mod tests {
     fn a_commit_while_another_file_was_there_is_lost() {
         let (folder, wal) = log(100);
         let aside = hide(&wal, &folder);
-        let before = wal.before_commit().unwrap();
+        wal.before_commit().unwrap();
         put_back(&wal, &aside);
-        assert!(matches!(wal.after_commit(before), Err(StoreError::Corrupt(_))));
+        assert!(matches!(wal.after_commit(), Err(StoreError::Corrupt(_))));
+    }
+
+    /// It may have happened all the same: nobody heard how it ended.
+    #[test]
+    fn a_commit_that_failed_is_looked_at_too() {
+        let (_folder, wal) = log(100);
+        wal.before_commit().unwrap();
+        std::fs::remove_file(&wal.path).unwrap();
+        assert!(matches!(wal.check(), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_first_commit_that_failed_leaves_no_log_and_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let wal = Wal::beside(&folder.path().join("log.db"));
+        wal.before_commit().unwrap();
+        wal.check().unwrap();
+        std::fs::write(&wal.path, "").unwrap();
+        wal.before_commit().unwrap();
+        wal.check().unwrap();
+        wal.before_commit().unwrap();
+        assert!(matches!(wal.after_commit(), Err(StoreError::Corrupt(_))));
     }
 
     #[tokio::test]

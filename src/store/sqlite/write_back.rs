@@ -41,6 +41,9 @@ const PASSES: u32 = 4;
 /// Between two syncs while a pass copies; some ten megabytes come together in it.
 const BETWEEN_SYNCS: Duration = Duration::from_millis(5);
 
+/// Frames at which a log that only grows is warned of for the first time; then at each doubling.
+const GROWING: i64 = 4 * LONG;
+
 /// How long the writer may be kept waiting for readers that stand in the way.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -107,7 +110,7 @@ impl Copier {
     async fn run(self) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
+        let (mut failing, mut growing) = (false, GROWING);
         while self.wal.check().is_ok() {
             tokio::select! {
                 _ = looks.tick() => {}
@@ -121,17 +124,24 @@ impl Copier {
                 Err(error) if !failing && !self.own.is_closed() => {
                     tracing::warn!(%error, "the write-ahead log cannot be copied back");
                 }
-                Err(_) | Ok(()) => {}
+                // A reader that stays in one transaction, or a disk that takes nothing.
+                Ok(log) if log.behind >= growing => {
+                    tracing::warn!(pages = log.behind, "the write-ahead log only grows");
+                    growing = 2 * log.behind;
+                }
+                Ok(log) if log.behind < LONG => growing = GROWING,
+                Err(_) | Ok(_) => {}
             }
             failing = done.is_err();
         }
     }
 
-    /// Copies a log of so many frames back and lets the next commit begin from its front.
+    /// Copies a log of so many frames back and lets the next commit begin from its front; how long
+    /// it was then.
     ///
     /// # Errors
     /// `Corrupt` when it must not be copied any more; then nothing is committed any more either.
-    async fn shorten(&self, long: i64) -> Result<(), StoreError> {
+    async fn shorten(&self, long: i64) -> Result<Length, StoreError> {
         self.copy_all(long).await.inspect_err(|error| self.heed(error))
     }
 
@@ -141,25 +151,27 @@ impl Copier {
         }
     }
 
-    async fn copy_all(&self, long: i64) -> Result<(), StoreError> {
+    async fn copy_all(&self, long: i64) -> Result<Length, StoreError> {
         let mut log = self.length().await?;
+        metrics::gauge!("indelible_write_ahead_log_pages").set(log.frames as f64);
         // One that is copied begins anew with the next commit.
         if log.frames < long || log.behind == 0 {
-            return Ok(());
+            return Ok(log);
         }
         for _ in 0..PASSES {
             if log.behind <= SHORT {
                 break;
             }
-            if self.copy().await?.behind > log.behind / 2 {
+            let left = self.copy().await?;
+            if left.behind > log.behind / 2 {
                 // An old reader needs what is in the log.
-                return Ok(());
+                return Ok(left);
             }
             log = self.length().await?;
         }
         // SQLite itself does not queue for its lock, and may never get it from a busy writer.
         let _still = self.writer.acquire().await.map_err(store_error)?;
-        self.ask("PRAGMA wal_checkpoint(RESTART)").await.map(drop)
+        self.ask("PRAGMA wal_checkpoint(RESTART)").await
     }
 
     /// Copies what is there, beside the writer, and has it reach the disk while it is copied: all of
