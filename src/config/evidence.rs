@@ -15,7 +15,7 @@ pub struct EvidenceArgs {
     #[arg(long, env = "INDELIBLE_MAX_ATTESTATION_BYTES", default_value_t = 4 << 20)]
     pub max_attestation_bytes: usize,
     /// Largest file of a JAR's META-INF, unpacked, in bytes; 0 for no limit but
-    /// that of the request.
+    /// the server's own (32 MiB).
     #[arg(long, env = "INDELIBLE_MAX_JAR_METADATA_SIZE", default_value_t = 1 << 20)]
     pub max_jar_metadata_size: u64,
     /// Largest signature and metadata file of an Alpine package, unpacked, in

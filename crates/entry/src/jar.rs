@@ -6,17 +6,18 @@
 //! files of one name are not: nobody could say which one was verified.
 
 mod manifest;
+mod metadata;
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read as _};
 
 use zip::ZipArchive;
-use zip::read::ZipFile;
 
 use crate::EntryError;
 use crate::keys::CanonicalSignature;
 use crate::keys::pkcs7::Pkcs7;
 use crate::utf8;
 use manifest::{Digests, Manifest, Section};
+use metadata::Metadata;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
@@ -29,13 +30,13 @@ const MAX_FILES: usize = 262_144;
 pub(crate) struct SignedJar {
     /// The signature block as entries store it.
     pub(crate) signature: CanonicalSignature,
-    /// The block, whose first certificate is the entry's key.
+    /// The same, as it came.
     pub(crate) block: Pkcs7,
 }
 
 impl SignedJar {
     /// Reads and verifies an archive. `max_metadata` bounds each file of `META-INF`,
-    /// unpacked, in bytes.
+    /// unpacked, in bytes; none may have more than 32 MiB.
     pub(crate) fn verify(archive: &[u8], max_metadata: u64) -> Result<Self, EntryError> {
         let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(not_a_zip)?;
         if archive.len() > MAX_FILES {
@@ -46,98 +47,20 @@ impl SignedJar {
             return Err(EntryError::invalid("zip: two files have the same name"));
         }
         let metadata = Metadata::read(&mut archive, max_metadata)?;
-        let (signature_file, block) = metadata.only_signature()?;
-        let manifest = metadata.manifest.as_deref();
-        let manifest =
-            manifest.ok_or_else(|| EntryError::invalid("JAR contains no META-INF/MANIFEST.MF"))?;
-        Pkcs7::parse(block)?.verify(signature_file)?;
-        check_signature_file(signature_file, manifest)?;
-        check_files(&mut archive, manifest)?;
-        // Stored is the first block of the archive, which need not be the one that counts.
-        let stored = metadata.blocks.first().map(|(_, block)| block.as_slice());
-        let stored =
-            stored.ok_or_else(|| EntryError::invalid("unable to locate signature in JAR file"))?;
-        let block = Pkcs7::parse(stored)?;
-        let signature = block.verify(signature_file)?;
+        let mut block = Pkcs7::parse(&metadata.block)?;
+        let mut signature = block.verify(&metadata.signature_file)?;
+        check_signature_file(&metadata.signature_file, &metadata.manifest)?;
+        check_files(&mut archive, &metadata.manifest)?;
+        if let Some(first) = &metadata.first_block {
+            block = Pkcs7::parse(first)?;
+            signature = block.verify(&metadata.signature_file)?;
+        }
         Ok(Self { signature, block })
     }
 }
 
 fn not_a_zip(_: zip::result::ZipError) -> EntryError {
     EntryError::invalid("zip: not a valid zip file")
-}
-
-/// The files directly in `META-INF` that a signature consists of, in the archive's order.
-#[derive(Default)]
-struct Metadata {
-    manifest: Option<Vec<u8>>,
-    /// By name without suffix, in upper case.
-    signature_files: Vec<(String, Vec<u8>)>,
-    blocks: Vec<(String, Vec<u8>)>,
-}
-
-impl Metadata {
-    fn read(archive: &mut Archive<'_>, max: u64) -> Result<Self, EntryError> {
-        let mut metadata = Self::default();
-        for index in 0..archive.len() {
-            let mut file = archive.by_index(index).map_err(not_a_zip)?;
-            let name = String::from_utf8_lossy(file.name_raw()).to_uppercase();
-            let Some(name) = name.strip_prefix("META-INF/") else { continue };
-            let Some((base, suffix)) = name.rsplit_once('.') else { continue };
-            if name.contains('/') {
-                continue;
-            }
-            let size = file.size();
-            if size > max {
-                return Err(EntryError::invalid(format!(
-                    "uncompressed jar metadata of size {size} exceeds max allowed size {max}"
-                )));
-            }
-            let base = base.to_owned();
-            match suffix {
-                "MF" if name == "MANIFEST.MF" => {
-                    metadata.manifest = Some(unpack(&mut file, size)?);
-                }
-                "SF" => metadata.signature_files.push((base, unpack(&mut file, size)?)),
-                "RSA" | "DSA" | "EC" => metadata.blocks.push((base, unpack(&mut file, size)?)),
-                _ if name.starts_with("SIG-") => {
-                    metadata.blocks.push((base, unpack(&mut file, size)?));
-                }
-                _ => {}
-            }
-        }
-        Ok(metadata)
-    }
-
-    fn only_signature(&self) -> Result<(&[u8], &[u8]), EntryError> {
-        if self.manifest.is_none() {
-            return Err(EntryError::invalid("JAR contains no META-INF/MANIFEST.MF"));
-        }
-        let (name, file) = match self.signature_files.as_slice() {
-            [] => return Err(EntryError::invalid("JAR contains no signatures")),
-            [(name, file)] => (name, file),
-            _ => {
-                let text = "multiple signatures detected in JAR; unable to process";
-                return Err(EntryError::invalid(text));
-            }
-        };
-        let block = self.blocks.iter().rfind(|(base, _)| base == name).ok_or_else(|| {
-            EntryError::invalid(format!(
-                "JAR contains sigfile META-INF/{name:.64}.SF with no matching signature"
-            ))
-        })?;
-        Ok((file, &block.1))
-    }
-}
-
-/// The whole file, which must be as long as the archive says.
-fn unpack(file: &mut ZipFile<'_, Cursor<&[u8]>>, size: u64) -> Result<Vec<u8>, EntryError> {
-    let mut content = Vec::new();
-    file.take(size.saturating_add(1)).read_to_end(&mut content).map_err(broken)?;
-    if content.len() as u64 != size {
-        return Err(EntryError::invalid("zip: a file is not as long as it claims"));
-    }
-    Ok(content)
 }
 
 fn broken(error: std::io::Error) -> EntryError {

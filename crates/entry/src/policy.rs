@@ -20,7 +20,8 @@ pub struct Policy {
     pub algorithms: BTreeSet<SigningAlgorithm>,
     /// Largest payload that is kept, in bytes; 0 keeps none.
     pub max_attestation_size: usize,
-    /// Largest file of a JAR's `META-INF` in bytes, unpacked; 0 for no limit of its own.
+    /// Largest file of a JAR's `META-INF` in bytes, unpacked; 0 for no limit but the largest,
+    /// 32 MiB.
     pub max_jar_metadata_size: u64,
     /// Largest signature and metadata file of an Alpine package in bytes, unpacked; 0
     /// for no limit of its own.
