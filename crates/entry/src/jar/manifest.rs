@@ -106,7 +106,7 @@ struct Claim<'a> {
     /// As error texts write it, for example `Sha-256-Digest`.
     name: String,
     value: &'a [u8],
-    hasher: Box<dyn DynDigest>,
+    algorithm: Algorithm,
 }
 
 impl<'a> Digests<'a> {
@@ -115,9 +115,9 @@ impl<'a> Digests<'a> {
         let mut claims = Vec::new();
         for (name, value) in &section.attributes {
             let Some(algorithm) = name.strip_suffix(suffix) else { continue };
-            let hasher = hasher(algorithm)
+            let algorithm = Algorithm::named(algorithm)
                 .ok_or_else(|| format!("unknown digest key in manifest: {algorithm:.64}"))?;
-            claims.push(Claim { name: spelled(name), value, hasher });
+            claims.push(Claim { name: spelled(name), value, algorithm });
         }
         Ok((!claims.is_empty()).then_some(Self(claims)))
     }
@@ -132,19 +132,23 @@ impl<'a> Digests<'a> {
     /// # Errors
     /// What reading gives; the inner error says which digest does not hold.
     pub(super) fn check(&self, content: &mut dyn Read) -> std::io::Result<Result<(), String>> {
-        let mut hashers: Vec<_> = self.0.iter().map(|claim| claim.hasher.box_clone()).collect();
+        let mut hashers = self.hashers();
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = content.read(&mut buffer)?;
             if read == 0 {
                 break;
             }
-            for hasher in &mut hashers {
+            for hasher in hashers.values_mut() {
                 hasher.update(&buffer[..read]);
             }
         }
-        for (claim, hasher) in self.0.iter().zip(hashers) {
-            let computed = base64::encode(hasher.finalize());
+        let computed = hashers.into_iter();
+        let computed: BTreeMap<Algorithm, String> = computed
+            .map(|(algorithm, hasher)| (algorithm, base64::encode(hasher.finalize())))
+            .collect();
+        for claim in &self.0 {
+            let computed = &computed[&claim.algorithm];
             if computed.as_bytes() != claim.value {
                 let (name, value) = (&claim.name, utf8::lossy(claim.value));
                 return Ok(Err(format!(
@@ -154,18 +158,47 @@ impl<'a> Digests<'a> {
         }
         Ok(Ok(()))
     }
+
+    /// One for each algorithm. Each has many names, and a section may use them all.
+    fn hashers(&self) -> BTreeMap<Algorithm, Box<dyn DynDigest>> {
+        self.0.iter().map(|claim| (claim.algorithm, claim.algorithm.hasher())).collect()
+    }
 }
 
-fn hasher(algorithm: &str) -> Option<Box<dyn DynDigest>> {
-    Some(match algorithm.replacen('-', "", 1).as_str() {
-        "MD5" => Box::new(Md5::default()),
-        "SHA1" => Box::new(Sha1::default()),
-        "SHA224" => Box::new(Sha224::default()),
-        "SHA256" => Box::new(Sha256::default()),
-        "SHA384" => Box::new(Sha384::default()),
-        "SHA512" => Box::new(Sha512::default()),
-        _ => return None,
-    })
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Algorithm {
+    Md5,
+    Sha1,
+    Sha224,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Algorithm {
+    /// Finds it by its name in upper case, in which the first dash does not count.
+    fn named(name: &str) -> Option<Self> {
+        Some(match name.replacen('-', "", 1).as_str() {
+            "MD5" => Self::Md5,
+            "SHA1" => Self::Sha1,
+            "SHA224" => Self::Sha224,
+            "SHA256" => Self::Sha256,
+            "SHA384" => Self::Sha384,
+            "SHA512" => Self::Sha512,
+            _ => return None,
+        })
+    }
+
+    fn hasher(self) -> Box<dyn DynDigest> {
+        match self {
+            Self::Md5 => Box::new(Md5::default()),
+            Self::Sha1 => Box::new(Sha1::default()),
+            Self::Sha224 => Box::new(Sha224::default()),
+            Self::Sha256 => Box::new(Sha256::default()),
+            Self::Sha384 => Box::new(Sha384::default()),
+            Self::Sha512 => Box::new(Sha512::default()),
+        }
+    }
 }
 
 /// A capital behind each dash, as header names are spelled.
@@ -256,6 +289,24 @@ mod tests {
         ] {
             let section = section(attribute);
             assert_eq!(Digests::required(&section, "-DIGEST").err().unwrap(), refusal);
+        }
+    }
+    #[test]
+    fn every_name_of_an_algorithm_is_checked_by_one_hasher() {
+        // printf x | openssl dgst -sha256 -binary | base64
+        let right = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=";
+        let names = ["SHA256", "-SHA256", "S-HA256", "SHA-256", "SHA256-"];
+        for wrong in 0..=names.len() {
+            let value = |at| if at == wrong { "AAAA" } else { right };
+            let claims = names.iter().enumerate();
+            let claims: String =
+                claims.map(|(at, name)| format!("{name}-Digest: {}\n", value(at))).collect();
+            let text = claims + "\n";
+            let section = Manifest::parse(text.as_bytes()).unwrap().main;
+            let digests = Digests::required(&section, "-DIGEST").unwrap();
+            assert_eq!((digests.0.len(), digests.hashers().len()), (names.len(), 1));
+            let holds = digests.check(&mut &b"x"[..]).unwrap().is_ok();
+            assert_eq!(holds, wrong == names.len(), "{text}");
         }
     }
 }
