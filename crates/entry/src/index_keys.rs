@@ -5,6 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::keys::x509::Certificate;
 use crate::keys::{self, EvidenceKey, KeyError, KeyFormat};
 
 /// Bare lower-case hex SHA-256, the form that a search by public key looks for.
@@ -16,6 +17,13 @@ pub(crate) fn bare_digest(bytes: &[u8]) -> String {
 pub(crate) fn of_key(key: &dyn EvidenceKey) -> Vec<String> {
     let mut strings = vec![bare_digest(key.canonical())];
     strings.extend(key.subjects());
+    strings
+}
+
+/// A certificate's strings, the same that it has as a key.
+pub(crate) fn of_certificate(certificate: &Certificate) -> Vec<String> {
+    let mut strings = vec![bare_digest(certificate.to_pem().as_bytes())];
+    strings.extend_from_slice(certificate.subjects());
     strings
 }
 

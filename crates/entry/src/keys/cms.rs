@@ -12,6 +12,7 @@ use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
 
 use super::KeyError;
+use super::x509::Certificate;
 use signer::SignerInfo;
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
@@ -100,6 +101,21 @@ impl<'a> SignedData<'a> {
     /// The first certificate, which need not be a signer's.
     pub(crate) fn first_certificate(&self) -> Option<&'a [u8]> {
         self.certificates.first().copied()
+    }
+
+    /// The certificates that signers are verified with, each once. Nothing is verified here.
+    ///
+    /// # Errors
+    /// [`KeyError`]: a signer without its certificate.
+    pub(crate) fn signer_certificates(&self) -> Result<Vec<Certificate>, KeyError> {
+        let mut found: Vec<Certificate> = Vec::new();
+        for signer in &self.signers {
+            let certificate = SignerInfo::from_der(signer)?.certificate(&self.certificates)?;
+            if found.iter().all(|other| other.der() != certificate.der()) {
+                found.push(certificate);
+            }
+        }
+        Ok(found)
     }
 
     /// Verifies every signer over the content, be it encapsulated or `external`, and the

@@ -1,9 +1,8 @@
 //! The pkcs7 format: what `jarsigner` writes, which holds signature and certificates at
 //! once.
 //!
-//! Border: PEM or DER, the stored forms, and the names of the first certificate. As in
-//! Rekor the key is that of the first certificate, be it the signer's or not; the
-//! signature is verified with the signer's.
+//! Border: PEM or DER, the stored forms, and the certificates. As in Rekor the key is that of
+//! the first certificate, be it a signer's or not; signatures are verified with the signers'.
 
 use sha2::{Digest as _, Sha256};
 
@@ -55,6 +54,15 @@ impl Pkcs7 {
     pub fn detached(&self) -> Result<CanonicalSignature, KeyError> {
         let der = SignedData::from_der(&self.der)?.to_detached_der()?;
         Ok(CanonicalSignature(pem::encode(LABEL, &der).into_bytes()))
+    }
+
+    /// The certificates that the signatures are verified with, each once. The first certificate
+    /// need not be among them: anybody may put anybody's there.
+    ///
+    /// # Errors
+    /// [`KeyError`]: a signer without its certificate.
+    pub fn signers(&self) -> Result<Vec<Certificate>, KeyError> {
+        SignedData::from_der(&self.der)?.signer_certificates()
     }
 
     fn certificate(&self) -> Option<Certificate> {

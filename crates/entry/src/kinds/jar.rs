@@ -53,7 +53,7 @@ impl Evidence for Jar {
                 "publicKey": { "content": base64::encode(signed.block.canonical()) },
             },
         });
-        let mut keys = block_keys(&signed.signature.0, &signed.block);
+        let mut keys = block_keys(&signed.signature.0, &signed.block)?;
         keys.push(digest.index_key());
         Ok(Canonical { spec, index_keys: keys, payload: None })
     }
@@ -61,18 +61,20 @@ impl Evidence for Jar {
     /// The archive is not kept, but its digest and its signature block are.
     fn stored_keys(&self) -> Result<Vec<String>, EntryError> {
         let block = self.stored_block.as_deref().unwrap_or_default();
-        let mut keys = block_keys(block, &Pkcs7::parse(block)?);
+        let mut keys = block_keys(block, &Pkcs7::parse(block)?)?;
         keys.extend(self.archive.stored_key());
         Ok(keys)
     }
 }
 
 /// Rekor has the digest of the block only; a search by certificate or name finds no
-/// archive there.
-fn block_keys(stored: &[u8], block: &Pkcs7) -> Vec<String> {
+/// archive there. The certificate that is stored as the key may have signed nothing, so
+/// those of the signers count.
+fn block_keys(stored: &[u8], block: &Pkcs7) -> Result<Vec<String>, EntryError> {
+    let signers = block.signers()?;
     let mut keys = vec![index_keys::bare_digest(stored)];
-    keys.extend(index_keys::of_key(block));
-    keys
+    keys.extend(signers.iter().flat_map(index_keys::of_certificate));
+    Ok(keys)
 }
 
 /// Builds the spec of a proposal.

@@ -221,6 +221,20 @@ jars() {
     jar --create --file jar/sections.jar --date=2026-01-01T00:00:00Z -C "$tmp/classes" .
     jarsigner -keystore "$tmp/rsa.p12" -storepass secret -sectionsonly jar/sections.jar k > /dev/null
     record jar-sections 'kind: "jar", artifact: "jar/sections.jar"'
+    # Accepted: signed by two, behind the certificate of somebody who signed nothing. DER sorts the
+    # certificates, shorter ones first.
+    for one in bystander:prime256v1 first:2048 second:3072; do
+        key "${one#*:}" "$tmp/${one%:*}.pem"
+        openssl req -x509 -new -key "$tmp/${one%:*}.pem" -subj '/CN=A signer' -days 36500 \
+            -addext "subjectAltName=email:${one%:*}@example.com" -out "$tmp/${one%:*}.crt"
+    done
+    cp jar/rsa.jar jar/bystander.jar
+    mkdir -p "$tmp/block/META-INF" && unzip -p jar/rsa.jar META-INF/K.SF > "$tmp/K.SF"
+    openssl cms -sign -binary -in "$tmp/K.SF" -outform DER -out "$tmp/block/META-INF/K.RSA" \
+        -certfile "$tmp/bystander.crt" -signer "$tmp/first.crt" -inkey "$tmp/first.pem" \
+        -signer "$tmp/second.crt" -inkey "$tmp/second.pem"
+    (cd "$tmp/block" && zip -q -X "$OLDPWD/jar/bystander.jar" META-INF/K.RSA)
+    record jar-bystander 'kind: "jar", artifact: "jar/bystander.jar"'
     # Refused: the main section of the manifest was changed.
     cp jar/sections.jar jar/main.jar
     unzip -p jar/main.jar META-INF/MANIFEST.MF | sed '1a Main-Class: com.example.Other\r' > "$tmp/manifest"

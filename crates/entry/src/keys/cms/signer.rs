@@ -70,7 +70,8 @@ impl<'a> SignerInfo<'a> {
         self.verify_digest(&digest, &self.certificate(certificates)?)
     }
 
-    fn certificate(&self, certificates: &[&[u8]]) -> Result<Certificate, KeyError> {
+    /// The first certificate of this issuer and serial number.
+    pub(super) fn certificate(&self, certificates: &[&[u8]]) -> Result<Certificate, KeyError> {
         let is_signers = |certificate: &&&[u8]| {
             name_and_number(certificate)
                 .is_ok_and(|(issuer, serial)| issuer == self.issuer && serial == self.serial)

@@ -7,6 +7,7 @@ use super::super::KeyError;
 use super::link::Link;
 use super::public_key::PublicKey;
 use super::structure::Structure;
+use crate::pem;
 
 /// A parsed certificate with its original DER.
 #[derive(Debug)]
@@ -33,6 +34,12 @@ impl Certificate {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The PEM that entries store: 64 columns, final newline.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode("CERTIFICATE", &self.der)
     }
 
     /// The subject's public key.
