@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod signer;
+mod timestamp;
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
@@ -14,6 +15,7 @@ use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
 use super::KeyError;
 use super::x509::Certificate;
 use signer::SignerInfo;
+pub(crate) use timestamp::verify_response;
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 /// Signers that one container may have; each costs a verification.

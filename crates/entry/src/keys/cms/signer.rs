@@ -9,6 +9,7 @@ use der::{Decode as _, Tag};
 use super::super::x509::Certificate;
 use super::super::{DigestAlgorithm, KeyError};
 use super::algorithm::{Scheme, digest_algorithm};
+use super::timestamp::message_imprint;
 use super::{Fields, SignedData, context, malformed, oid, tlv};
 
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
@@ -163,15 +164,4 @@ fn name_and_number(certificate: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     let serial = tbs.next(Tag::Integer)?;
     tbs.next(Tag::Sequence)?;
     Ok((tbs.next(Tag::Sequence)?, serial))
-}
-
-/// What a timestamp token speaks about (RFC 3161 section 2.4.2, TSTInfo).
-fn message_imprint(token: &[u8]) -> Result<(DigestAlgorithm, &[u8]), KeyError> {
-    let mut token = Fields::of(token, Tag::Sequence)?;
-    token.next(Tag::Integer)?;
-    token.next(Tag::ObjectIdentifier)?;
-    let mut imprint = Fields::of(token.next(Tag::Sequence)?, Tag::Sequence)?;
-    let algorithm = digest_algorithm(imprint.next(Tag::Sequence)?)?;
-    let digest = AnyRef::from_der(imprint.next(Tag::OctetString)?).map_err(malformed)?;
-    Ok((algorithm, digest.value()))
 }
