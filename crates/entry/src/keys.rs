@@ -9,6 +9,7 @@ pub(crate) mod cms;
 pub mod ecdsa;
 pub mod ed25519;
 mod email;
+mod identifiers;
 pub mod minisign;
 mod modular;
 pub mod pgp;

@@ -211,13 +211,14 @@ impl RsaKey {
     }
 }
 
-/// DER `RSAPublicKey` (RFC 8017 appendix A.1.1).
+/// A key as PKCS #1 writes it (RFC 8017 appendix A.1.1).
+#[derive(Sequence)]
+pub(super) struct RsaPublicKey<'a> {
+    pub(super) modulus: UintRef<'a>,
+    pub(super) exponent: u64,
+}
+
 fn to_pkcs1(modulus: &[u8], exponent: u64) -> Result<Vec<u8>, der::Error> {
-    #[derive(Sequence)]
-    struct RsaPublicKey<'a> {
-        modulus: UintRef<'a>,
-        exponent: u64,
-    }
     RsaPublicKey { modulus: UintRef::new(modulus)?, exponent }.to_der()
 }
 

@@ -5,20 +5,18 @@
 
 use std::fmt;
 
-use der::asn1::{AnyRef, ObjectIdentifier, UintRef};
-use der::{Decode as _, Encode as _, Sequence};
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Decode as _, Encode as _};
 use sha2::{Digest as _, Sha256};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
-use super::super::rsa::RsaKey;
+use super::super::identifiers::{EC, ED25519, RSA};
+use super::super::rsa::{RsaKey, RsaPublicKey};
 use super::super::{DigestAlgorithm, KeyError};
 use crate::pem;
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// secp224r1, a curve that the reference verifies with and nothing here does.
 const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
 
@@ -205,12 +203,6 @@ fn malformed(error: der::Error) -> KeyError {
 }
 
 fn read_rsa(parameters: Option<AnyRef<'_>>, bits: &[u8]) -> Result<RsaKey, KeyError> {
-    /// RFC 8017 appendix A.1.1.
-    #[derive(Sequence)]
-    struct RsaPublicKey<'a> {
-        modulus: UintRef<'a>,
-        exponent: u64,
-    }
     if parameters != Some(AnyRef::NULL) {
         return Err(KeyError::x509("RSA key missing NULL parameters"));
     }
