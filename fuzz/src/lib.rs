@@ -142,7 +142,7 @@ pub fn pkcs7(data: &[u8]) {
     let again = Pkcs7::parse(&stored).expect("the stored form is signed data");
     assert_eq!(again.detached().expect("stored once, stored again").0, stored);
     assert_eq!(again.canonical(), block.canonical());
-    let _ = (block.verify(b"artifact"), block.subjects(), block.fingerprints());
+    let _ = (block.verify(b"artifact"), block.subjects(), block.fingerprints(), block.signers());
 }
 
 /// Any bytes as a TUF root: the stored form is a fixed point.
