@@ -4,6 +4,9 @@
 //! is genuine.
 
 use entry::keys::parse_key;
+use entry::keys::pkcs7::Pkcs7;
+use entry::keys::x509::Certificate;
+use entry::pem;
 use entry::{KeyFormat, Kind, StoredBody};
 use serde_json::Value;
 
@@ -48,7 +51,7 @@ fn read(format: KeyFormat, key: &[u8]) -> Signer {
         Ok(key) => (key.subjects(), key.fingerprints()),
         Err(_) => (Vec::new(), Vec::new()),
     };
-    let block = entry::pem::decode(key);
+    let block = pem::decode(key);
     let is_certificate = block.is_some_and(|(block, _)| block.label == "CERTIFICATE");
     Signer { subjects, fingerprints, format, is_certificate }
 }
@@ -62,9 +65,10 @@ fn keys(body: &StoredBody) -> Vec<(KeyFormat, Vec<u8>)> {
         items.filter_map(|item| item.get(name).and_then(Value::as_str)).collect()
     };
     let (format, keys) = match body.kind {
-        Kind::Hashedrekord | Kind::Jar => {
+        Kind::Hashedrekord => {
             (KeyFormat::X509, text("/signature/publicKey/content").into_iter().collect())
         }
+        Kind::Jar => return jar_signers(text("/signature/content")),
         Kind::Rekord => {
             let format = text("/signature/format").and_then(|name| name.parse().ok());
             let key = text("/signature/publicKey/content");
@@ -84,4 +88,32 @@ fn keys(body: &StoredBody) -> Vec<(KeyFormat, Vec<u8>)> {
     };
     let decode = |key: &str| entry::base64::decode(key.as_bytes()).ok();
     keys.into_iter().filter_map(decode).map(|key| (format, key)).collect()
+}
+
+/// The certificates of those who signed a JAR. The key in its body is the first certificate of the
+/// block, which may be anybody's.
+fn jar_signers(block: Option<&str>) -> Vec<(KeyFormat, Vec<u8>)> {
+    let block = block.and_then(|block| entry::base64::decode(block.as_bytes()).ok());
+    let signers = block.and_then(|block| Pkcs7::parse(&block).ok()?.signers().ok());
+    let pem = |signer: &Certificate| pem::encode("CERTIFICATE", signer.der()).into_bytes();
+    signers.iter().flatten().map(|signer| (KeyFormat::X509, pem(signer))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bystander_in_a_jar_is_no_signer() {
+        let golden =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../entry/tests/golden/jar-bystander.json");
+        let golden: Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
+        let body = StoredBody::parse(golden["body"].as_str().unwrap().as_bytes()).unwrap();
+        let stored = body.spec.pointer("/signature/publicKey/content").and_then(Value::as_str);
+        let bystander = entry::base64::decode(stored.unwrap().as_bytes()).unwrap();
+        let bystander = read(KeyFormat::X509, &bystander);
+        let signers = list(&body);
+        assert_eq!(signers.len(), 2);
+        assert!(!signers.contains(&bystander));
+    }
 }
