@@ -11,6 +11,7 @@ use serde::de::MapAccess;
 use crate::EntryError;
 use crate::base64::{self, Base64Error};
 use crate::json::{self, Members, Object, Slot};
+use crate::keys::message::Message;
 use crate::keys::x509::X509Verifier;
 
 /// Signatures that an envelope may carry; each is tried against each key.
@@ -61,6 +62,15 @@ impl Envelope {
     /// the position of the last key that matched it, under Rekor's rules.
     pub(crate) fn verify(&self, keys: &[Key<'_>], rule: Rule) -> Result<Vec<usize>, EntryError> {
         let message = pae(&self.payload_type, &self.payload()?);
+        self.match_keys(keys, rule, &mut Message::new(&message))
+    }
+
+    fn match_keys(
+        &self,
+        keys: &[Key<'_>],
+        rule: Rule,
+        message: &mut Message<'_>,
+    ) -> Result<Vec<usize>, EntryError> {
         let signatures = self.decoded()?;
         let distinct: HashSet<&str> = self.signatures.iter().map(|s| s.sig.as_str()).collect();
         let mut verified_by: Vec<Option<usize>> = vec![None; signatures.len()];
@@ -70,9 +80,8 @@ impl Envelope {
                 break;
             }
             let verifier = key.verifier()?;
-            let first = signatures.iter().position(|s| verifier.key().verify(&message, s).is_ok());
-            let first = first.ok_or_else(|| not_verified(NO_MATCH))?;
-            let text = self.signatures[first].sig.as_str();
+            let first = first_of(signatures.iter().zip(&self.signatures), verifier, message)?;
+            let text = first.ok_or_else(|| not_verified(NO_MATCH))?.sig.as_str();
             matched.insert(text);
             for (signature, by) in self.signatures.iter().zip(&mut verified_by) {
                 if signature.sig == text {
@@ -89,17 +98,31 @@ impl Envelope {
     pub(crate) fn verify_any(&self, key: &X509Verifier, key_id: &str) -> Result<(), EntryError> {
         let message = pae(&self.payload_type, &self.payload()?);
         let signatures = self.decoded()?;
-        let verified = self.signatures.iter().zip(&signatures).any(|(signature, bytes)| {
-            (signature.keyid.is_empty() || signature.keyid == key_id)
-                && key.key().verify(&message, bytes).is_ok()
-        });
-        if verified { Ok(()) } else { Err(EntryError::invalid(NO_MATCH)) }
+        let signatures = signatures.iter().zip(&self.signatures);
+        let of_key = signatures.filter(|(_, s)| s.keyid.is_empty() || s.keyid == key_id);
+        let first = first_of(of_key, key, &mut Message::new(&message))?;
+        first.map(drop).ok_or_else(|| EntryError::invalid(NO_MATCH))
     }
 
     fn decoded(&self) -> Result<Vec<Vec<u8>>, EntryError> {
         let decode = |s: &Signature| base64::decode_either(s.sig.as_bytes()).map_err(undecodable);
         self.signatures.iter().map(decode).collect()
     }
+}
+
+/// The first signature that `key` verifies; each with its bytes.
+fn first_of<'a>(
+    signatures: impl Iterator<Item = (&'a Vec<u8>, &'a Signature)>,
+    key: &X509Verifier,
+    message: &mut Message<'_>,
+) -> Result<Option<&'a Signature>, EntryError> {
+    for (bytes, signature) in signatures {
+        let held = key.key().verifies(message, bytes);
+        if held.map_err(|error| not_verified(&error.to_string()))? {
+            return Ok(Some(signature));
+        }
+    }
+    Ok(None)
 }
 
 const NO_MATCH: &str = "accepted signatures do not match threshold, Found: 0, Expected 1";
@@ -209,6 +232,35 @@ mod tests {
         for bad in ["[]", r#"{"payload":1}"#, r#"{"signatures":{}}"#, r#"{"signatures":[1]}"#] {
             assert!(Envelope::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_tries_of_an_envelope_are_bounded() {
+        use ed25519_dalek::{Signer as _, SigningKey};
+
+        let message = pae("t", b"payload");
+        let signer = SigningKey::from_bytes(&[7; 32]);
+        let head = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0";
+        let spki = [&head[..], signer.verifying_key().as_bytes()].concat();
+        let pem = crate::pem::encode("PUBLIC KEY", &spki);
+        let valid = signer.sign(&message).to_bytes();
+        let matched = |signatures: &[[u8; 64]], tries: usize| {
+            let sig = |bytes: &[u8; 64]| base64::encode(bytes);
+            let signatures =
+                signatures.iter().map(|s| Signature { sig: sig(s), ..Default::default() });
+            let envelope = Envelope { signatures: signatures.collect(), ..Default::default() };
+            let keys: Vec<Key<'_>> = (0..3).map(|_| Key::new(pem.as_bytes())).collect();
+            let mut message = Message::with_limit(&message, tries * message.len());
+            let matched = envelope.match_keys(&keys, Rule::EveryKey, &mut message);
+            matched.map_err(|error| error.to_string())
+        };
+        // The same key tries nothing again.
+        assert_eq!(matched(&[valid, valid], 1), Ok(vec![2, 2]));
+        let unmatched = "all signatures must have a key that verifies it".to_owned();
+        assert_eq!(matched(&[[1; 64], [2; 64], valid], 3), Err(unmatched));
+        let refusal = matched(&[[1; 64], [2; 64], valid], 2).unwrap_err();
+        let start = "could not verify envelope: trying so many Ed25519 signatures on 20 bytes";
+        assert!(refusal.starts_with(start), "{refusal}");
     }
 
     #[test]

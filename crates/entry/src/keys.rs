@@ -10,6 +10,7 @@ pub mod ecdsa;
 pub mod ed25519;
 mod email;
 mod identifiers;
+pub(crate) mod message;
 pub mod minisign;
 mod modular;
 pub mod pgp;

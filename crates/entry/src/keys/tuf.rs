@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::message::Message;
 use super::{CanonicalSignature, EvidenceKey, KeyError};
 use key::TufKey;
 
@@ -95,21 +96,35 @@ impl TufRoot {
             return Err(KeyError::invalid("tuf: data has no signatures"));
         }
         let message = metadata.signed_bytes()?;
-        // A key counts once, however many IDs it goes by.
-        let mut verified: BTreeSet<&[u8]> = BTreeSet::new();
-        for signature in metadata.signatures() {
-            if !found.key_ids.contains(&signature.key_id) {
-                continue;
-            }
-            let Some(key) = self.keys.get(&signature.key_id) else { continue };
-            if !verified.contains(key.identity()) && key.verify(&message, &signature.bytes) {
-                verified.insert(key.identity());
-            }
-        }
-        if (verified.len() as u64) < found.threshold {
+        let signers = self.signers(found, metadata, &mut Message::new(&message))?;
+        if (signers as u64) < found.threshold {
             return Err(KeyError::invalid("tuf: valid signatures did not meet threshold"));
         }
         metadata.check_expiry(now)
+    }
+
+    /// How many keys of a role signed.
+    fn signers(
+        &self,
+        role: &Role,
+        metadata: &Document,
+        message: &mut Message<'_>,
+    ) -> Result<usize, KeyError> {
+        // A key counts once, however many IDs it goes by.
+        let mut verified: BTreeSet<&[u8]> = BTreeSet::new();
+        for signature in metadata.signatures() {
+            if !role.key_ids.contains(&signature.key_id) {
+                continue;
+            }
+            let Some(key) = self.keys.get(&signature.key_id) else { continue };
+            if !verified.contains(key.identity()) {
+                let held = key.verifies(message, &signature.bytes);
+                if held.map_err(|error| KeyError::invalid(format!("tuf: {error}")))? {
+                    verified.insert(key.identity());
+                }
+            }
+        }
+        Ok(verified.len())
     }
 }
 
@@ -159,5 +174,42 @@ impl EvidenceKey for TufRoot {
     /// Hex SHA-256 of the SubjectPublicKeyInfo of each key.
     fn fingerprints(&self) -> Vec<String> {
         self.keys.values().map(TufKey::fingerprint).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_tries_of_a_document_are_bounded() {
+        let signer = SigningKey::from_bytes(&[7; 32]);
+        let public = hex::encode(signer.verifying_key().to_bytes());
+        let role = json!({ "keyids": ["k"], "threshold": 1 });
+        let signed = json!({
+            "_type": "root",
+            "expires": "9999-12-31T23:59:59Z",
+            "keys": { "k": { "keytype": "ed25519", "keyval": { "public": public } } },
+            "roles": { "root": role },
+        });
+        let document = |signatures: &[[u8; 64]]| {
+            let signatures =
+                signatures.iter().map(|s| json!({"keyid": "k", "sig": hex::encode(s)}));
+            let signatures: Vec<Value> = signatures.collect();
+            Document::from_value(&json!({ "signatures": signatures, "signed": signed })).unwrap()
+        };
+        let bytes = document(&[]).signed_bytes().unwrap();
+        let signature = signer.sign(&bytes).to_bytes();
+        let root = TufRoot::new(document(&[signature]), 0).unwrap();
+        let signers = |signatures: &[[u8; 64]]| {
+            let mut message = Message::with_limit(&bytes, 2 * bytes.len());
+            root.signers(&root.roles["root"], &document(signatures), &mut message)
+        };
+        assert_eq!(signers(&[[1; 64], [1; 64], [1; 64], signature, [2; 64]]), Ok(1));
+        let refusal = signers(&[[1; 64], [2; 64], signature]).unwrap_err().to_string();
+        assert!(refusal.starts_with("tuf: trying so many Ed25519 signatures"), "{refusal}");
     }
 }

@@ -3,12 +3,12 @@
 //! Border: the three key types and what they verify: Ed25519, ECDSA with SHA-256
 //! (whatever the curve) and RSA-PSS with SHA-256 (salt as long as the digest).
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
+use super::super::message::Message;
 use super::super::x509::PublicKey;
 use super::super::{DigestAlgorithm, KeyError};
 
@@ -67,18 +67,26 @@ impl TufKey {
     }
 
     /// Whether the signature over the message holds.
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        let hash = digest(&SHA256, message);
-        let hash = hash.as_ref();
-        match &self.material {
-            Material::Ed25519(key) => key.verify(message, signature).is_ok(),
-            Material::Ecdsa(key) => key.verify_der(hash, signature),
-            Material::Pem(key) => match (key.as_rsa(), key.as_ecdsa()) {
-                (Some(key), _) => key.verify_pss(DigestAlgorithm::Sha256, hash, signature).is_ok(),
-                (None, Some(key)) => key.verify_der(hash, signature),
-                (None, None) => false,
-            },
-        }
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`]: too much would be hashed.
+    pub(super) fn verifies(
+        &self,
+        message: &mut Message<'_>,
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        Ok(match &self.material {
+            Material::Ed25519(key) => return message.verifies_ed25519(key, signature),
+            Material::Ecdsa(key) => key.verify_der(message.sha256(), signature),
+            Material::Pem(key) => {
+                let (hash, sha256) = (message.sha256(), DigestAlgorithm::Sha256);
+                match (key.as_rsa(), key.as_ecdsa()) {
+                    (Some(key), _) => key.verify_pss(sha256, hash, signature).is_ok(),
+                    (None, Some(key)) => key.verify_der(hash, signature),
+                    (None, None) => false,
+                }
+            }
+        })
     }
 
     /// Hex SHA-256 of the SubjectPublicKeyInfo, or of the bare key where it came bare.

@@ -13,6 +13,7 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
 use super::super::identifiers::{EC, ED25519, RSA};
+use super::super::message::Message;
 use super::super::rsa::{RsaKey, RsaPublicKey};
 use super::super::{DigestAlgorithm, KeyError};
 use crate::pem;
@@ -134,6 +135,24 @@ impl PublicKey {
         match &self.material {
             Material::Ed25519(key) => key.verify(message, signature),
             _ => self.verify_digest(DigestAlgorithm::Sha256, &Sha256::digest(message), signature),
+        }
+    }
+
+    /// Whether a signature over a message holds in the sense of [`verify`](Self::verify), where several are tried on one.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`]: too much would be hashed.
+    pub(crate) fn verifies(
+        &self,
+        message: &mut Message<'_>,
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        match &self.material {
+            Material::Ed25519(key) => message.verifies_ed25519(key, signature),
+            _ => {
+                let digest = message.sha256();
+                Ok(self.verify_digest(DigestAlgorithm::Sha256, digest, signature).is_ok())
+            }
         }
     }
 
