@@ -57,11 +57,11 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct Options {
     /// Leaves that may wait for a round; more are answered with 503.
     pub max_queue: usize,
-    /// Bytes of bodies and payloads that may wait for a round.
+    /// Bytes of bodies, payloads and index keys that may wait for a round.
     pub max_queue_bytes: usize,
     /// Leaves in one round.
     pub max_round: usize,
-    /// Bytes of bodies and payloads in one round (one leaf may exceed it).
+    /// Bytes of bodies, payloads and index keys in one round (one leaf may exceed it).
     pub max_round_bytes: usize,
     /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
     pub max_recent_bytes: u64,

@@ -47,9 +47,10 @@ fn distinct(mut keys: Vec<IndexKey>) -> Vec<IndexKey> {
 }
 
 impl Leaf {
-    /// Bytes of body and payload, for the bounds of queue and round.
+    /// Bytes of body, payload and index keys, for the bounds of queue and round.
     pub(crate) fn weight(&self) -> usize {
-        self.body.len() + self.attestation.as_ref().map_or(0, |kept| kept.data.len())
+        let payload = self.attestation.as_ref().map_or(0, |kept| kept.data.len());
+        self.body.len() + payload + 16 * self.index_keys.len()
     }
 
     pub(crate) fn to_entry(&self, integrated_time: i64) -> NewEntry {

@@ -57,7 +57,7 @@ impl Queue {
     }
 }
 
-/// How many of the first hold at most `max_bytes` of body and payload together.
+/// How many of the first weigh at most `max_bytes` together.
 fn fitting(leaves: &[Waiting], max_bytes: usize) -> usize {
     let mut bytes = 0_usize;
     let fits = leaves.iter().take_while(|one| {

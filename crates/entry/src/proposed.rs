@@ -70,7 +70,7 @@ impl ProposedEntry {
         let canonical = evidence.canonicalize()?;
         let body = kinds::body(self.kind, &self.version, &canonical.spec)?;
         let (keys, payload) = (canonical.index_keys, canonical.payload);
-        Ok(VerifiedEntry::new(self.kind, body, keys, payload, policy))
+        VerifiedEntry::new(self.kind, body, keys, payload, policy)
     }
 
     /// The canonical body of a proposal or of a stored body, for a look-up:

@@ -6,7 +6,10 @@
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
-use crate::{Kind, Policy};
+use crate::{EntryError, Kind, Policy};
+
+/// Search strings that one entry may have: an envelope with many certificates could have any number.
+const MAX_INDEX_KEYS: usize = 8_192;
 
 /// A verified entry: canonical body, search strings, and the payload to keep.
 #[derive(Clone, Debug)]
@@ -50,12 +53,17 @@ impl VerifiedEntry {
         mut index_keys: Vec<String>,
         payload: Option<Vec<u8>>,
         policy: &Policy,
-    ) -> Self {
+    ) -> Result<Self, EntryError> {
         for key in &mut index_keys {
             *key = key.to_lowercase();
         }
         index_keys.sort_unstable();
         index_keys.dedup();
+        let count = index_keys.len();
+        if count > MAX_INDEX_KEYS {
+            let text = format!("{count} search strings, an entry may have {MAX_INDEX_KEYS}");
+            return Err(EntryError::invalid(text));
+        }
         let limit = policy.max_attestation_size;
         let payload = match payload {
             None => Payload::None,
@@ -64,7 +72,7 @@ impl VerifiedEntry {
             }
             Some(data) => Payload::TooLarge { size: data.len(), limit },
         };
-        Self { kind, leaf: Hash::leaf(&body), body, index_keys, payload }
+        Ok(Self { kind, leaf: Hash::leaf(&body), body, index_keys, payload })
     }
 
     /// The entry's kind.
@@ -101,5 +109,22 @@ impl VerifiedEntry {
     #[must_use]
     pub fn into_parts(self) -> (Vec<u8>, Hash, Vec<String>, Payload) {
         (self.body, self.leaf, self.index_keys, self.payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_cannot_flood_the_index() {
+        let entry = |count: usize| {
+            let keys = (0..count).flat_map(|n| [format!("a{n}"), format!("A{n}")]).collect();
+            VerifiedEntry::new(Kind::Dsse, Vec::new(), keys, None, &Policy::default())
+        };
+        // Those that differ in case alone are one.
+        assert_eq!(entry(MAX_INDEX_KEYS).unwrap().index_keys().len(), MAX_INDEX_KEYS);
+        let refusal = entry(MAX_INDEX_KEYS + 1).unwrap_err().to_string();
+        assert_eq!(refusal, "8193 search strings, an entry may have 8192");
     }
 }

@@ -19,6 +19,7 @@ mod names;
 mod public_key;
 mod structure;
 mod uri;
+mod values;
 
 pub use certificate::Certificate;
 use certificate::Issuer;

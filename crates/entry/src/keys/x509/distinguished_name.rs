@@ -3,9 +3,10 @@
 //! Border: whether they are well formed. Names are compared byte by byte in their encoding, never here.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
-use der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use der::{Tag, Tagged as _};
 
 use super::super::KeyError;
+use super::values;
 
 /// Checks that the encoding is an RDNSequence whose values are strings of their type. Sets need not be in DER's order:
 /// authorities sign them as they come.
@@ -13,11 +14,22 @@ use super::super::KeyError;
 /// # Errors
 /// [`KeyError::X509`].
 pub(super) fn check(name: AnyRef<'_>) -> Result<(), KeyError> {
+    let mut seen = 0;
+    let mut count = || {
+        seen += 1;
+        values::check_count(seen - 1, "parts in a distinguished name")
+    };
     for set in parts(name, Tag::Sequence)? {
-        for attribute in parts(set, Tag::Set)? {
-            let [key, value, ..] = parts(attribute, Tag::Sequence)?[..] else {
+        count()?;
+        for attribute in parts(set?, Tag::Set)? {
+            count()?;
+            let mut pair = parts(attribute?, Tag::Sequence)?;
+            let (Some(key), Some(value)) = (pair.next(), pair.next()) else {
                 return Err(wrong("an attribute is not a pair"));
             };
+            let (key, value) = (key?, value?);
+            // What follows is passed over, but well formed.
+            pair.try_for_each(|more| more.map(drop))?;
             key.decode_as::<ObjectIdentifier>().map_err(|error| wrong(&error.to_string()))?;
             if value.tag() == Tag::GeneralString || text(value).is_none() {
                 return Err(wrong(&format!("invalid attribute value: {}", value.tag())));
@@ -28,19 +40,14 @@ pub(super) fn check(name: AnyRef<'_>) -> Result<(), KeyError> {
 }
 
 /// The values inside a constructed one.
-fn parts(value: AnyRef<'_>, tag: Tag) -> Result<Vec<AnyRef<'_>>, KeyError> {
+fn parts<'a>(
+    value: AnyRef<'a>,
+    tag: Tag,
+) -> Result<impl Iterator<Item = Result<AnyRef<'a>, KeyError>>, KeyError> {
     if value.tag() != tag {
         return Err(wrong(&format!("{} instead of {tag}", value.tag())));
     }
-    let read = || {
-        let mut reader = SliceReader::new(value.value())?;
-        let mut parts = Vec::new();
-        while !reader.is_finished() {
-            parts.push(AnyRef::decode(&mut reader)?);
-        }
-        Ok(parts)
-    };
-    read().map_err(|error: der::Error| wrong(&error.to_string()))
+    Ok(values::read(value.value()).map(|part| part.map_err(|error| wrong(&error.to_string()))))
 }
 
 /// The text of an ASN.1 string; nothing if a character is foreign to the string's type, or the type is none of those that
@@ -78,6 +85,9 @@ fn wrong(what: &str) -> KeyError {
 
 #[cfg(test)]
 mod tests {
+    use der::Decode as _;
+
+    use super::super::values::MAX_VALUES;
     use super::*;
 
     fn read(tag: Tag, bytes: &[u8]) -> Option<String> {
@@ -118,5 +128,23 @@ mod tests {
         checked(b"\x30\x04\x31\x02\x30\0").unwrap_err();
         checked(b"\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x13\x01@").unwrap_err();
         checked(b"\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x1b\x01a").unwrap_err();
+        // A third value is passed over if it is one.
+        checked(b"\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x01a\x05\0").unwrap();
+        checked(b"\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x01a\x05\x05").unwrap_err();
+        checked(b"\x30\x07\x31\x05\x30\x03\x06\x01\x55").unwrap_err();
+    }
+
+    #[test]
+    fn the_number_of_parts_is_bounded() {
+        let attribute = b"\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01a";
+        let sets = |set: &[u8], count| {
+            let name = set.repeat(count);
+            check(AnyRef::new(Tag::Sequence, &name).unwrap()).map_err(|error| error.to_string())
+        };
+        sets(b"\x31\0", MAX_VALUES).unwrap();
+        sets(attribute, MAX_VALUES / 2).unwrap();
+        let refusal = "x509: more than 1024 parts in a distinguished name".to_owned();
+        assert_eq!(sets(b"\x31\0", MAX_VALUES + 1), Err(refusal.clone()));
+        assert_eq!(sets(attribute, MAX_VALUES / 2 + 1), Err(refusal));
     }
 }

@@ -6,14 +6,15 @@
 
 use std::net::IpAddr;
 
-use der::asn1::AnyRef;
-use der::{Decode as _, Sequence, Tagged as _};
+use der::asn1::{AnyRef, SequenceRef};
+use der::{Decode as _, DecodeValue, Sequence, Tagged as _};
 
 use super::super::KeyError;
 use super::domain::{self, Subtree};
 use super::mailbox::Mailbox;
 use super::names::{self, Names};
 use super::uri::Host;
+use super::values;
 
 /// What an authority may and may not sign for.
 #[derive(Debug)]
@@ -45,14 +46,16 @@ struct Network {
     mask: Vec<u8>,
 }
 
-/// NameConstraints.
-#[derive(Sequence)]
+/// NameConstraints; the lists are read one by one.
+#[derive(DecodeValue)]
 struct Extension<'a> {
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
-    permitted: Option<Vec<GeneralSubtree<'a>>>,
+    permitted: Option<&'a SequenceRef>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    excluded: Option<Vec<GeneralSubtree<'a>>>,
+    excluded: Option<&'a SequenceRef>,
 }
+
+impl<'a> Sequence<'a> for Extension<'a> {}
 
 /// GeneralSubtree; its distances are always zero and infinite.
 #[derive(Sequence)]
@@ -78,18 +81,17 @@ impl Comparisons {
 
 impl NameConstraints {
     /// Reads the extension's value.
-    pub(super) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let found = Extension::from_der(der)
-            .map_err(|e| KeyError::x509(format!("invalid NameConstraints extension: {e}")))?;
-        let (permitted, excluded) =
-            (found.permitted.unwrap_or_default(), found.excluded.unwrap_or_default());
+    pub(super) fn from_der<'a>(der: &'a [u8]) -> Result<Self, KeyError> {
+        let found = Extension::from_der(der).map_err(malformed)?;
+        let bytes = |list: Option<&'a SequenceRef>| list.map_or(&[][..], SequenceRef::as_bytes);
+        let (permitted, excluded) = (bytes(found.permitted), bytes(found.excluded));
         if permitted.is_empty() && excluded.is_empty() {
             return Err(KeyError::x509("empty name constraints extension"));
         }
         let mut is_understood = true;
         Ok(Self {
-            permitted: Subtrees::read(&permitted, &mut is_understood)?,
-            excluded: Subtrees::read(&excluded, &mut is_understood)?,
+            permitted: Subtrees::read(permitted, &mut is_understood)?,
+            excluded: Subtrees::read(excluded, &mut is_understood)?,
             is_understood,
         })
     }
@@ -170,10 +172,12 @@ fn check<T>(
 }
 
 impl Subtrees {
-    fn read(list: &[GeneralSubtree<'_>], is_understood: &mut bool) -> Result<Self, KeyError> {
+    fn read(list: &[u8], is_understood: &mut bool) -> Result<Self, KeyError> {
         let mut subtrees = Self::default();
-        for subtree in list {
-            let base = subtree.base;
+        for (index, subtree) in values::read(list).enumerate() {
+            values::check_count(index, "name constraints of one sort in a certificate")?;
+            let subtree = subtree.and_then(|subtree| subtree.decode_as::<GeneralSubtree<'_>>());
+            let base = subtree.map_err(malformed)?.base;
             match base.tag() {
                 names::DNS => subtrees.dns.push(domain(base)?),
                 names::URI => {
@@ -196,6 +200,10 @@ impl Subtrees {
             && self.uris.is_empty()
             && self.networks.is_empty()
     }
+}
+
+fn malformed(error: der::Error) -> KeyError {
+    KeyError::x509(format!("invalid NameConstraints extension: {error}"))
 }
 
 fn domain(base: AnyRef<'_>) -> Result<Subtree, KeyError> {
@@ -278,6 +286,7 @@ fn not_authorized(why: &str) -> KeyError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::MAX_VALUES;
     use super::*;
 
     /// `30 len a0 len { 30 len base }…`
@@ -321,6 +330,19 @@ mod tests {
         assert!(NameConstraints::from_der(b"\x30\0").is_err());
         // A registered identifier is passed over, and said to be.
         assert!(!permitted(&[b"\x88\x01\x2a"]).unwrap().is_understood);
+    }
+
+    #[test]
+    fn the_number_of_constraints_is_bounded() {
+        let list = |count: usize| {
+            let [.., high, low] = (4 * count).to_be_bytes();
+            let [.., above, below] = (4 * count + 4).to_be_bytes();
+            let heads = [0x30, 0x82, above, below, 0xa1, 0x82, high, low];
+            NameConstraints::from_der(&[&heads[..], &b"\x30\x02\x82\0".repeat(count)].concat())
+        };
+        assert_eq!(list(MAX_VALUES).unwrap().excluded.dns.len(), MAX_VALUES);
+        let refusal = list(MAX_VALUES + 1).unwrap_err().to_string();
+        assert_eq!(refusal, "x509: more than 1024 name constraints of one sort in a certificate");
     }
 
     #[test]

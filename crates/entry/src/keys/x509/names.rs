@@ -12,6 +12,7 @@ use der::{Decode as _, Sequence, Tag, TagNumber, Tagged as _};
 use super::super::KeyError;
 use super::distinguished_name;
 use super::uri::Uri;
+use super::values;
 
 /// Fulcio's user name (OID of its certificate specification), a UTF8String.
 const FULCIO_USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
@@ -52,11 +53,15 @@ struct OtherName {
 impl Names {
     /// Reads the extension's value.
     pub(super) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let list = Vec::<AnyRef<'_>>::from_der(der)
-            .map_err(|e| KeyError::x509(format!("invalid subject alternative name: {e}")))?;
+        let malformed =
+            |e: der::Error| KeyError::x509(format!("invalid subject alternative name: {e}"));
+        let list = AnyRef::from_der(der).map_err(malformed)?;
+        list.tag().assert_eq(Tag::Sequence).map_err(malformed)?;
         let mut names = Self::default();
         let mut others = Vec::new();
-        for name in list {
+        for (index, name) in values::read(list.value()).enumerate() {
+            values::check_count(index, "names in a certificate")?;
+            let name = name.map_err(malformed)?;
             match name.tag() {
                 DNS => names.dns.push(ascii(name)?.to_owned()),
                 EMAIL => names.emails.push(ascii(name)?.to_owned()),
@@ -123,4 +128,35 @@ fn user_name(name: AnyRef<'_>) -> Option<String> {
         return None;
     }
     distinguished_name::text(other.value.to_ref()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::values::MAX_VALUES;
+    use super::*;
+
+    /// An extension with empty names of these types.
+    fn empty(count: usize, tag: u8) -> Result<Names, String> {
+        let [.., high, low] = (2 * count).to_be_bytes();
+        let list = [&[0x30, 0x82, high, low][..], &[tag, 0].repeat(count)].concat();
+        Names::from_der(&list).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_certificate_cannot_flood_the_index() {
+        assert_eq!(empty(MAX_VALUES, 0x82).unwrap().subjects().len(), MAX_VALUES);
+        // Also those that are passed over.
+        for tag in [0x82, 0x88, 0xa0] {
+            let refusal = empty(MAX_VALUES + 1, tag).unwrap_err();
+            assert_eq!(refusal, "x509: more than 1024 names in a certificate");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_malformed_or_none_is_refused() {
+        for bad in [&b"\x31\0"[..], b"\x30\x02\x82\x01", b"\x30\0\0", b"\x30\x02\x82"] {
+            let refusal = Names::from_der(bad).unwrap_err().to_string();
+            assert!(refusal.starts_with("x509: invalid subject alternative name"), "{refusal}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use x509_cert::ext::Extension;
 
 use super::super::KeyError;
 use super::distinguished_name;
+use super::values;
 
 /// Certificate.
 #[derive(Sequence)]
@@ -38,7 +39,7 @@ struct Tbs<'a> {
     #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
     subject_unique_id: Option<BitStringRef<'a>>,
     #[asn1(context_specific = "3", optional = "true")]
-    extensions: Option<Vec<Extension>>,
+    extensions: Option<AnyRef<'a>>,
 }
 
 /// Validity.
@@ -84,8 +85,9 @@ impl<'a> Structure<'a> {
         }
         distinguished_name::check(tbs.issuer)?;
         distinguished_name::check(tbs.subject)?;
+        let extensions = tbs.extensions.map_or_else(|| Ok(Vec::new()), read_extensions)?;
         let extensions = match tbs.version {
-            Version::V3 => tbs.extensions.unwrap_or_default(),
+            Version::V3 => extensions,
             Version::V1 | Version::V2 => Vec::new(),
         };
         let mut known = BTreeSet::new();
@@ -108,6 +110,15 @@ impl<'a> Structure<'a> {
             extensions,
         })
     }
+}
+
+fn read_extensions(list: AnyRef<'_>) -> Result<Vec<Extension>, KeyError> {
+    list.tag().assert_eq(Tag::Sequence).map_err(malformed)?;
+    let extensions = values::read(list.value()).enumerate().map(|(index, extension)| {
+        values::check_count(index, "extensions in a certificate")?;
+        extension.and_then(|extension| extension.decode_as()).map_err(malformed)
+    });
+    extensions.collect()
 }
 
 /// UTCTime (1950 to 2049) or GeneralizedTime, in DER's one form (RFC 5280 section 4.1.2.5): UTC, with seconds.
@@ -156,6 +167,17 @@ mod tests {
         let general = |text| read(Tag::GeneralizedTime, text);
         assert_eq!(general("99991231235959Z").unwrap(), "9999-12-31T23:59:59");
         assert_eq!(general("00010101000000Z").unwrap(), "0001-01-01T00:00:00");
+    }
+
+    #[test]
+    fn the_number_of_extensions_is_bounded() {
+        let read = |list: &[u8]| read_extensions(AnyRef::new(Tag::Sequence, list).unwrap());
+        let list = |count| read(&b"\x30\x05\x06\x01\x55\x04\0".repeat(count));
+        assert_eq!(list(values::MAX_VALUES).unwrap().len(), values::MAX_VALUES);
+        let refusal = list(values::MAX_VALUES + 1).unwrap_err().to_string();
+        assert_eq!(refusal, "x509: more than 1024 extensions in a certificate");
+        assert!(read(b"\x30\x03\x06\x01\x55").is_err());
+        assert!(read_extensions(AnyRef::new(Tag::Set, b"").unwrap()).is_err());
     }
 
     #[test]
