@@ -131,7 +131,10 @@ impl NameConstraints {
         }
         for address in &names.addresses {
             let is_in = |network: &Network| network.contains(*address);
-            check(&permitted.networks, &excluded.networks, is_in, is_in, Network::len, left)?;
+            // An IPv4-mapped one is found by its IPv4 form.
+            let found_by = address.to_canonical();
+            let touches = |network: &Network| is_in(network) || network.contains(found_by);
+            check(&permitted.networks, &excluded.networks, is_in, touches, Network::len, left)?;
         }
         Ok(())
     }
