@@ -3,6 +3,8 @@
 //! Border: index keys only. A payload that is no statement has none; nothing is
 //! refused here.
 
+use std::collections::BTreeMap;
+
 use serde::de::MapAccess;
 use serde_json::Value;
 
@@ -29,7 +31,8 @@ pub(crate) fn subject_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
 }
 
 fn bounded(resources: impl Iterator<Item = Resource>) -> Vec<String> {
-    resources.flat_map(|resource| resource.digests.0).take(MAX_DIGESTS).collect()
+    let digests = resources.flat_map(|resource| resource.digests.0);
+    digests.map(|(algorithm, value)| format!("{algorithm}:{value}")).take(MAX_DIGESTS).collect()
 }
 
 fn read(payload_type: &str, payload: &[u8]) -> Option<Statement> {
@@ -56,9 +59,9 @@ struct Resource {
     digests: Digests,
 }
 
-/// Each as `algorithm:value`.
+/// Values by algorithm.
 #[derive(Default)]
-struct Digests(Vec<String>);
+struct Digests(BTreeMap<String, String>);
 
 impl Members for Statement {
     const EXPECTED: &'static str = "an in-toto statement";
@@ -103,11 +106,15 @@ impl Members for Resource {
 impl Members for Digests {
     const EXPECTED: &'static str = "digests by algorithm";
     const LENIENT: bool = true;
+    const EXACT: bool = true;
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        if let Value::String(value) = map.next_value()? {
-            self.0.push(format!("{name}:{value}"));
-        }
+        let value = match map.next_value()? {
+            Value::String(value) => value,
+            Value::Null => String::new(),
+            _ => return Ok(true),
+        };
+        self.0.insert(name.to_owned(), value);
         Ok(true)
     }
 }
@@ -138,6 +145,22 @@ mod tests {
             (b"{\"subject\":[{\"name\":\"\xff\",\"digest\":{\"a\":\"1\"}}],\"predicate\":7}", &["a:1"]),
         ] {
             assert_eq!(index_keys(PAYLOAD_TYPE, payload), keys, "{}", payload.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn digests_are_told_apart_by_their_exact_names_and_the_last_one_counts() {
+        for (digest, keys) in [
+            (
+                r#""\u017fha256":"aa","sha256":"bb","sha256":"cc""#,
+                &["sha256:cc", "\u{17f}ha256:aa"][..],
+            ),
+            (r#""SHA256":"aa","sha256":"bb""#, &["SHA256:aa", "sha256:bb"]),
+            (r#""a":"1","a":null"#, &["a:"]),
+            (r#""a":"1"},"digest":{"b":"2","a":"3""#, &["a:3", "b:2"]),
+        ] {
+            let payload = format!(r#"{{"subject":[{{"digest":{{{digest}}}}}]}}"#);
+            assert_eq!(index_keys(PAYLOAD_TYPE, payload.as_bytes()), keys, "{digest}");
         }
     }
 

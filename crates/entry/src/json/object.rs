@@ -18,7 +18,10 @@ pub trait Members: Default {
     /// refused.
     const LENIENT: bool = false;
 
-    /// Reads the value of the member with this name, which is in lower case, over what an
+    /// Whether names are read as they are written, because any name may be one.
+    const EXACT: bool = false;
+
+    /// Reads the value of the member with this name, which is in lower case unless it is exact, over what an
     /// earlier one of that name left; `false` leaves it unread, because nobody knows the name.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Border: reading over what is there already, as Rekor does: null leaves an object as it is, and a list is read over
 //! the one before it, item by item; only the null that is a list empties it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
@@ -56,7 +57,8 @@ impl<'de, T: Members> Visitor<'de> for Slot<'_, T> {
             return IgnoredAny.visit_map(map).map(drop);
         };
         while let Some(name) = map.next_key::<String>()? {
-            if !object.read(&folded(&name), &mut map)? {
+            let name = if T::EXACT { Cow::Borrowed(name.as_str()) } else { folded(&name) };
+            if !object.read(&name, &mut map)? {
                 map.next_value::<IgnoredAny>()?;
             }
         }
