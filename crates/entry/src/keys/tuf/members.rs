@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::json;
+
 /// The outer object.
 #[derive(Debug, Default)]
 pub(super) struct Members {
@@ -35,7 +37,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
         let mut members = Members::default();
         while let Some(name) = map.next_key::<String>()? {
-            match name.to_ascii_lowercase().as_str() {
+            match &*json::folded(&name) {
                 "signed" => members.signed = map.next_value::<Distinct>()?.0,
                 "signatures" => members.signatures = map.next_value()?,
                 _ => {
@@ -47,9 +49,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// The member of this name in any case: of several, the exact one.
+/// The member of this name, in lower case, in any case: of several, the exact one.
 pub(super) fn any_case<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let other = || object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    let other = || object.iter().find(|(key, _)| json::folded(key) == name);
     object.get(name).or_else(|| other().map(|(_, value)| value))
 }
 
@@ -130,12 +132,27 @@ mod tests {
 
     #[test]
     fn outer_names_match_without_case_and_the_last_one_counts() {
-        let read = read(
+        let mixed = read(
             r#"{"Signatures":[],"x":1e999,"x":2,"signed":{},"SIGNED":{"a":[1,-1,0.5,"b",true,null]}}"#,
         );
-        let members = read.unwrap();
+        let members = mixed.unwrap();
         assert_eq!(members.signed.to_string(), r#"{"a":[1,-1,0.5,"b",true,null]}"#);
         assert_eq!(members.signatures.to_string(), "[]");
+        let members = read("{\"\u{17f}igned\":{\"a\":1},\"signature\u{17f}\":[1]}").unwrap();
+        assert_eq!(members.signed.to_string(), r#"{"a":1}"#);
+        assert_eq!(members.signatures.to_string(), "[1]");
+    }
+
+    #[test]
+    fn the_exact_name_comes_before_its_other_cases() {
+        let read = |text: &str| {
+            let object = serde_json::from_str(text).unwrap();
+            any_case(&object, "keyid").and_then(Value::as_i64)
+        };
+        assert_eq!(read(r#"{"KEYID":1,"keyid":2}"#), Some(2));
+        assert_eq!(read(r#"{"KeyID":1}"#), Some(1));
+        assert_eq!(read("{\"\u{212a}eyid\":1}"), Some(1));
+        assert_eq!(read(r#"{"key":1}"#), None);
     }
 
     #[test]
