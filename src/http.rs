@@ -15,6 +15,7 @@ mod entries;
 mod index;
 mod log_info;
 mod media_type;
+mod meters;
 mod negotiate;
 mod ops;
 mod pages;
@@ -46,6 +47,7 @@ use crate::log::Log;
 use crate::verifier::Verifier;
 use admission::Admission;
 use body::BodyBudget;
+use meters::Meters;
 use rates::Rates;
 
 /// What the handlers work with.
@@ -69,6 +71,7 @@ struct Serving {
     budget: BodyBudget,
     admission: Admission,
     rates: Rates,
+    meters: Meters,
 }
 
 impl std::ops::Deref for Serving {
@@ -86,7 +89,7 @@ pub fn router(app: App) -> Router {
     let budget = BodyBudget::new(&app.limits);
     let admission = Admission::new(app.limits.max_writes, app.limits.max_searches);
     let rates = Rates::new(&app.limits.rates);
-    let serving = Arc::new(Serving { app, budget, admission, rates });
+    let serving = Arc::new(Serving { app, budget, admission, rates, meters: Meters::default() });
     let (routes, document) = api().split_for_parts();
     let document = Arc::new(document);
     let routes = pages::add(routes, document)

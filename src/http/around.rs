@@ -11,7 +11,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use metrics::Label;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -55,7 +54,7 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
     answer.headers_mut().insert(REQUEST_ID, id);
     let served = answer.status() != StatusCode::NOT_IMPLEMENTED;
     if let Some(route) = route.filter(|route| served && allows(route, &method)) {
-        measure(route, &method, answer.status().as_u16(), started);
+        serving.meters.count(&route, &method, answer.status().as_u16(), started.elapsed());
     }
     span.in_scope(|| write_line(answer.status().as_u16(), started));
     answer
@@ -124,18 +123,6 @@ fn finish(headers: &mut HeaderMap, serving: &Serving, method: &Method, route: Op
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         headers.insert(ACCEL_EXPIRES, HeaderValue::from_static("0"));
     }
-}
-
-fn measure(route: String, method: &Method, status: u16, started: Instant) {
-    let nanoseconds = started.elapsed().as_nanos() as f64;
-    let (method, code) = (method.as_str().to_owned(), status.to_string());
-    let by_code = [Label::new("path", route.clone()), Label::new("code", code.clone())];
-    metrics::histogram!("rekor_api_latency", by_code.iter()).record(nanoseconds);
-    metrics::histogram!("rekor_api_latency_summary", by_code.iter()).record(nanoseconds);
-    metrics::histogram!("rekor_latency_by_api", "path" => route.clone(), "method" => method.clone())
-        .record(nanoseconds);
-    metrics::counter!("rekor_qps_by_api", "path" => route, "method" => method, "code" => code)
-        .increment(1);
 }
 
 /// The access log, under the target `access`.
