@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    telemetry::init(settings.log_format, &settings.log_filter)?;
+    let lines = telemetry::init_beside(settings.log_format, &settings.log_filter)?;
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
     // Taken first, so that a second start on the same ports changes nothing.
@@ -64,7 +64,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let stop = shutdown()?;
     if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics");
-        let router = telemetry::metrics_router(metrics);
+        let router = telemetry::metrics_router(metrics, &lines);
         let limits = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
         tokio::spawn(server::run(listener, router, limits, std::future::pending()));
     }

@@ -12,7 +12,9 @@ use axum::routing::get;
 use clap::ValueEnum;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,17 +25,49 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends log lines to standard error from now on.
+/// Sends log lines to standard error from now on; whoever logs waits until the line is written.
 ///
 /// # Errors
 /// When the filter cannot be read, or a subscriber is there already.
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    install(format, filter, std::io::stderr)
+}
+
+/// As [`init`], through a thread of its own: whoever reads standard error may stop reading, and
+/// nobody who logs waits for it.
+///
+/// # Errors
+/// When the filter cannot be read, or a subscriber is there already.
+pub fn init_beside(format: LogFormat, filter: &str) -> anyhow::Result<LogLines> {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(MAX_WAITING_LINES)
+        .lossy(true)
+        .thread_name("log-lines")
+        .finish(std::io::stderr());
+    let lost = writer.error_counter();
+    install(format, filter, writer)?;
+    Ok(LogLines { lost, _guard: guard })
+}
+
+/// Log lines that are written beside the work. Dropping it writes what waits, for a second at most.
+pub struct LogLines {
+    lost: ErrorCounter,
+    _guard: WorkerGuard,
+}
+
+/// Lines that wait to be written, some hundred bytes each; more are lost, and counted.
+const MAX_WAITING_LINES: usize = 8_192;
+
+fn install<W>(format: LogFormat, filter: &str, writer: W) -> anyhow::Result<()>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter =
         EnvFilter::try_new(filter).with_context(|| format!("the log filter `{filter}`"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(writer);
     let done = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -109,6 +143,10 @@ fn describe() {
         "indelible_evicted_connections",
         "Connections that kept the server waiting and were closed to make room"
     );
+    metrics::describe_counter!(
+        "indelible_lost_log_lines",
+        "Log lines that were not written because nobody read standard error"
+    );
     metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
     let (version, unknown) = (env!("CARGO_PKG_VERSION"), "unknown");
     metrics::gauge!("rekor_build_info", "version" => version, "revision" => unknown,
@@ -119,7 +157,8 @@ fn describe() {
 }
 
 /// Serves what was collected, as Prometheus text at `/metrics`.
-pub fn metrics_router(handle: PrometheusHandle) -> Router {
+pub fn metrics_router(handle: PrometheusHandle, lines: &LogLines) -> Router {
+    let lost = lines.lost.clone();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(UPKEEP);
@@ -129,6 +168,7 @@ pub fn metrics_router(handle: PrometheusHandle) -> Router {
         }
     });
     let render = move || async move {
+        metrics::counter!("indelible_lost_log_lines").absolute(lost.dropped_lines() as u64);
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
     };
     Router::new().route("/metrics", get(render))

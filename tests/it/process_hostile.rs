@@ -3,6 +3,8 @@
 //! The crowds keep to what an attacker can do: open, send, never send, never read. What is
 //! asserted are counts and bounds; no assertion depends on how fast this machine is.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +28,7 @@ both! {
     crowds_that_hold_connections_keep_nobody_out,
     a_crowd_that_comes_at_once_is_heard,
     pathological_evidence_keeps_nobody_waiting,
+    a_log_that_nobody_reads_keeps_nobody_waiting,
 }
 
 /// How long anything may take that must happen at all.
@@ -369,4 +372,44 @@ async fn pathological_evidence_keeps_nobody_waiting(db: TestDb) {
     careful.work(1).await;
     let size = careful.client.log_info().await.expect("the head").tree_size;
     assert_eq!(size, careful.next, "nothing of it was added");
+}
+
+/// Standard error is a pipe whose other end has stopped reading: a log collector that hangs.
+async fn a_log_that_nobody_reads_keeps_nobody_waiting(db: TestDb) {
+    // More lines than the pipe holds and the server keeps.
+    const REQUESTS: usize = 12_000;
+    const CLIENTS: usize = 16;
+    let mut child = Site::new(&db).command(&["--log", "info"]).spawn().expect("the server starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut announced = |message: &str| {
+        let line = lines.find_map(|line| {
+            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            (line["message"] == message).then_some(line)
+        });
+        line.and_then(|line| line["address"].as_str().map(str::to_owned)).expect("an address")
+    };
+    let (metrics, address) = (announced("metrics"), announced("listening"));
+    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (http, url) = (http.clone(), format!("http://{address}/ping"));
+        clients.spawn(async move {
+            for _ in 0..REQUESTS / CLIENTS {
+                let answer = http.get(&url).send().await.expect("an answer");
+                assert!(answer.status().is_success());
+            }
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.expect("all were answered");
+    }
+    let metrics = http.get(format!("http://{metrics}/metrics")).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    let lost = metrics.lines().find_map(|line| line.strip_prefix("indelible_lost_log_lines "));
+    let lost: usize = lost.expect("the metric").parse().expect("a number");
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.expect("kill runs").success());
+    let written = lines.filter(|line| line.as_ref().is_ok_and(|line| line.contains("completed")));
+    assert_eq!(written.count() + lost, REQUESTS, "each line is written or counted");
+    assert!(child.wait().expect("it ends").success());
 }
