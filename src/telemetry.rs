@@ -67,6 +67,8 @@ where
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would say so on standard error, and panic when that is what failed.
+        .log_internal_errors(false)
         .with_writer(writer);
     let done = match format {
         LogFormat::Text => lines.try_init(),
@@ -88,10 +90,10 @@ fn latency_buckets() -> Vec<f64> {
 const API_LATENCY_BUCKETS: [f64; 11] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// How often histograms are condensed while nobody scrapes them.
+/// How often histograms are condensed; without that they keep each value that nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Collects metrics from now on.
+/// Collects metrics from now on, whether they are served or not. Needs a runtime.
 ///
 /// # Errors
 /// When a recorder is there already.
@@ -105,7 +107,16 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_leaves".into()), &leaves)?
         .install_recorder()?;
     describe();
+    tokio::spawn(condense(handle.clone()));
     Ok(handle)
+}
+
+async fn condense(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 fn describe() {
@@ -159,14 +170,6 @@ fn describe() {
 /// Serves what was collected, as Prometheus text at `/metrics`.
 pub fn metrics_router(handle: PrometheusHandle, lines: &LogLines) -> Router {
     let lost = lines.lost.clone();
-    let upkeep = handle.clone();
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(UPKEEP);
-        loop {
-            ticks.tick().await;
-            upkeep.run_upkeep();
-        }
-    });
     let render = move || async move {
         metrics::counter!("indelible_lost_log_lines").absolute(lost.dropped_lines() as u64);
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
