@@ -30,6 +30,7 @@ mod openapi;
 mod postgres_failures;
 mod process;
 mod process_hostile;
+mod process_lines;
 mod replicas;
 mod sqlite_failures;
 mod sqlite_wal;
