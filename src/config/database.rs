@@ -24,8 +24,8 @@ pub struct DatabaseArgs {
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
     /// Write only to a Postgres whose commits reach a second server before they are
-    /// answered: one with synchronous_standby_names. Checked at the start and at each
-    /// new connection.
+    /// answered: one with synchronous_standby_names. Checked at the start and in each
+    /// round.
     #[arg(long, env = "INDELIBLE_REQUIRE_SYNCHRONOUS_STANDBY")]
     pub require_synchronous_standby: bool,
 }

@@ -38,6 +38,7 @@ pub struct PostgresStore {
     /// One connection that readers cannot take away from a round.
     writer: Connections,
     readers: Connections,
+    standby: Standby,
 }
 
 impl PostgresStore {
@@ -70,6 +71,7 @@ impl PostgresStore {
         Ok(Self {
             writer: Connections::new(&options, Purpose::Writing(standby), 1)?,
             readers: Connections::new(&options, Purpose::Reading, readers)?,
+            standby,
         })
     }
 
@@ -172,12 +174,12 @@ impl Store for PostgresStore {
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let written = self.write(round::statement(batch)?).await?;
+        let written = self.write(round::statement(batch, self.standby)?).await?;
         round::judge(batch, &written)
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
-        turn::take(&self.writer).await
+        turn::take(&self.writer, self.standby).await
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {

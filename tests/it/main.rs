@@ -28,6 +28,7 @@ mod log_tiles;
 mod log_turns;
 mod openapi;
 mod postgres_failures;
+mod postgres_settings;
 mod process;
 mod process_hostile;
 mod process_lines;

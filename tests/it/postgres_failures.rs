@@ -259,7 +259,7 @@ async fn a_commit_that_no_standby_has_is_not_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_demanded_standby_is_demanded_at_every_connection() {
+async fn a_demanded_standby_is_demanded_in_every_round() {
     let primary = Cluster::start(&[]);
     let url = primary.database().await;
     let demand = "--require-synchronous-standby";
@@ -277,8 +277,9 @@ async fn a_demanded_standby_is_demanded_at_every_connection() {
     let receipts = Receipts::of(&client).await;
     receipts.attempt(0, &client).await.expect("both are there");
 
-    // Somebody takes the standby away; the next connection notices.
+    // Somebody takes the standby away; the next round notices, and so does the next connection.
     primary.name_standby("").await;
+    assert_eq!(receipts.attempt(1, &client).await, Err(Some(503)));
     primary.stop("fast");
     primary.up();
     assert_eq!(receipts.attempt(1, &client).await, Err(Some(503)));

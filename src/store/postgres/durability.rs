@@ -1,7 +1,8 @@
 //! What a commit on this Postgres survives.
 //!
 //! Border: reads settings and judges them, changes nothing. Read at the start and
-//! whenever the writing connection is made anew, as it may then lead to another server.
+//! whenever the writing connection is made anew, as it may then lead to another server. What an
+//! answer promises is asked again in each [round](super::round).
 
 use sqlx::PgConnection;
 
@@ -35,6 +36,11 @@ pub(super) enum Refused {
          (synchronous_standby_names is empty): what it commits would be lost with it"
     )]
     NoStandby,
+    #[error(
+        "synchronous_commit is off in the session of a round, though it was set at its start: is \
+         there a pooler that shares sessions?"
+    )]
+    Early,
     #[error("this Postgres is a standby that has not been promoted")]
     Recovery,
 }

@@ -7,19 +7,28 @@
 //! one and no leaf is known. Without it nothing is inserted; with it everything is, or
 //! the statement fails and Postgres takes all of it back. (The unique index would refuse
 //! a known leaf as well, but leave dead rows and a line in the server's log behind.)
+//!
+//! `kept` asks in each round what was judged when the connection was made. The session sets
+//! `synchronous_commit` for itself, but a pooler in between may hand the round to another session;
+//! and who empties `synchronous_standby_names` closes no connection.
 
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use tlog::TileId;
 
+use super::durability::{Refused, Standby};
 use crate::store::{Batch, IndexKey, NewEntry, StoreError, rows};
 
 const ROUND: &str = "
-WITH moved AS (
+WITH kept AS (
+    SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply') AS waits,
+           NOT $19::boolean OR trim(current_setting('synchronous_standby_names')) <> '' AS named
+), moved AS (
     UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
      WHERE singleton AND size = $1 AND root = $2
        AND NOT EXISTS (SELECT FROM entries WHERE leaf_hash = ANY ($8::bytea[]))
+       AND (SELECT waits AND named FROM kept)
     RETURNING 1
 ), new_entries AS (
     INSERT INTO entries (idx, integrated_time, leaf_hash, body, attestation)
@@ -40,12 +49,17 @@ WITH moved AS (
       FROM moved, UNNEST($15::smallint[], $16::bigint[], $17::bytea[], $18::bytea[])
            AS n (level, idx, hashes, upper_half)
 )
-SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries)";
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries), waits, named FROM kept";
 
-/// Gives one row: heads moved (0 or 1) and entries inserted.
+/// Heads moved (0 or 1), entries inserted, whether the commit waits for what it promises, and
+/// whether it waits for a standby if one is demanded.
+pub(super) type Written = (i64, i64, bool, bool);
+
+/// Gives one row.
 pub(super) fn statement(
     batch: &Batch,
-) -> Result<QueryAs<'_, Postgres, (i64, i64), PgArguments>, StoreError> {
+    standby: Standby,
+) -> Result<QueryAs<'_, Postgres, Written, PgArguments>, StoreError> {
     let (old_size, old_root) = &batch.old;
     let old_size = rows::signed(*old_size, "head.size")?;
     let query = sqlx::query_as(ROUND)
@@ -77,14 +91,17 @@ pub(super) fn statement(
         .bind(levels)
         .bind(tile_indexes)
         .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..])))
-        .bind(column(batch.tiles.iter().map(|tile| tile.upper.as_deref()))))
+        .bind(column(batch.tiles.iter().map(|tile| tile.upper.as_deref())))
+        .bind(standby == Standby::Synchronous))
 }
 
 /// What the row says about the round.
-pub(super) fn judge(batch: &Batch, written: &[(i64, i64)]) -> Result<(), StoreError> {
+pub(super) fn judge(batch: &Batch, written: &[Written]) -> Result<(), StoreError> {
     match written {
-        [(1, entries)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
-        [(0, 0)] => Err(StoreError::Conflict),
+        [(1, entries, ..)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
+        [(0, 0, false, _)] => Err(StoreError::Unavailable(Refused::Early.into())),
+        [(0, 0, _, false)] => Err(StoreError::Unavailable(Refused::NoStandby.into())),
+        [(0, 0, ..)] => Err(StoreError::Conflict),
         other => Err(StoreError::Corrupt(format!(
             "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or \
              trigger?",

@@ -30,7 +30,8 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 /// What every session needs, whatever the server's defaults are.
 ///
 /// * `synchronous_commit`: an answer is a promise. `remote_apply` is stronger
-///   than `on` and stays.
+///   than `on` and stays. Set also where it is the default: a session follows a default that is
+///   changed under it (`ALTER SYSTEM`, and a reload) for as long as it has set nothing itself.
 /// * `read committed`: the fence needs the loser to see the winner's head.
 /// * `plan_cache_mode`: a key is looked up in one way, whatever it is. Left to itself Postgres plans
 ///   each look-up of a few keys again, because it takes an array for one of ten: that costs as
@@ -40,8 +41,8 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 ///   (A nested loop may do that as well; the statements are written so that it cannot.)
 /// * `jit`: compiling costs more than any of these statements.
 const SESSION: &str = "
-    SELECT set_config('synchronous_commit', 'on', false)
-     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                      WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false);
     SET statement_timeout = '30s';
     SET lock_timeout = '10s';
     SET default_transaction_isolation = 'read committed';

@@ -15,6 +15,7 @@ use sqlx::FromRow as _;
 use tlog::Hash;
 
 use super::connections::Connections;
+use super::durability::Standby;
 use super::lent::Lent;
 use super::session::{ANSWER, TURN, store_error};
 use super::{leaves, round};
@@ -30,11 +31,15 @@ const TAKE: &str = "
 pub(super) struct PostgresTurn {
     /// In a transaction; dropped in it, it is closed, and nothing is left to the next one.
     writer: Lent,
+    standby: Standby,
     head: Head,
 }
 
 /// Locks the head on the writing connection.
-pub(super) async fn take(connections: &Connections) -> Result<Box<dyn Turn>, StoreError> {
+pub(super) async fn take(
+    connections: &Connections,
+    standby: Standby,
+) -> Result<Box<dyn Turn>, StoreError> {
     let mut writer = Lent::from(connections).await?;
     let rows = match writer.begin(TURN, TAKE).await {
         Ok(rows) => rows,
@@ -45,7 +50,7 @@ pub(super) async fn take(connections: &Connections) -> Result<Box<dyn Turn>, Sto
     };
     let rows: Result<Vec<HeadRow>, _> = rows.iter().map(HeadRow::from_row).collect();
     let head = rows::only_head(rows.map_err(store_error)?)?;
-    Ok(Box::new(PostgresTurn { writer, head }))
+    Ok(Box::new(PostgresTurn { writer, standby, head }))
 }
 
 #[async_trait]
@@ -66,14 +71,14 @@ impl Turn for PostgresTurn {
 
     async fn commit(mut self: Box<Self>, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
-        let written = self.writer.fetch(ANSWER, round::statement(batch)?).await?;
+        let written = self.writer.fetch(ANSWER, round::statement(batch, self.standby)?).await?;
         match round::judge(batch, &written) {
             Ok(()) => self.writer.end(ANSWER, "COMMIT").await,
-            Err(StoreError::Conflict) => {
+            Err(error @ StoreError::Corrupt(_)) => Err(error),
+            Err(refused) => {
                 self.writer.end(ANSWER, "ROLLBACK").await?;
-                Err(StoreError::Conflict)
+                Err(refused)
             }
-            Err(error) => Err(error),
         }
     }
 

@@ -153,13 +153,25 @@ impl Cluster {
 
     /// Whom commits wait for, from now on; nobody if it is empty.
     pub(crate) async fn name_standby(&self, name: &str) {
-        let order = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+        self.set("synchronous_standby_names", name).await;
+    }
+
+    /// Changes a default under those that are connected.
+    pub(crate) async fn set(&self, setting: &str, value: &str) {
+        let order = format!("ALTER SYSTEM SET {setting} = '{value}'");
         self.order("postgres", &[&order, "SELECT pg_reload_conf()"]).await;
-        let set = match name {
-            "" => "SELECT current_setting('synchronous_standby_names') = ''",
-            _ => "SELECT current_setting('synchronous_standby_names') <> ''",
-        };
-        self.until("postgres", set).await;
+        let begun = Instant::now();
+        loop {
+            // A new connection has the new value once the others were told of it.
+            let mut connection = self.console("postgres").await;
+            let set = sqlx::query_as("SELECT current_setting($1) = $2").bind(setting).bind(value);
+            let (set,): (bool,) = set.fetch_one(&mut connection).await.expect("an answer");
+            connection.close().await.expect("it closes");
+            if set {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{setting} is never {value}");
+        }
     }
 
     /// Makes a standby the primary.

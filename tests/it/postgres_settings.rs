@@ -1,0 +1,73 @@
+//! A Postgres whose settings are changed under a running server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible::store::StoreError;
+
+use crate::harness::cluster::Cluster;
+use crate::harness::databases::TestDb;
+use crate::harness::process::Site;
+use crate::harness::receipts::{Receipts, client};
+use crate::harness::rounds::{append, create, leaves, round};
+
+/// How long a client waits.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A session that has set nothing for itself follows such a change at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_weaker_default_changes_no_commit_under_way() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let site = Site::on(&url);
+    let first = site.start(&[]);
+    let receipts = Receipts::of(&client(&first.url, LIMIT)).await;
+    drop(first);
+    let mut n = 0;
+    for sound in ["on", "remote_apply"] {
+        cluster.set("synchronous_commit", sound).await;
+        let process = site.start(&[]);
+        let client = client(&process.url, LIMIT);
+        receipts.attempt(n, &client).await.expect("nobody is waited for");
+        for weak in ["off", "local"] {
+            cluster.set("synchronous_commit", weak).await;
+            cluster.name_standby("nobody").await;
+            n += 1;
+            let mut late = {
+                let (receipts, client) = (Arc::clone(&receipts), client.clone());
+                tokio::spawn(async move { receipts.attempt(n, &client).await })
+            };
+            let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')";
+            tokio::select! {
+                () = cluster.until("postgres", waits) => {}
+                answer = &mut late => panic!("{sound}, then {weak}: nobody has it, and {answer:?}"),
+            }
+            cluster.name_standby("").await;
+            late.await.expect("it ends").expect("nobody is waited for any more");
+        }
+        receipts.hold(&client).await;
+        n += 1;
+    }
+}
+
+/// As behind a pooler that gives each transaction any session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_lost_its_settings_commits_nothing() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    db.console(
+        "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM set_config('synchronous_commit', 'off', false); RETURN NEW; END $$;
+         CREATE TRIGGER forget BEFORE UPDATE ON head FOR EACH ROW EXECUTE FUNCTION forget()",
+    )
+    .await
+    .expect("a trigger");
+    let head = append(&*store, &empty, leaves("first", 1)).await;
+    let batch = round(&head, leaves("second", 1));
+    let refused = store.commit(&batch).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let refused = store.turn().await.expect("a turn").commit(&batch).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.head().await.expect("the head"), head);
+}
