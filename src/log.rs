@@ -29,7 +29,7 @@ mod tree;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use accept::{Accepted, accept_restore};
@@ -105,6 +105,8 @@ struct Inner {
     added: Arc<Added>,
     options: Options,
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Its sender is the sequencer's, and goes with it.
+    sequencing: watch::Receiver<()>,
     /// Why nothing may be added, if so; then there is no sequencer.
     sealed: Option<Arc<Sealed>>,
     /// Stops and awaits the tasks that keep the last checkpoint, one for each place.
@@ -151,8 +153,14 @@ impl Log {
             let (stop, stopped) = oneshot::channel();
             (stop, tokio::spawn(keeper.run(stopped)))
         });
+        let (lives, sequencing) = watch::channel(());
         // A sealed log has nobody who could sign.
-        let running = sealed.is_none().then(|| tokio::spawn(sequencer.run(waiting)));
+        let running = sealed.is_none().then(|| {
+            tokio::spawn(async move {
+                let _lives = lives;
+                sequencer.run(waiting).await;
+            })
+        });
         Self(Arc::new(Inner {
             store,
             key,
@@ -164,6 +172,7 @@ impl Log {
             added,
             options,
             sequencer: tokio::sync::Mutex::new(running),
+            sequencing,
             sealed,
             keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
@@ -216,6 +225,18 @@ impl Log {
     #[must_use]
     pub fn sealed(&self) -> Option<&Sealed> {
         self.0.sealed.as_deref()
+    }
+
+    /// Completes when nothing can be added any more, though the log was open for it: it was closed,
+    /// or the sequencer panicked. Then what it knew of the head is lost, and the log must be opened
+    /// anew; until then submissions are refused as at a shutdown.
+    pub async fn ended(&self) {
+        if self.0.sealed.is_some() {
+            return std::future::pending().await;
+        }
+        let mut sequencing = self.0.sequencing.clone();
+        // Nothing is ever sent.
+        while sequencing.changed().await.is_ok() {}
     }
 
     /// Takes no new leaves, finishes the queue, keeps the last checkpoint, and

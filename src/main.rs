@@ -80,8 +80,20 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         endpoints,
         on_duplicate: settings.on_duplicate,
     };
+    let mut ended = false;
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            () = log.ended() => ended = true,
+        }
+    };
     server::run(listener, http::router(app), connections, stop).await;
     log.close().await;
+    // Who runs the process starts it anew, and a start trusts nothing but the database.
+    anyhow::ensure!(
+        !ended,
+        "the sequencer has panicked, see above: nothing could be added any more"
+    );
     tracing::info!("stopped");
     Ok(())
 }

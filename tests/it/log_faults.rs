@@ -13,6 +13,7 @@ both! {
     a_commit_whose_answer_is_lost_is_still_a_receipt,
     an_outage_ends_by_itself,
     a_faster_server_delays_and_does_not_refuse,
+    a_sequencer_that_panics_is_not_survived,
 }
 
 async fn a_broken_write_is_all_or_nothing(db: TestDb) {
@@ -79,4 +80,25 @@ async fn a_faster_server_delays_and_does_not_refuse(db: TestDb) {
     }
     assert!(submit(&log, 0).await.2);
     assert_eq!((store.calls(Method::Commit), log.check().await.unwrap()), (41, 1));
+}
+
+async fn a_sequencer_that_panics_is_not_survived(db: TestDb) {
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), Options::default()).await;
+    submit(&log, 0).await;
+    let mut ended = std::pin::pin!(log.ended());
+    tokio::select! {
+        biased;
+        () = &mut ended => panic!("it goes on"),
+        () = std::future::ready(()) => {}
+    }
+    store.fail(Method::Commit, 1, Fault::Panic);
+    assert!(matches!(log.submit(leaf(1)).await, Err(SubmitError::NotCommitted)));
+    ended.await;
+    assert!(matches!(log.submit(leaf(1)).await, Err(SubmitError::ShuttingDown)));
+    log.close().await;
+    // Another one begins with what is in the database.
+    let log = open_on(db.open().await, Options::default()).await;
+    assert!(submit(&log, 1).await.2);
+    assert_eq!(log.check().await.unwrap(), 2);
 }

@@ -13,7 +13,7 @@ use indelible::store::{
 use tlog::{Hash, TileId};
 use tokio::sync::watch;
 
-/// How a call breaks. The caller sees `Unavailable` either way and cannot know.
+/// How a call breaks. The caller of the first two sees `Unavailable` and cannot know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The database never hears of it.
@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     DoneButReportedAsFailed,
     /// Another server was faster, it says: a conflict instead of `Unavailable`.
     Conflict,
+    /// The caller's task ends in it.
+    Panic,
 }
 
 /// A method of [`Store`]. Within a [`Turn`] the same names count, and [`Method::Head`] when
@@ -138,6 +140,7 @@ impl Faults {
         if fault == Fault::DoneButReportedAsFailed {
             call.await?;
         }
+        assert!(fault != Fault::Panic, "a planned panic");
         if fault == Fault::Conflict {
             return Err(StoreError::Conflict);
         }
