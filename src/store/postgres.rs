@@ -92,7 +92,7 @@ impl PostgresStore {
         query: QueryAs<'_, Postgres, O, PgArguments>,
     ) -> Result<Vec<O>, StoreError>
     where
-        O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+        O: Send + Unpin + for<'r> FromRow<'r, PgRow> + 'static,
     {
         lent::ask_twice(ANSWER, &self.readers, query).await
     }

@@ -213,6 +213,45 @@ async fn connections_that_were_cut_since_their_last_use_are_no_concern_of_reader
     }
 }
 
+/// Postgres works on for clients that have hung up. Their connections stay counted, and are used again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_hang_up_make_no_room_for_more_connections() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    create(&*store).await;
+    let mut console = PgConnection::connect(db.url()).await.unwrap();
+    let mut blocker = PgConnection::connect(db.url()).await.unwrap();
+    let mut held = blocker.begin().await.unwrap();
+    sqlx::query("LOCK TABLE entries").execute(&mut *held).await.unwrap();
+    let read = || {
+        let store = store.clone();
+        tokio::spawn(async move { store.entry(EntryKey::Index(0)).await })
+    };
+    let begun = Instant::now();
+    let (mut gone, mut stuck) = (Vec::new(), Vec::new());
+    // All that there are for reading.
+    while stuck.len() < 2 {
+        gone.push(read());
+        while stuck.len() < gone.len() {
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                              AND datname = current_database() AND application_name = 'indelible'";
+            stuck = sqlx::query_scalar::<_, i32>(waiting).fetch_all(&mut console).await.unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(60), "{stuck:?}");
+        }
+        gone.last().unwrap().abort();
+    }
+    for gone in gone {
+        assert!(gone.await.unwrap_err().is_cancelled());
+    }
+    let (one, other) = (read(), read());
+    held.rollback().await.unwrap();
+    assert_eq!((one.await.unwrap().unwrap(), other.await.unwrap().unwrap()), (None, None));
+    let same = "SELECT count(*), count(*) FILTER (WHERE pid = ANY ($1)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'indelible'";
+    let same = sqlx::query_as::<_, (i64, i64)>(same).bind(&stuck).fetch_one(&mut console).await;
+    assert_eq!(same.unwrap(), (3, 2), "one that writes, and those two");
+}
+
 /// Read at once, so that as many connections are used.
 async fn several_heads(store: &dyn Store) -> [Result<Head, StoreError>; 4] {
     tokio::join!(store.head(), store.head(), store.head(), store.head()).into()

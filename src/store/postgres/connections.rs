@@ -2,17 +2,23 @@
 //!
 //! Border: what a connection is before and after its use. The use itself is a [`Lent`](super::lent).
 //!
+//! There are never more of them than places: who asks for one takes a place first, and holds it
+//! until the connection is back, or is closed. The pool's own count would forget one that is being made
+//! or closed, and Postgres has only so many for all who share it.
+//!
 //! The driver brings a pool of its own, which asks each connection that comes back whether it
 //! lives: a second round trip for every statement, and without a limit on the wait. Here a
 //! connection that ended well is taken back as it is, and is asked only if it was not used
 //! for a while.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::durability::{Durability, Standby};
@@ -45,9 +51,15 @@ pub(super) struct Maker {
     purpose: Purpose,
 }
 
-/// As many as there may be at most.
-#[derive(Debug)]
-pub(super) struct Connections(Pool<Maker>);
+/// As many as there may be at most. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Connections {
+    pool: Pool<Maker>,
+    places: Arc<Semaphore>,
+}
+
+/// Room for one connection, until it is dropped.
+pub(super) type Place = OwnedSemaphorePermit;
 
 impl Connections {
     /// None is made yet.
@@ -62,13 +74,26 @@ impl Connections {
         let maker = Maker { options: options.clone(), purpose };
         // Those that were used last are fresh, and in the caches of both sides.
         let pool = Pool::builder(maker).max_size(most).queue_mode(QueueMode::Lifo).build();
-        pool.map(Self).map_err(|error| StoreError::Unavailable(Box::new(error)))
+        let pool = pool.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        Ok(Self { pool, places: Arc::new(Semaphore::new(most)) })
     }
 
+    /// Waits in line for a place; who is dropped leaves the line.
+    ///
     /// # Errors
-    /// `Unavailable` when none is free, or can be made, in time.
-    pub(super) async fn take(&self) -> Result<Object<Maker>, StoreError> {
-        let taken = timeout(ACQUIRE, self.0.get()).await.map_err(|_| NoAnswer(ACQUIRE))?;
+    /// `Unavailable` when none is free in time.
+    pub(super) async fn place(&self) -> Result<Place, StoreError> {
+        let taking = timeout(ACQUIRE, Arc::clone(&self.places).acquire_owned());
+        let taken = taking.await.map_err(|_| NoAnswer(ACQUIRE))?;
+        taken.map_err(|closed| StoreError::Unavailable(Box::new(closed)))
+    }
+
+    /// A connection for who has a place.
+    ///
+    /// # Errors
+    /// `Unavailable` when none is there, or can be made, in time.
+    pub(super) async fn take(&self, _: &Place) -> Result<Object<Maker>, StoreError> {
+        let taken = timeout(ACQUIRE, self.pool.get()).await.map_err(|_| NoAnswer(ACQUIRE))?;
         taken.map_err(|error| match error {
             PoolError::Backend(error) => store_error(error),
             other => StoreError::Unavailable(Box::new(other)),
@@ -79,15 +104,16 @@ impl Connections {
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub(super) async fn take_new(&self) -> Result<Object<Maker>, StoreError> {
-        self.0.retain(|_, _| false);
-        self.take().await
+    pub(super) async fn take_new(&self, place: &Place) -> Result<Object<Maker>, StoreError> {
+        self.pool.retain(|_, _| false);
+        self.take(place).await
     }
 
     /// Gives out no more, and closes those that are not in use.
     pub(super) async fn close(&self) {
-        let idle = self.0.retain(|_, _| false).removed;
-        self.0.close();
+        self.places.close();
+        let idle = self.pool.retain(|_, _| false).removed;
+        self.pool.close();
         for connection in idle {
             // One that does not take its leave is dropped.
             let _ = timeout(ALIVE, connection.close()).await;

@@ -3,8 +3,11 @@
 //! Border: time limits and the way back; what is asked is the callers'.
 //!
 //! Whatever is dropped in the midst of a statement or a transaction is closed: the next one who
-//! took it would wait for somebody else's answer, or hold somebody else's lock.
+//! took it would wait for somebody else's answer, or hold somebody else's lock. Postgres, though, works on
+//! at a statement that nobody waits for, and does not notice before its end that the connection is gone. So
+//! whatever a client can ask for, and hang up on, is asked in a task of its own.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use deadpool::managed::Object;
@@ -14,35 +17,47 @@ use sqlx::{Connection as _, Execute as _, FromRow, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::connections::{ALIVE, Connections, Maker};
+use super::connections::{ALIVE, Connections, Maker, Place};
 use super::session::store_error;
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
 
 /// Runs a statement that may run twice, as it changes nothing: a connection that was cut since
-/// its last use, as by a restart of Postgres, is then no concern of the caller.
+/// its last use, as by a restart of Postgres, is then no concern of the caller. Once it has a
+/// connection's place it is asked to its end, whether the caller is dropped or not.
 pub(super) async fn ask_twice<O>(
     limit: Duration,
     connections: &Connections,
     mut query: QueryAs<'_, Postgres, O, PgArguments>,
 ) -> Result<Vec<O>, StoreError>
 where
-    O: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    O: Send + Unpin + for<'r> FromRow<'r, PgRow> + 'static,
 {
     let arguments = query.take_arguments().map_err(sqlx::Error::Encode).map_err(store_error)?;
     let arguments = arguments.unwrap_or_default();
     let sql = query.sql();
-    let ask = || sqlx::query_as_with(sql.clone(), arguments.clone());
-    let mut lent = Lent::from(connections).await?;
-    match lent.fetch(limit, ask()).await {
-        Err(error) => lent.instead(error, connections).await?.fetch(limit, ask()).await,
-        rows => rows,
-    }
+    let place = connections.place().await?;
+    let connections = connections.clone();
+    let asking = tokio::spawn(async move {
+        let ask = || sqlx::query_as_with(sql.clone(), arguments.clone());
+        let mut lent = Lent::at(place, &connections).await?;
+        match lent.fetch(limit, ask()).await {
+            Err(error) => lent.instead(error, &connections).await?.fetch(limit, ask()).await,
+            rows => rows,
+        }
+    });
+    asking.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        // The runtime shuts down.
+        Err(cancelled) => Err(StoreError::Unavailable(Box::new(cancelled))),
+    })
 }
 
 /// Goes back to the others when it is dropped, or is closed if anything is unfinished on it.
 pub(super) struct Lent {
     connection: Option<Object<Maker>>,
+    /// Behind the connection, as it is dropped after it.
+    place: Option<Place>,
     /// An answer is missing.
     asking: bool,
     /// It broke.
@@ -55,11 +70,17 @@ impl Lent {
     /// # Errors
     /// `Unavailable` when none is free in time.
     pub(super) async fn from(connections: &Connections) -> Result<Self, StoreError> {
-        Ok(Self::of(connections.take().await?))
+        Self::at(connections.place().await?, connections).await
     }
 
-    fn of(connection: Object<Maker>) -> Self {
-        Self { connection: Some(connection), asking: false, lost: false, open: false }
+    async fn at(place: Place, connections: &Connections) -> Result<Self, StoreError> {
+        let connection = connections.take(&place).await?;
+        Ok(Self::of(connection, place))
+    }
+
+    fn of(connection: Object<Maker>, place: Place) -> Self {
+        let (connection, place) = (Some(connection), Some(place));
+        Self { connection, place, asking: false, lost: false, open: false }
     }
 
     /// If this one broke while it was asked, which is how one that was cut since its last use is
@@ -69,15 +90,14 @@ impl Lent {
     /// # Errors
     /// `Unavailable` when none can be made in time; `error` when this one is in order.
     pub(super) async fn instead(
-        self,
+        mut self,
         error: StoreError,
         connections: &Connections,
     ) -> Result<Self, StoreError> {
-        if !self.lost {
-            return Err(error);
-        }
+        let Some(place) = self.place.take_if(|_| self.lost) else { return Err(error) };
         drop(self);
-        Ok(Self::of(connections.take_new().await?))
+        let connection = connections.take_new(&place).await?;
+        Ok(Self::of(connection, place))
     }
 
     /// Runs a statement to its end, that is past its commit when no transaction is open.
@@ -146,10 +166,13 @@ impl Drop for Lent {
             return;
         }
         let Some(connection) = self.connection.take().map(Object::take) else { return };
-        // Its place is free from here on. It takes its leave if it can, so that Postgres does not
-        // report a lost client.
+        let place = self.place.take();
+        // It takes its leave if it can, so that Postgres does not report a lost client.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(ALIVE, connection.close()));
+            runtime.spawn(async move {
+                let _ = timeout(ALIVE, connection.close()).await;
+                drop(place);
+            });
         }
     }
 }

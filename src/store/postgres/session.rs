@@ -15,7 +15,7 @@ use crate::store::failure::{self, NoAnswer, Reaction};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How long a caller waits for a free connection, or a new one for its server.
+/// How long a caller waits for a place, and then for a connection.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long we wait for an answer. A little longer than the server may work
 /// (`statement_timeout` below), so that its own word usually comes first.
