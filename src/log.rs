@@ -8,6 +8,7 @@
 mod accept;
 mod added;
 mod check;
+mod clock;
 mod error;
 mod guard;
 mod keeper;
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use accept::{Accepted, accept_restore};
+pub use clock::{Ahead, Clock};
 pub use error::{ConsistencyError, NotReady, ReadError, SearchError, SubmitError};
 pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
@@ -41,16 +43,14 @@ pub use read::Lookup;
 pub use submit::Submitted;
 
 use crate::signer::LogKey;
-use crate::store::{Identity, Store};
+use crate::store::{Identity, Store, StoreError};
 use added::Added;
+use clock::Behind;
 use keeper::Keeper;
 use queue::{Queue, Waiting};
 use recent::Recent;
 use sequencer::{Doubt, Sequencer};
 use tree::Tree;
-
-/// Unix seconds now; handed in by `main`, so that tests own the time.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Bounds on what the log holds in memory.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +98,7 @@ struct Inner {
     store: Arc<dyn Store>,
     key: Arc<LogKey>,
     identity: Arc<Identity>,
+    clock: Clock,
     tree: Arc<Tree>,
     queue: std::sync::RwLock<Option<mpsc::Sender<Waiting>>>,
     queued_bytes: Arc<AtomicUsize>,
@@ -139,7 +140,8 @@ impl Log {
             added: Arc::clone(&added),
             key: Arc::clone(&key),
             identity: Arc::clone(&identity),
-            clock,
+            clock: Arc::clone(&clock),
+            behind: Behind::default(),
             doubt: Doubt::None,
             settled: 0,
             expects_duplicates: false,
@@ -165,6 +167,7 @@ impl Log {
             store,
             key,
             identity,
+            clock,
             tree,
             queue: std::sync::RwLock::new(sealed.is_none().then_some(queue)),
             queued_bytes: Arc::new(AtomicUsize::new(0)),
@@ -207,17 +210,19 @@ impl Log {
         self.0.key.log_id()
     }
 
-    /// Whether database, key and head are in order: follows and verifies the head.
+    /// Whether database, key, head and clock are in order: follows and verifies the head.
     ///
     /// # Errors
     /// [`NotReady`] naming what is not.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let read = async {
-            self.0.store.ping().await?;
+            let database = self.0.store.ping().await?;
             let snapshot = self.0.tree.advance().await?;
-            tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())
+            tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())?;
+            Ok::<_, StoreError>(database)
         };
-        read.await.map_err(ReadError::from)?;
+        let database = read.await.map_err(ReadError::from)?;
+        Ahead::check((self.0.clock)(), database)?;
         self.0.sealed.clone().map_or(Ok(()), |sealed| Err(NotReady::Sealed(sealed)))
     }
 

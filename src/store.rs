@@ -25,6 +25,9 @@
 //! 6. **Unknown outcome.** [`StoreError::Unavailable`] from `commit` says
 //!    nothing about whether the batch applied. The caller must read the
 //!    [settled head](Store::settled_head) before it does anything else.
+//! 7. **No time far ahead.** A database with a clock of its own refuses, as `Unavailable`, a head
+//!    whose time goes more than [`MAX_AHEAD`] beyond it: times never go back, so one server's wrong
+//!    clock would be everybody's time until it is reached.
 
 mod audit;
 mod failure;
@@ -41,6 +44,10 @@ pub use audit::{Audit, IndexRow, RawEntry};
 pub use index_key::IndexKey;
 use tlog::{HalfTile, Hash, TileId};
 pub use turn::Turn;
+
+/// Seconds that the time of a round may be ahead of the database's clock. Clocks that are set over the
+/// network differ by less than one.
+pub const MAX_AHEAD: i64 = 60;
 
 /// What can go wrong, one case per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
@@ -260,8 +267,9 @@ pub trait Store: Send + Sync + 'static {
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError>;
 
-    /// One trivial round trip, for readiness.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// One trivial round trip, for readiness: the database's clock in Unix seconds, if it is another
+    /// one than this process's.
+    async fn ping(&self) -> Result<Option<i64>, StoreError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

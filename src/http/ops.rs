@@ -25,7 +25,8 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Whether entries can be served: the database answers, the key is there, and the stored head
-/// carries its signature over the root that its leaves hash to. A log that the restore guard closed
+/// carries its signature over the root that its leaves hash to. A server whose clock is ahead of the
+/// database's by more than a minute is not ready, for it adds nothing. A log that the restore guard closed
 /// to writes is not ready, though it can be read.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses(
@@ -38,7 +39,7 @@ pub(super) async fn readyz(State(serving): Shared) -> Response {
         Err(error) => {
             tracing::warn!(%error, "not ready");
             let text = match error {
-                NotReady::Read(_) => "not ready\n",
+                NotReady::Read(_) | NotReady::Ahead(_) => "not ready\n",
                 NotReady::Sealed(_) => {
                     "not ready: entries can be read, but none is added, because the database is \
                      behind a checkpoint that this log has signed\n"

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tlog::ProofError;
 
-use super::Sealed;
+use super::{Ahead, Sealed};
 use crate::signer::KeyError;
 use crate::store::StoreError;
 
@@ -76,6 +76,9 @@ pub enum NotReady {
     /// It can be read, but the restore guard closed it to writes.
     #[error(transparent)]
     Sealed(Arc<Sealed>),
+    /// It can be read, but this server's clock would spoil the times of entries.
+    #[error(transparent)]
+    Ahead(#[from] Ahead),
 }
 
 /// Why there is no consistency proof.

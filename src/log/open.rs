@@ -10,7 +10,7 @@ use super::guard::{GuardError, read_notes, refuse_lost, went_back};
 use super::keeper::Keeper;
 use super::snapshot::Snapshot;
 use super::tree::{Tree, check_head, restore_edge};
-use super::{Clock, Guard, Log, Options, ReadError};
+use super::{Ahead, Clock, Guard, Log, Options, ReadError};
 use crate::last_checkpoint::Place;
 use crate::signer::LogKey;
 use crate::store::{Head, Identity, Store, StoreError};
@@ -60,6 +60,9 @@ pub enum OpenError {
     /// that is not there.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// A new log would begin at a time that has not come yet.
+    #[error(transparent)]
+    Ahead(#[from] Ahead),
     /// The database could not be read, or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -184,6 +187,7 @@ async fn create(
         return Err(OpenError::Hostname(hostname.to_owned()));
     }
     let (tree_id, time) = (key.tree_id(hostname), clock());
+    Ahead::check(time, store.ping().await?)?;
     let root = tlog::Hash::EMPTY_ROOT;
     let identity = Identity {
         tree_id,

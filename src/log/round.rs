@@ -21,6 +21,8 @@ pub(super) struct Round {
     indexes: Vec<Option<u64>>,
     /// Unix seconds.
     pub(super) time: i64,
+    /// Seconds that the clock is behind it.
+    pub(super) behind: i64,
 }
 
 impl Round {
@@ -31,11 +33,13 @@ impl Round {
         clock: &Clock,
     ) -> Self {
         // Integrated times never go back, whatever the clock does.
-        let time = clock().max(now.head.time);
+        let clock = clock();
+        let time = clock.max(now.head.time);
         let mut round = Self {
             entries: Vec::with_capacity(waiting.len()),
             indexes: Vec::with_capacity(waiting.len()),
             time,
+            behind: time.saturating_sub(clock),
         };
         let mut seen = std::collections::HashSet::with_capacity(waiting.len());
         for Waiting { leaf, .. } in waiting {

@@ -15,6 +15,7 @@ use tlog::{HalfTile, Hash, Tile};
 
 use super::Clock;
 use super::added::Added;
+use super::clock::Behind;
 use super::queue::{Queue, Waiting};
 use super::round::Round;
 use super::snapshot::Snapshot;
@@ -54,6 +55,7 @@ pub(crate) struct Sequencer {
     pub(crate) key: Arc<LogKey>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) clock: Clock,
+    pub(crate) behind: Behind,
     /// What must be read before the next round.
     pub(crate) doubt: Doubt,
     /// Leaves of the largest head that the database has answered a commit for, or that was
@@ -201,6 +203,7 @@ impl Sequencer {
             }
             return Ok(Attempt::Done(plan.places(now)));
         }
+        self.behind.tell(plan.behind);
         let (batch, snapshot, completed) = self.sign(&plan, now);
         if !self.commit(turn, &batch).await? {
             return Ok(Attempt::Again);

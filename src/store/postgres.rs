@@ -258,8 +258,10 @@ impl Store for PostgresStore {
         rows::matches(keys, self.read(search::among(keys, indexes)).await?)
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
+    async fn ping(&self) -> Result<Option<i64>, StoreError> {
+        let query = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint";
+        let rows = self.read::<(i64,)>(sqlx::query_as(query)).await?;
+        Ok(rows.first().map(|(seconds,)| *seconds))
     }
 
     async fn close(&self) {

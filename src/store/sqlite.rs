@@ -246,9 +246,9 @@ impl Store for SqliteStore {
         rows::matches(keys, found)
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Option<i64>, StoreError> {
         self.wal.check()?;
-        self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(drop)
+        self.read::<(i32,)>(sqlx::query_as("SELECT 1")).await.map(|_| None)
     }
 
     async fn close(&self) {

@@ -39,7 +39,7 @@ const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
     XhqP0aElQOXPsQ8QjZAIplxZpab2jtHnKfK9NrJ+FQVGd6KIhLJSxH6T\n\
     -----END PRIVATE KEY-----\n";
 
-fn key() -> LogKey {
+pub(crate) fn key() -> LogKey {
     LogKey::from_pem(KEY, None).expect("the test key is a key")
 }
 

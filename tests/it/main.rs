@@ -21,6 +21,7 @@ mod http_read;
 mod http_routing;
 mod http_search;
 mod http_writers;
+mod log_clock;
 mod log_duplicates;
 mod log_faults;
 mod log_story;

@@ -6,6 +6,8 @@
 
 use sqlx::PgConnection;
 
+use crate::store::MAX_AHEAD;
+
 /// Whether commits must reach a second server before they are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standby {
@@ -28,7 +30,7 @@ pub(super) struct Durability {
     standbys: i64,
 }
 
-/// A server that is not written to.
+/// Why a server is not written to, or not by this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error(
@@ -41,6 +43,11 @@ pub(super) enum Refused {
          there a pooler that shares sessions?"
     )]
     Early,
+    #[error(
+        "this machine's clock is more than {MAX_AHEAD} s ahead of that of Postgres: entries would get \
+         times that have not come yet, from all servers"
+    )]
+    Ahead,
     #[error("this Postgres is a standby that has not been promoted")]
     Recovery,
 }

@@ -10,7 +10,8 @@
 //!
 //! `kept` asks in each round what was judged when the connection was made. The session sets
 //! `synchronous_commit` for itself, but a pooler in between may hand the round to another session;
-//! and who empties `synchronous_standby_names` closes no connection.
+//! and who empties `synchronous_standby_names` closes no connection. `ahead` is a time that goes too far
+//! beyond the clock here. A log that is there already goes on: that is not this round's doing.
 
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -18,17 +19,19 @@ use sqlx::query::QueryAs;
 use tlog::TileId;
 
 use super::durability::{Refused, Standby};
-use crate::store::{Batch, IndexKey, NewEntry, StoreError, rows};
+use crate::store::{Batch, IndexKey, MAX_AHEAD, NewEntry, StoreError, rows};
 
 const ROUND: &str = "
 WITH kept AS (
     SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply') AS waits,
-           NOT $19::boolean OR trim(current_setting('synchronous_standby_names')) <> '' AS named
+           NOT $19::boolean OR trim(current_setting('synchronous_standby_names')) <> '' AS named,
+           $6 > extract(epoch FROM clock_timestamp()) + $20::bigint
+               AND NOT EXISTS (SELECT FROM head WHERE time >= $6) AS ahead
 ), moved AS (
     UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
      WHERE singleton AND size = $1 AND root = $2
        AND NOT EXISTS (SELECT FROM entries WHERE leaf_hash = ANY ($8::bytea[]))
-       AND (SELECT waits AND named FROM kept)
+       AND (SELECT waits AND named AND NOT ahead FROM kept)
     RETURNING 1
 ), new_entries AS (
     INSERT INTO entries (idx, integrated_time, leaf_hash, body, attestation)
@@ -49,11 +52,13 @@ WITH kept AS (
       FROM moved, UNNEST($15::smallint[], $16::bigint[], $17::bytea[], $18::bytea[])
            AS n (level, idx, hashes, upper_half)
 )
-SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries), waits, named FROM kept";
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries),
+       waits, named, ahead
+  FROM kept";
 
-/// Heads moved (0 or 1), entries inserted, whether the commit waits for what it promises, and
-/// whether it waits for a standby if one is demanded.
-pub(super) type Written = (i64, i64, bool, bool);
+/// Heads moved (0 or 1), entries inserted, whether the commit waits for what it promises,
+/// whether it waits for a standby if one is demanded, and whether its time is too far ahead.
+pub(super) type Written = (i64, i64, bool, bool, bool);
 
 /// Gives one row.
 pub(super) fn statement(
@@ -92,15 +97,17 @@ pub(super) fn statement(
         .bind(tile_indexes)
         .bind(column(batch.tiles.iter().map(|tile| &tile.hashes[..])))
         .bind(column(batch.tiles.iter().map(|tile| tile.upper.as_deref())))
-        .bind(standby == Standby::Synchronous))
+        .bind(standby == Standby::Synchronous)
+        .bind(MAX_AHEAD))
 }
 
 /// What the row says about the round.
 pub(super) fn judge(batch: &Batch, written: &[Written]) -> Result<(), StoreError> {
     match written {
         [(1, entries, ..)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
-        [(0, 0, false, _)] => Err(StoreError::Unavailable(Refused::Early.into())),
-        [(0, 0, _, false)] => Err(StoreError::Unavailable(Refused::NoStandby.into())),
+        [(0, 0, false, ..)] => Err(StoreError::Unavailable(Refused::Early.into())),
+        [(0, 0, _, false, _)] => Err(StoreError::Unavailable(Refused::NoStandby.into())),
+        [(0, 0, .., true)] => Err(StoreError::Unavailable(Refused::Ahead.into())),
         [(0, 0, ..)] => Err(StoreError::Conflict),
         other => Err(StoreError::Corrupt(format!(
             "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or \

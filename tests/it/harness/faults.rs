@@ -211,7 +211,7 @@ impl Store for FaultyStore {
         self.faults.pass(Method::Search, self.inner.search_among(keys, indexes)).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Option<i64>, StoreError> {
         self.faults.pass(Method::Ping, self.inner.ping()).await
     }
 
