@@ -26,7 +26,7 @@ pub struct Note {
 /// One signature line, `— name base64(key hash ‖ signature)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoteSignature {
-    /// Key name, without spaces and `+`.
+    /// Key name, without spaces of any alphabet and `+`.
     pub name: String,
     /// First four bytes of the decoded blob, which tell the key.
     pub key_hash: [u8; 4],
@@ -40,6 +40,11 @@ pub enum NoteError {
     /// Larger than 1 MiB or with more than 100 signatures.
     #[error("a note has at most 1 MiB and 100 signatures")]
     TooLarge,
+    /// A control character other than a newline, anywhere. Nothing in a note may steer
+    /// the terminal that it is shown on: C2SP forbids those of ASCII, and the ones from
+    /// U+0080 on do the same.
+    #[error("a note has no control characters but newlines")]
+    Control,
     /// No blank line between text and signatures.
     #[error("no blank line parts the note's text from its signatures")]
     NoSeparator,
@@ -49,13 +54,16 @@ pub enum NoteError {
 }
 
 impl Note {
-    /// Splits at the last blank line and reads every signature line.
+    /// Splits at the last blank line and reads every signature line, after C2SP signed-note.
     ///
     /// # Errors
     /// [`NoteError`].
     pub fn parse(note: &str) -> Result<Self, NoteError> {
         if note.len() > MAX_NOTE_BYTES {
             return Err(NoteError::TooLarge);
+        }
+        if note.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(NoteError::Control);
         }
         let at = note.rfind("\n\n").ok_or(NoteError::NoSeparator)?;
         let (text, lines) = (&note[..=at], &note[at + 2..]);
@@ -73,7 +81,7 @@ impl Note {
 impl NoteSignature {
     fn parse(line: &str) -> Option<Self> {
         let (name, blob) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-        if name.is_empty() || name.contains('+') {
+        if name.is_empty() || name.contains(|c: char| c == '+' || c.is_whitespace()) {
             return None;
         }
         let blob = STANDARD.decode(blob).ok()?;
@@ -129,6 +137,13 @@ mod tests {
         assert_eq!(line("\u{2014} a AAAA"), Err(NoteError::Signature), "no signature bytes");
         assert_eq!(line("\u{2014} a !!!"), Err(NoteError::Signature));
         assert!(line("\u{2014} a AAAAAAA=").is_ok());
+        assert_eq!(line("\u{2014} a\u{a0}b AAAAAAA="), Err(NoteError::Signature), "a space");
+        for steers in ["\t", "\r", "\u{1b}[9A", "\u{7f}", "\u{9b}9A", "\0"] {
+            for at in ["log.example -", "f8jG", "LNo=\n", "\u{2014} "] {
+                let note = NOTE.replacen(at, &format!("{at}{steers}"), 1);
+                assert_eq!(Note::parse(&note), Err(NoteError::Control), "{note:?}");
+            }
+        }
         assert_eq!(Note::parse(&NOTE.replace("yd\n", "yd")), Err(NoteError::Signature));
         let many = "\u{2014} a AAAAAAA=\n".repeat(101);
         assert_eq!(Note::parse(&format!("t\n\n{many}")), Err(NoteError::TooLarge));
