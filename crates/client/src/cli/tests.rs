@@ -92,6 +92,12 @@ async fn the_logs_key_is_pem_or_its_file() {
 }
 
 #[tokio::test]
+async fn a_time_limit_may_be_longer_than_the_clock() {
+    let said = refusal(&["loginfo", NOWHERE[0], NOWHERE[1], "--timeout=2600000000000000h"], &[]);
+    assert!(said.await.contains("giving up after 1 attempt(s)"));
+}
+
+#[tokio::test]
 async fn flags_win_over_environment_over_config_file() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_str().unwrap();

@@ -52,8 +52,8 @@ impl Client {
     /// [`ClientError`]; a status other than success and 409 is one.
     pub(super) async fn ask(&self, call: Call) -> Result<Answer, ClientError> {
         let Some(limit) = self.timeout else { return self.attempts(&call, None).await };
-        let deadline = Instant::now() + limit;
-        let attempts = self.attempts(&call, Some(deadline));
+        // A limit past the end of the clock is none.
+        let attempts = self.attempts(&call, Instant::now().checked_add(limit));
         let (method, url) = (call.operation.verb(), call.shown_url());
         let timed_out = || ClientError::Timeout { method, url, limit };
         tokio::time::timeout(limit, attempts).await.unwrap_or_else(|_| Err(timed_out()))
