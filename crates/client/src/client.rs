@@ -3,6 +3,7 @@
 //! Border: requests and their answers in the shapes of the `wire` crate. Nothing
 //! is verified here; see [`verify`](crate::verify).
 
+mod answer;
 mod builder;
 mod operation;
 mod request;
@@ -15,12 +16,13 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tlog::{EntryId, EntryRef};
+use tlog::EntryId;
 use wire::{ConsistencyProof, ErrorBody, LogEntry, LogInfo, SearchIndex, SearchLogQuery};
 
 pub use builder::ClientBuilder;
 
 use crate::error::ClientError;
+use answer::{Entries, Uuid};
 use operation::Operation;
 use request::{Answer, Call};
 
@@ -113,7 +115,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn retrieve(&self, query: &SearchLogQuery) -> Result<Vec<LogEntry>, ClientError> {
-        self.query(&operation::RETRIEVE, query).await
+        self.query(&operation::RETRIEVE, query).await.map(|Entries(found)| found)
     }
 
     /// Searches the index: leaf hashes (64 hex) or entry IDs (80 hex), in no
@@ -122,15 +124,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`], with status 501 when the server has no index.
     pub async fn search(&self, query: &SearchIndex) -> Result<Vec<String>, ClientError> {
-        let call = self.post(&operation::SEARCH, query)?;
-        let url = call.shown_url();
-        let found: Vec<String> = self.finish(call).await?;
-        match found.iter().find(|uuid| uuid.parse::<EntryRef>().is_err()) {
-            None => Ok(found),
-            Some(odd) => {
-                Err(unintelligible(&operation::SEARCH, &url, format!("{odd:?} is no entry UUID")))
-            }
-        }
+        let found: Vec<Uuid> = self.query(&operation::SEARCH, query).await?;
+        Ok(found.into_iter().map(|Uuid(text)| text).collect())
     }
 
     /// The state of the log: heads of the active tree and of the inactive ones.

@@ -5,6 +5,7 @@
 //! (alphabetical, as Rekor emits it). With the feature `openapi` every shape
 //! also describes itself for the OpenAPI document.
 
+mod bounded;
 mod encoding;
 mod error;
 mod index;
@@ -14,6 +15,7 @@ mod proof;
 mod proposal;
 mod retrieve;
 
+pub use bounded::bounded_list;
 pub use encoding::{Base64, base64_text};
 pub use error::ErrorBody;
 pub use index::{SearchIndex, SearchOperator, SearchPublicKey};

@@ -5,13 +5,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Base64;
+use crate::bounded::{bounded_list, bounded_object};
+
+/// Members of a [`LogEntry`] that are read at most; more than one is wrong already.
+const MAX_MEMBERS: usize = 10;
+
+/// Hashes of a proof that are read at most. A tree of 2^64 leaves is 64 levels high; none but a
+/// proof of consistency can have more hashes than that, by a few.
+pub(crate) const MAX_HASHES: usize = 128;
 
 /// A JSON object with exactly one member: the 80-hex entry ID (16 hex of the
 /// tree ID, 64 hex of the leaf hash) and its [`EntryBody`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-pub struct LogEntry(pub BTreeMap<String, EntryBody>);
+pub struct LogEntry(
+    #[serde(deserialize_with = "bounded_object::<MAX_MEMBERS, _, _>")]
+    pub  BTreeMap<String, EntryBody>,
+);
 
 /// A [`LogEntry`] that does not hold exactly one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +101,7 @@ pub struct InclusionProof {
     #[serde(default)]
     pub checkpoint: String,
     /// Audit path, leaf to root, each 64 hex; `[]` for a tree of one leaf.
+    #[serde(deserialize_with = "bounded_list::<MAX_HASHES, _, _>")]
     pub hashes: Vec<String>,
     /// Index inside the shard.
     pub log_index: u64,
@@ -158,6 +170,30 @@ mod tests {
             log_index: 6,
         };
         assert_eq!(payload.to_signed_bytes(), serde_json::to_vec(&payload).unwrap());
+    }
+
+    #[test]
+    fn what_is_longer_than_it_can_be_is_refused() {
+        let proof = |hashes: usize| {
+            let hashes = vec![""; hashes];
+            let proof = serde_json::json!({
+                "hashes": hashes, "logIndex": 0, "rootHash": "", "treeSize": 1,
+            });
+            serde_json::from_value::<InclusionProof>(proof).map_err(|error| error.to_string())
+        };
+        assert_eq!(proof(MAX_HASHES).unwrap().hashes.len(), MAX_HASHES);
+        let refused = proof(MAX_HASHES + 1).unwrap_err();
+        assert_eq!(refused, "invalid length 129, expected a list of at most 128 items");
+        let member =
+            serde_json::json!({ "body": "", "integratedTime": 0, "logID": "", "logIndex": 0 });
+        let entry = |members: usize| {
+            let members = (0..members).map(|n| (n.to_string(), member.clone()));
+            let entry = serde_json::Value::Object(members.collect());
+            serde_json::from_value::<LogEntry>(entry).map_err(|error| error.to_string())
+        };
+        assert_eq!(entry(MAX_MEMBERS).unwrap().single(), Err(LogEntryError(MAX_MEMBERS)));
+        let refused = entry(MAX_MEMBERS + 1).unwrap_err();
+        assert_eq!(refused, "invalid length 11, expected an object of at most 10 members");
     }
 
     #[test]

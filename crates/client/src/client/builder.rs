@@ -65,7 +65,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Bytes of an answer that are read at most; 128 MiB unless set.
+    /// Bytes of an answer that are read at most; 128 MiB unless set. Of answers without
+    /// entries in them no more is read than they can need: 16 MiB of a search, 4 MiB of the
+    /// log's state, 1 MiB of a key or a proof.
     #[must_use]
     pub fn max_answer_bytes(mut self, bytes: u64) -> Self {
         self.max_answer_bytes = bytes;

@@ -20,7 +20,21 @@ pub(super) struct Operation {
     named: &'static [(u16, &'static str)],
     /// The status that means success.
     pub(super) success: u16,
+    /// Bytes of an answer that are read at most, whatever the settings allow.
+    pub(super) max_bytes: u64,
 }
+
+/// A proof, or a key.
+const SMALL: u64 = 1 << 20;
+
+/// Some thousand trees.
+const TREES: u64 = 4 << 20;
+
+/// Some hundred thousand UUIDs.
+const UUIDS: u64 = 16 << 20;
+
+/// Entries may be as large as the settings say.
+const ENTRIES: u64 = u64::MAX;
 
 pub(super) const CREATE: Operation = Operation {
     method: "POST",
@@ -28,6 +42,7 @@ pub(super) const CREATE: Operation = Operation {
     id: "createLogEntry",
     named: &[(400, "createLogEntryBadRequest"), (409, "createLogEntryConflict")],
     success: 201,
+    max_bytes: ENTRIES,
 };
 
 pub(super) const BY_INDEX: Operation = Operation {
@@ -36,6 +51,7 @@ pub(super) const BY_INDEX: Operation = Operation {
     id: "getLogEntryByIndex",
     named: &[(404, "getLogEntryByIndexNotFound")],
     success: 200,
+    max_bytes: ENTRIES,
 };
 
 pub(super) const BY_UUID: Operation = Operation {
@@ -44,6 +60,7 @@ pub(super) const BY_UUID: Operation = Operation {
     id: "getLogEntryByUUID",
     named: &[(404, "getLogEntryByUuidNotFound")],
     success: 200,
+    max_bytes: ENTRIES,
 };
 
 pub(super) const RETRIEVE: Operation = Operation {
@@ -52,6 +69,7 @@ pub(super) const RETRIEVE: Operation = Operation {
     id: "searchLogQuery",
     named: &[(400, "searchLogQueryBadRequest"), (422, "searchLogQueryUnprocessableEntity")],
     success: 200,
+    max_bytes: ENTRIES,
 };
 
 pub(super) const SEARCH: Operation = Operation {
@@ -60,10 +78,17 @@ pub(super) const SEARCH: Operation = Operation {
     id: "searchIndex",
     named: &[(400, "searchIndexBadRequest")],
     success: 200,
+    max_bytes: UUIDS,
 };
 
-pub(super) const LOG_INFO: Operation =
-    Operation { method: "GET", path: "/api/v1/log", id: "getLogInfo", named: &[], success: 200 };
+pub(super) const LOG_INFO: Operation = Operation {
+    method: "GET",
+    path: "/api/v1/log",
+    id: "getLogInfo",
+    named: &[],
+    success: 200,
+    max_bytes: TREES,
+};
 
 pub(super) const PROOF: Operation = Operation {
     method: "GET",
@@ -71,6 +96,7 @@ pub(super) const PROOF: Operation = Operation {
     id: "getLogProof",
     named: &[(400, "getLogProofBadRequest")],
     success: 200,
+    max_bytes: SMALL,
 };
 
 pub(super) const PUBLIC_KEY: Operation = Operation {
@@ -79,6 +105,7 @@ pub(super) const PUBLIC_KEY: Operation = Operation {
     id: "getPublicKey",
     named: &[],
     success: 200,
+    max_bytes: SMALL,
 };
 
 impl Operation {

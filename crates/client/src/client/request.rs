@@ -104,9 +104,9 @@ impl Client {
         Err(Failed::Finally(call.operation.failure(status, &body, text)))
     }
 
-    /// Reads a whole body, but no more of it than the settings allow.
+    /// Reads a whole body, but no more of it than settings and operation allow.
     async fn read(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, Failed> {
-        let limit = self.max_answer_bytes;
+        let limit = self.max_answer_bytes.min(call.operation.max_bytes);
         let mut body = Vec::new();
         // The claimed length only decides early; what counts is what comes.
         let mut size = response.content_length().unwrap_or_default();
