@@ -8,6 +8,7 @@
 
 mod digests;
 mod mention;
+mod same;
 mod signature;
 mod signer;
 
@@ -17,6 +18,7 @@ use crate::verify::VerifiedReceipt;
 
 pub use digests::Digests;
 pub use mention::Mention;
+pub use same::same_evidence;
 pub use signature::SignatureCheck;
 pub use signer::Signer;
 

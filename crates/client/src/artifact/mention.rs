@@ -58,7 +58,7 @@ impl fmt::Display for Mention {
 }
 
 /// Where a kind's spec keeps digests of what was signed.
-fn places(kind: Kind) -> &'static [&'static str] {
+pub(super) fn places(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Hashedrekord | Kind::Rekord => &["/data/hash"],
         Kind::Dsse => &["/payloadHash", "/envelopeHash"],

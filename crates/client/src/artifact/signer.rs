@@ -23,6 +23,18 @@ pub struct Signer {
 }
 
 impl Signer {
+    /// Whether the other one is this key or certificate, in whatever order its names are.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let sorted = |texts: &[String]| {
+            let mut texts = texts.to_vec();
+            texts.sort_unstable();
+            texts
+        };
+        sorted(&self.subjects) == sorted(&other.subjects)
+            && sorted(&self.fingerprints) == sorted(&other.fingerprints)
+            && (self.format, self.is_certificate) == (other.format, other.is_certificate)
+    }
+
     /// What the fingerprints are.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -72,37 +72,50 @@ pub(super) async fn public_key(location: &str) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What is proposed: JSON, and whether its kind's version was left open.
+/// What is proposed: JSON, and what becomes of it in a log.
 pub(super) struct Proposed {
     pub(super) proposal: Value,
+    /// The canonical body; `None` when this client cannot make it of a ready-made proposal.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// What the flags describe, and whether the version of its kind was left open.
+pub(super) struct Described {
+    pub(super) proposed: Proposed,
     /// The evidence, to build another version of the same kind.
     pub(super) fallback: Option<(Kind, Inputs)>,
 }
 
 /// Builds the proposal that the flags of `upload` and `verify` describe, and
 /// verifies it here before anything is sent.
-pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Proposed> {
+pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Described> {
     if let Some(location) = settings.text("entry") {
         let bytes = evidence("entry", &location).await?;
-        let proposal = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
-        return Ok(Proposed { proposal, fallback: None });
+        let proposal: Value = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
+        // Whether it is good evidence, of whatever kind, is for the server to say.
+        let body = canonical(&proposal).ok();
+        return Ok(Described { proposed: Proposed { proposal, body }, fallback: None });
     }
     let asked = settings.text("type").unwrap_or_else(|| "hashedrekord".to_owned());
     let (kind, version) = values::kind(&asked)?;
     let inputs = inputs(kind, settings).await?;
     let open = version.is_none() && kind == Kind::Intoto;
     let version = version.unwrap_or_else(|| kind.default_version().to_owned());
-    let proposal = build(kind, &version, &inputs)?;
-    Ok(Proposed { proposal, fallback: open.then_some((kind, inputs)) })
+    let proposed = build(kind, &version, &inputs)?;
+    Ok(Described { proposed, fallback: open.then_some((kind, inputs)) })
 }
 
 /// Builds and verifies a proposal.
-pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Result<Value> {
+pub(super) fn build(kind: Kind, version: &str, inputs: &Inputs) -> anyhow::Result<Proposed> {
     let proposal = entry::propose(kind, version, inputs).context("error")?;
-    ProposedEntry::from_value(proposal.clone())?
-        .canonicalize(&Policy::default(), session::now())
-        .context("error")?;
-    Ok(proposal)
+    let body = canonical(&proposal).context("error")?;
+    Ok(Proposed { proposal, body: Some(body) })
+}
+
+/// Verifies a proposal and gives its canonical body.
+pub(super) fn canonical(proposal: &Value) -> anyhow::Result<Vec<u8>> {
+    let proposed = ProposedEntry::from_value(proposal.clone())?;
+    Ok(proposed.canonicalize(&Policy::default(), session::now())?)
 }
 
 async fn inputs(kind: Kind, settings: &Settings) -> anyhow::Result<Inputs> {

@@ -3,12 +3,12 @@
 //! Border: rekor-cli's command. About a FILE it is `verify_file`.
 
 use anyhow::Context as _;
-use entry::{Policy, ProposedEntry};
 use indelible_client::verify::VerifiedReceipt;
 use serde::Serialize;
 use tlog::{EntryRef, Hash};
 use wire::{LogEntry, SearchLogQuery};
 
+use super::inputs::Proposed;
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
@@ -73,9 +73,8 @@ async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> 
         "{}; or name a FILE, --uuid or --log-index",
         inputs::NOTHING
     );
-    let proposal = inputs::proposal(settings).await?.proposal;
-    let body = ProposedEntry::from_value(proposal.clone())?
-        .canonicalize(&Policy::default(), session::now())?;
+    let Proposed { proposal, body } = inputs::proposal(settings).await?.proposed;
+    let body = body.map_or_else(|| inputs::canonical(&proposal), Ok)?;
     query.entries = Some(vec![proposal]);
     Ok((query, Wanted::Content(Hash::leaf(&body))))
 }

@@ -1,0 +1,102 @@
+//! Servers that lie: what they are found out by.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use tlog::{EntryId, Hash};
+
+use super::log::{Log, Signed, conflict, serve};
+use super::{Ran, run_with};
+
+/// Runs a command against a server, with a home and without repetitions.
+async fn ask(url: &str, home: &str, arguments: &[&str]) -> Ran {
+    let server = ["--rekor_server", url, "--retry=0"];
+    run_with(&[arguments, &server].concat(), &[("HOME", home)]).await
+}
+
+/// A log of some entries.
+fn log(tree_id: u64, contents: &[&'static str]) -> Log {
+    let mut log = Log::new("log.test", tree_id);
+    for content in contents {
+        log.add(&Signed::new(content).proposal());
+    }
+    log
+}
+
+#[tokio::test]
+async fn an_upload_is_done_when_the_proposed_entry_is_in_the_log() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let signed = Signed::new("a");
+    let mut log = log(7, &["b"]);
+    let own = log.add(&signed.proposal());
+    let shared = log.shared();
+    // What a server answers to the proposal: statuses, the entry that is named, the one that is sent.
+    let answer = async |created: bool, named: Option<usize>, sent: Option<usize>| {
+        let honest = shared.clone();
+        let url = serve(move |asked| {
+            let log = honest.lock().unwrap();
+            if !asked.is_post {
+                return log.answer(asked);
+            }
+            let sent = sent.map(|index| log.entry(index));
+            if created {
+                return (StatusCode::CREATED, Json(sent)).into_response();
+            }
+            let nothing = EntryId { tree_id: 7, leaf: Hash::EMPTY_ROOT };
+            conflict(&named.map_or(nothing, |index| log.id(index)), sent.as_ref())
+        })
+        .await;
+        let evidence = [("artifact", "file"), ("signature", "file.sig"), ("public-key", "key.pub")];
+        let evidence = evidence.map(|(flag, name)| format!("--{flag}={}", signed.path(name)));
+        let built: Vec<&str> =
+            std::iter::once("upload").chain(evidence.iter().map(|f| &**f)).collect();
+        let entry = format!("--entry={}", signed.path("entry"));
+        std::fs::write(signed.path("entry"), signed.proposal().to_string()).unwrap();
+        let ran = ask(&url, home, &built).await;
+        let ready_made = ask(&url, home, &["upload", &entry]).await;
+        assert_eq!((ran.success, &ran.err), (ready_made.success, &ready_made.err));
+        ran
+    };
+    for (created, named, sent) in
+        [(true, None, Some(own)), (false, Some(own), None), (false, Some(own), Some(own))]
+    {
+        let ran = answer(created, named, sent).await;
+        assert!(ran.success && ran.err.is_empty(), "{created} {named:?} {sent:?}: {}", ran.err);
+    }
+    let other = "returned entry does not match provided artifact inputs: 0000000000000007";
+    for (created, named, sent, text) in [
+        (true, None, Some(0), other),
+        (false, Some(0), None, other),
+        (false, Some(0), Some(0), other),
+        (
+            false,
+            None,
+            None,
+            "which is not the proposed one: [GET /api/v1/log/entries/{entryUUID}][404]",
+        ),
+        (false, Some(own), Some(0), "the server names entry 0000000000000007"),
+        (false, None, Some(own), "the server names entry 0000000000000007e3b0c442"),
+    ] {
+        let ran = answer(created, named, sent).await;
+        assert!(!ran.success && ran.out.is_empty(), "{created} {named:?} {sent:?}");
+        assert!(ran.err.contains(text), "{created} {named:?} {sent:?}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_no_more_than_it_can_need() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let digest = format!("--sha={}", "a".repeat(64));
+    for (arguments, limit) in [
+        (&["logproof", "--last-size=3"][..], 1 << 20),
+        (&["loginfo"], 4 << 20),
+        (&["search", &digest], 16 << 20),
+    ] {
+        let url = serve(move |_| " ".repeat(limit + 1).into_response()).await;
+        let ran = ask(&url, home, arguments).await;
+        let text = format!("the answer is larger than {limit} bytes");
+        assert!(!ran.success && ran.err.contains(&text), "{arguments:?}: {}", ran.err);
+    }
+}
