@@ -132,6 +132,12 @@ async fn dispatch(
     }
 }
 
+/// What strangers wrote, as one line: nothing in it may steer a terminal.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(plain).collect()
+}
+
 /// The form of a command's result; only `get` knows `tle`.
 fn result_format(settings: &Settings) -> anyhow::Result<values::Format> {
     match settings.format()? {

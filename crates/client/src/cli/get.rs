@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use entry::StoredBody;
 use indelible_client::verify::VerifiedReceipt;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tlog::EntryRef;
 use wire::LogEntry;
@@ -13,7 +14,7 @@ use wire::LogEntry;
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
-use super::{Terminal, go_json, hint, tle};
+use super::{Terminal, go_json, hint, printable, tle};
 
 /// The JSON form, member for member.
 #[derive(Serialize)]
@@ -99,7 +100,7 @@ fn check_identity(settings: &Settings, receipt: &VerifiedReceipt) -> anyhow::Res
 fn print(shown: &Shown<'_>, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     writeln!(terminal.out, "LogID: {}", shown.log_id)?;
     if !shown.attestation.is_empty() {
-        writeln!(terminal.out, "Attestation: {}", shown.attestation)?;
+        writeln!(terminal.out, "Attestation: {}", one_line(shown.attestation))?;
     }
     writeln!(terminal.out, "Index: {}", shown.log_index)?;
     writeln!(terminal.out, "IntegratedTime: {}", time(shown.integrated_time))?;
@@ -107,8 +108,66 @@ fn print(shown: &Shown<'_>, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     Ok(writeln!(terminal.out, "Body: {}\n", go_json::pretty(shown.body)?)?)
 }
 
+/// A stranger's text without characters that could steer a terminal or forge a line. JSON stays
+/// the same JSON, for scripts that cut it out: line breaks and tabs are spaces between its tokens,
+/// and what else it may hold of the kind stands inside of strings.
+fn one_line(text: &str) -> String {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return printable(text);
+    }
+    let spaces = text.replace(['\n', '\r', '\t'], " ");
+    go_json::without_controls(&spaces)
+}
+
 /// RFC 3339 in UTC.
 pub(super) fn time(seconds: i64) -> String {
     let moment = jiff::Timestamp::from_second(seconds);
     moment.map_or_else(|_| seconds.to_string(), |moment| moment.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(attestation: &str, body: &Value) -> String {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let shown = Shown {
+            attestation,
+            attestation_type: "",
+            body,
+            log_index: 5,
+            integrated_time: 0,
+            uuid: "ab".to_owned(),
+            log_id: "cd",
+        };
+        print(&shown, &mut Terminal { out: &mut out, err: &mut err }).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_attestation_is_one_line() {
+        let line = |attestation: &str| {
+            let text = printed(attestation, &json!({}));
+            let rest = "Index: 5\nIntegratedTime: 1970-01-01T00:00:00Z\nUUID: ab\nBody: {}\n\n";
+            let line = text.strip_prefix("LogID: cd\nAttestation: ").unwrap();
+            line.strip_suffix(rest).unwrap().strip_suffix('\n').unwrap().to_owned()
+        };
+        assert_eq!(line("x\nIndex: 999\nUUID: ff\u{1b}[9A"), "x\\nIndex: 999\\nUUID: ff\\u{1b}[9A");
+        // JSON is as it was, or the same.
+        for (json, shown) in [
+            (r#"{"a":["<é>\n",1]}"#, r#"{"a":["<é>\n",1]}"#),
+            ("{\r\n\t\"a\": 1\n}", "{   \"a\": 1 }"),
+            ("\"\u{9b}9A\u{7f}\"", r#""\u009b9A\u007f""#),
+        ] {
+            assert_eq!(line(json), shown);
+            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(value(json), value(shown));
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_body_steers_a_terminal() {
+        let text = printed("", &json!({ "name": "\u{9b}9A\n\u{1b}" }));
+        assert!(text.ends_with("Body: {\n  \"name\": \"\\u009b9A\\n\\u001b\"\n}\n\n"), "{text}");
+    }
 }

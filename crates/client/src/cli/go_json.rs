@@ -10,9 +10,22 @@ pub(super) fn line(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(escape(&serde_json::to_string(value)?))
 }
 
-/// Indented by two spaces.
+/// Indented by two spaces, for people: unlike Go's it has no character that steers a terminal.
 pub(super) fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(escape(&serde_json::to_string_pretty(value)?))
+    Ok(without_controls(&escape(&serde_json::to_string_pretty(value)?)))
+}
+
+/// The same JSON with the control characters escaped that may stand in its strings: those from
+/// U+007F to U+009F.
+pub(super) fn without_controls(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// These characters stand in JSON only inside of strings.

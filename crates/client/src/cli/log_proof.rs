@@ -2,7 +2,10 @@
 //!
 //! Border: printing. `loginfo` verifies growth; this only shows the proof.
 
+use anyhow::Context as _;
+use indelible_client::verify::read_proof;
 use serde::Serialize;
+use tlog::Hash;
 
 use super::session::Session;
 use super::settings::Settings;
@@ -34,7 +37,10 @@ pub(super) async fn run(
     );
     let tree_id = settings.text("tree-id").filter(|id| !id.is_empty());
     let proof = session.client.consistency_proof(first, last, tree_id.as_deref()).await?;
-    let proof = Proof { root_hash: proof.root_hash, hashes: proof.hashes };
+    // Only hashes are printed: text of the server's could forge lines.
+    let hashes = read_proof(&proof)?.iter().map(Hash::to_string).collect();
+    let root: Hash = proof.root_hash.parse().context("rootHash")?;
+    let proof = Proof { root_hash: root.to_string(), hashes };
     if format == Format::Json {
         return Ok(writeln!(terminal.out, "{}", go_json::line(&proof)?)?);
     }

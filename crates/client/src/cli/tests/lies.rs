@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
+use serde_json::json;
 use tlog::{EntryId, Hash};
 
 use super::log::{Log, Signed, conflict, serve};
@@ -21,6 +22,30 @@ fn log(tree_id: u64, contents: &[&'static str]) -> Log {
         log.add(&Signed::new(content).proposal());
     }
     log
+}
+
+#[tokio::test]
+async fn a_proof_is_printed_as_hashes_only() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let honest = log(7, &["a", "b", "c"]);
+    let hash = honest.info()["rootHash"].as_str().unwrap().to_owned();
+    let forged = "x\nHashes: []";
+    for (root, hashes, refusal) in [
+        (&*hash, vec![&*hash], None),
+        (forged, vec![], Some("rootHash: a hash is written as 64 hex digits")),
+        (&hash, vec![forged], Some("consistency proof: a hash is written as 64 hex digits")),
+        (&hash, vec![&*hash; 129], Some("expected a list of at most 128 items")),
+    ] {
+        let proof = json!({ "rootHash": root, "hashes": hashes });
+        let url = serve(move |_| Json(&proof).into_response()).await;
+        for format in ["--format=default", "--format=json"] {
+            let ran = ask(&url, home, &["logproof", "--last-size=3", format]).await;
+            assert_eq!(ran.success, refusal.is_none(), "{}", ran.err);
+            assert!(ran.err.contains(refusal.unwrap_or_default()), "{}", ran.err);
+            assert!(refusal.is_none() || ran.out.is_empty(), "{}", ran.out);
+        }
+    }
 }
 
 #[tokio::test]

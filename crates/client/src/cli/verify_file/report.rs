@@ -6,7 +6,7 @@ use indelible_client::artifact::{Finding, SignatureCheck, Signer};
 use indelible_client::verify::VerifiedReceipt;
 use serde::Serialize;
 
-use super::super::{Terminal, get};
+use super::super::{Terminal, get, printable};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ impl Told {
         writeln!(terminal.out, "  UUID:       {}", self.uuid)?;
         writeln!(terminal.out, "  Added:      {}", get::time(self.integrated_time))?;
         writeln!(terminal.out, "  The file is {}", self.about)?;
-        writeln!(terminal.out, "  Signature:  {}", self.signature)?;
+        writeln!(terminal.out, "  Signature:  {}", printable(&self.signature))?;
         for signer in &self.signers {
             writeln!(terminal.out, "  Signed by:  {}", printable(&signer.text()))?;
         }
@@ -131,12 +131,6 @@ impl Report {
         writeln!(terminal.out, "\nThe log has {size} {entries} and root {root_hash};")?;
         Ok(writeln!(terminal.out, "{consistency}.")?)
     }
-}
-
-/// Names come from strangers: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(plain).collect()
 }
 
 #[cfg(test)]
