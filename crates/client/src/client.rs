@@ -22,7 +22,7 @@ use wire::{ConsistencyProof, ErrorBody, LogEntry, LogInfo, SearchIndex, SearchLo
 pub use builder::ClientBuilder;
 
 use crate::error::ClientError;
-use answer::{Entries, Uuid};
+use answer::{Entries, State, Uuid};
 use operation::Operation;
 use request::{Answer, Call};
 
@@ -128,12 +128,13 @@ impl Client {
         Ok(found.into_iter().map(|Uuid(text)| text).collect())
     }
 
-    /// The state of the log: heads of the active tree and of the inactive ones.
+    /// The state of the log: heads of the active tree and of the inactive ones, each with
+    /// a decimal tree ID of its own.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn log_info(&self) -> Result<LogInfo, ClientError> {
-        self.get(&operation::LOG_INFO, &[], &[]).await
+        self.get(&operation::LOG_INFO, &[], &[]).await.map(|State(info)| info)
     }
 
     /// The proof that a tree of `last` leaves continues that of `first`; of the

@@ -46,10 +46,9 @@ pub(super) async fn run(
         note: &info.signed_tree_head,
     };
     one(session, &trusted, active, terminal).await?;
-    let older: u64 = info.inactive_shards.iter().map(|shard| shard.tree_size).sum();
     let shown = Shown {
         active_tree_size: info.tree_size,
-        total_tree_size: info.tree_size.saturating_add(older),
+        total_tree_size: total(&info).context("the trees have more than 2^64 entries in all")?,
         root_hash: info.root_hash,
         tree_id: info.tree_id,
     };
@@ -61,6 +60,11 @@ pub(super) async fn run(
     writeln!(terminal.out, "Total Tree Size:        {}", shown.total_tree_size)?;
     writeln!(terminal.out, "Root Hash:              {}", shown.root_hash)?;
     Ok(writeln!(terminal.out, "TreeID:                 {}", shown.tree_id)?)
+}
+
+fn total(info: &LogInfo) -> Option<u64> {
+    let mut older = info.inactive_shards.iter().map(|shard| shard.tree_size);
+    older.try_fold(info.tree_size, u64::checked_add)
 }
 
 /// What to say when the address led to another tree before. A tree that became an
@@ -170,5 +174,20 @@ mod tests {
         assert_eq!(said("http://log.example", "12345", "8"), None);
         assert_eq!(said("http://log.example", "9", "12345"), None);
         assert_eq!(said("http://other.example", "9", "8"), None);
+    }
+
+    #[test]
+    fn a_total_is_a_number_or_none() {
+        let info = |size: u64| {
+            let shard = serde_json::json!({
+                "rootHash": "", "signedTreeHead": "", "treeID": "8", "treeSize": size,
+            });
+            let mut info = shard.clone();
+            info["treeID"] = "7".into();
+            info["inactiveShards"] = vec![shard].into();
+            serde_json::from_value(info).unwrap()
+        };
+        assert_eq!(total(&info(u64::MAX / 2)), Some(u64::MAX - 1));
+        assert_eq!(total(&info(u64::MAX)), None);
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tlog::{EntryId, Hash};
 
 use super::log::{Log, Signed, conflict, serve};
@@ -44,6 +44,36 @@ async fn a_proof_is_printed_as_hashes_only() {
             assert_eq!(ran.success, refusal.is_none(), "{}", ran.err);
             assert!(ran.err.contains(refusal.unwrap_or_default()), "{}", ran.err);
             assert!(refusal.is_none() || ran.out.is_empty(), "{}", ran.out);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_size_of_a_log_counts_each_tree_once() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let mut honest = log(7, &["a", "b", "c"]);
+    honest.older = vec![log(8, &["d", "e"])];
+    let (active, inactive) = (honest.tree(), honest.older[0].tree());
+    for (shards, refusal) in [
+        (vec![&inactive], None),
+        (vec![&active; 3], Some("tree 7 comes twice")),
+        (vec![&inactive, &inactive], Some("tree 8 comes twice")),
+    ] {
+        let mut info = active.clone();
+        info["inactiveShards"] = shards.into_iter().cloned().collect();
+        let keys = [honest.pem(), honest.older[0].pem()];
+        let url = serve(move |asked| match asked.path.as_str() {
+            "log" => Json(&info).into_response(),
+            _ => keys[usize::from(asked.parameter("treeID") == Some(8))].clone().into_response(),
+        })
+        .await;
+        let ran = ask(&url, home, &["loginfo", "--format=json", "--store_tree_state=false"]).await;
+        assert_eq!(ran.success, refusal.is_none(), "{}", ran.err);
+        assert!(ran.err.contains(refusal.unwrap_or_default()), "{}", ran.err);
+        if ran.success {
+            let shown: Value = serde_json::from_str(&ran.out).unwrap();
+            assert_eq!((&shown["ActiveTreeSize"], &shown["TotalTreeSize"]), (&3.into(), &5.into()));
         }
     }
 }
