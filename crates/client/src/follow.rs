@@ -1,12 +1,14 @@
 //! Following a log: its head is verified and proven to continue the trusted one.
 //!
-//! Border: the one place where network and trusted heads meet. Nothing is kept
+//! Border: the one place where network and trusted heads meet, and where an address that
+//! leads to another tree than before is noticed. Nothing is kept
 //! here; [`StateFile::keep`](crate::state::StateFile::keep) takes what
 //! [`follow`] gives. Whom to follow, and what to tell people, is the caller's affair.
 
 use tlog::Checkpoint;
+use wire::{InactiveShard, LogInfo};
 
-use crate::state::{Advance, Contradiction, StateError, Step, TrustedHead, next_step};
+use crate::state::{Advance, Contradiction, StateError, Step, Stored, TrustedHead, next_step};
 use crate::verify::{LogKey, SignedHead, VerifyError, read_proof, verify_consistency};
 use crate::{Client, ClientError};
 
@@ -21,6 +23,65 @@ pub struct Tree<'a> {
     pub root_hash: &'a str,
     /// The signed note of the head.
     pub note: &'a str,
+}
+
+impl<'a> Tree<'a> {
+    /// The active tree.
+    #[must_use]
+    pub fn active(info: &'a LogInfo) -> Self {
+        let LogInfo { tree_id, tree_size, root_hash, signed_tree_head, .. } = info;
+        Self { id: tree_id, size: *tree_size, root_hash, note: signed_tree_head }
+    }
+
+    /// A frozen one.
+    #[must_use]
+    pub fn inactive(shard: &'a InactiveShard) -> Self {
+        let InactiveShard { tree_id, tree_size, root_hash, signed_tree_head } = shard;
+        Self { id: tree_id, size: *tree_size, root_hash, note: signed_tree_head }
+    }
+}
+
+/// What became of the tree that was trusted last at a server's address.
+#[derive(Clone, Debug)]
+pub enum Known<'a> {
+    /// It is the active tree, or nothing is known of the address.
+    Active,
+    /// It is an inactive shard now: still there, and to be followed.
+    Inactive(Tree<'a>),
+    /// It is gone.
+    Gone(Box<OtherTree>),
+}
+
+/// An address that answers as another tree than before, without the former one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "this address had tree {before} (size {size}) before; it answers as tree {now} now",
+    size = .last.checkpoint().size
+)]
+pub struct OtherTree {
+    /// The head that was trusted last.
+    pub last: TrustedHead,
+    /// Its decimal tree ID.
+    pub before: String,
+    /// Decimal ID of the tree that is active now.
+    pub now: String,
+}
+
+impl<'a> Known<'a> {
+    /// Looks for the tree that was trusted last at `server`, an address as given. One whose
+    /// origin does not have Rekor's form (`name - tree ID`) cannot be told.
+    #[must_use]
+    pub fn at(server: &str, trusted: &Stored, info: &'a LogInfo) -> Self {
+        let Some(last) = trusted.last_at(server) else { return Self::Active };
+        let Some(before) = last.tree_id().map(str::to_owned) else { return Self::Active };
+        if before == info.tree_id {
+            return Self::Active;
+        }
+        match info.inactive_shards.iter().find(|shard| shard.tree_id == before) {
+            Some(shard) => Self::Inactive(Tree::inactive(shard)),
+            None => Self::Gone(Box::new(OtherTree { last, before, now: info.tree_id.clone() })),
+        }
+    }
 }
 
 /// Why a head is not trusted.
@@ -131,4 +192,42 @@ pub async fn same_history(
         heads: Box::new(Contradiction { trusted: older.clone(), offered: newer.clone() }),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::StateFile;
+
+    /// The published vector's head.
+    const NOTE: &str = "log.example - 12345\n3\nLP73YnWX4AtWSXV3Stco7yEHBnWfym1kE4xt/By/LNo=\n\n\
+        \u{2014} log.example f8jGoDBFAiEAnXanb20FxffcKolNp4KhxR+eKRdN6dkeAQdEvqudDpMCIFB7NCWtL64I2j/\
+        DsTKcnpOj6h5hOU28HgmdxXq/Wqyd\n";
+
+    #[test]
+    fn a_tree_that_is_gone_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let stored = serde_json::json!({ "12345": NOTE, "http://log.example": NOTE });
+        std::fs::write(&path, stored.to_string()).unwrap();
+        let trusted = StateFile::at(path).read().unwrap();
+        let known = |server: &str, tree_id: &str, shard: &str| {
+            let info = serde_json::json!({
+                "rootHash": "", "signedTreeHead": "", "treeID": tree_id, "treeSize": 1,
+                "inactiveShards": [
+                    { "rootHash": "", "signedTreeHead": "", "treeID": shard, "treeSize": 1 },
+                ],
+            });
+            match Known::at(server, &trusted, &serde_json::from_value(info).unwrap()) {
+                Known::Active => "active".to_owned(),
+                Known::Inactive(tree) => format!("inactive {}", tree.id),
+                Known::Gone(other) => other.to_string(),
+            }
+        };
+        let gone = "this address had tree 12345 (size 3) before; it answers as tree 9 now";
+        assert_eq!(known("http://log.example", "9", "8"), gone);
+        assert_eq!(known("http://log.example", "12345", "8"), "active");
+        assert_eq!(known("http://log.example", "9", "12345"), "inactive 12345");
+        assert_eq!(known("http://other.example", "9", "8"), "active");
+    }
 }

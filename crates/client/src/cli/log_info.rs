@@ -4,7 +4,7 @@
 //! the library.
 
 use anyhow::Context as _;
-use indelible_client::follow::{Tree, follow};
+use indelible_client::follow::{Known, Tree, follow};
 use indelible_client::state::{Growth, StateError, Stored};
 use serde::Serialize;
 use wire::LogInfo;
@@ -35,17 +35,11 @@ pub(super) async fn run(
     // that the log went back behind.
     let trusted = trusted(session, terminal)?;
     let info = session.client.log_info().await.map_err(hint::no_log)?;
-    if let Some(note) = other_tree(&trusted, &session.server, &info) {
-        writeln!(terminal.err, "{note}")?;
+    if let Known::Gone(other) = Known::at(&session.server, &trusted, &info) {
+        writeln!(terminal.err, "{other}")?;
     }
     inactive(session, &trusted, &info, terminal).await?;
-    let active = Tree {
-        id: &info.tree_id,
-        size: info.tree_size,
-        root_hash: &info.root_hash,
-        note: &info.signed_tree_head,
-    };
-    one(session, &trusted, active, terminal).await?;
+    one(session, &trusted, Tree::active(&info), terminal).await?;
     let shown = Shown {
         active_tree_size: info.tree_size,
         total_tree_size: total(&info).context("the trees have more than 2^64 entries in all")?,
@@ -65,21 +59,6 @@ pub(super) async fn run(
 fn total(info: &LogInfo) -> Option<u64> {
     let mut older = info.inactive_shards.iter().map(|shard| shard.tree_size);
     older.try_fold(info.tree_size, u64::checked_add)
-}
-
-/// What to say when the address led to another tree before. A tree that became an
-/// inactive shard is still there, and followed.
-fn other_tree(trusted: &Stored, server: &str, info: &LogInfo) -> Option<String> {
-    let last = trusted.last_at(server)?;
-    let (before, size) = (last.tree_id()?, last.checkpoint().size);
-    let mut shards = info.inactive_shards.iter().map(|shard| &shard.tree_id);
-    if info.tree_id == before || shards.any(|id| id == before) {
-        return None;
-    }
-    let now = &info.tree_id;
-    Some(format!(
-        "this address had tree {before} (size {size}) before; it answers as tree {now} now"
-    ))
 }
 
 /// What was trusted before; a damaged file counts as absent.
@@ -104,13 +83,7 @@ async fn inactive(
     }
     writeln!(terminal.err, "Validating inactive shards...")?;
     for shard in &info.inactive_shards {
-        let tree = Tree {
-            id: &shard.tree_id,
-            size: shard.tree_size,
-            root_hash: &shard.root_hash,
-            note: &shard.signed_tree_head,
-        };
-        one(session, trusted, tree, terminal)
+        one(session, trusted, Tree::inactive(shard), terminal)
             .await
             .with_context(|| format!("verifying inactive shard with ID {}", shard.tree_id))?;
     }
@@ -144,37 +117,7 @@ async fn one(
 
 #[cfg(test)]
 mod tests {
-    use indelible_client::state::StateFile;
-
     use super::*;
-
-    /// The published vector's head.
-    const NOTE: &str = "log.example - 12345\n3\nLP73YnWX4AtWSXV3Stco7yEHBnWfym1kE4xt/By/LNo=\n\n\
-        \u{2014} log.example f8jGoDBFAiEAnXanb20FxffcKolNp4KhxR+eKRdN6dkeAQdEvqudDpMCIFB7NCWtL64I2j/\
-        DsTKcnpOj6h5hOU28HgmdxXq/Wqyd\n";
-
-    #[test]
-    fn another_tree_at_a_known_address_is_said() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state.json");
-        let stored = serde_json::json!({ "12345": NOTE, "http://log.example": NOTE });
-        std::fs::write(&path, stored.to_string()).unwrap();
-        let trusted = StateFile::at(path).read().unwrap();
-        let said = |server: &str, tree_id: &str, shard: &str| {
-            let info = serde_json::json!({
-                "rootHash": "", "signedTreeHead": "", "treeID": tree_id, "treeSize": 1,
-                "inactiveShards": [
-                    { "rootHash": "", "signedTreeHead": "", "treeID": shard, "treeSize": 1 },
-                ],
-            });
-            other_tree(&trusted, server, &serde_json::from_value(info).unwrap())
-        };
-        let note = "this address had tree 12345 (size 3) before; it answers as tree 9 now";
-        assert_eq!(said("http://log.example", "9", "8").as_deref(), Some(note));
-        assert_eq!(said("http://log.example", "12345", "8"), None);
-        assert_eq!(said("http://log.example", "9", "12345"), None);
-        assert_eq!(said("http://other.example", "9", "8"), None);
-    }
 
     #[test]
     fn a_total_is_a_number_or_none() {

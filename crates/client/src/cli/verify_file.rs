@@ -6,6 +6,7 @@
 //! is in its body, names the file. Whether a signer is the right one is for the
 //! reader to judge.
 
+mod head;
 mod report;
 
 use std::fs::File;
@@ -13,8 +14,7 @@ use std::io::{self, Read as _};
 
 use anyhow::Context as _;
 use indelible_client::artifact::{Digests, examine};
-use indelible_client::follow::{Tree, follow, same_history};
-use indelible_client::state::{Growth, Stored};
+use indelible_client::state::Stored;
 use indelible_client::verify::{SignedHead, VerifiedReceipt};
 use wire::SearchIndex;
 
@@ -22,7 +22,7 @@ use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
 use super::{Terminal, go_json};
-use report::{HeadTold, Report, Told};
+use report::{Report, Told};
 
 /// Entries that are fetched, newest first; more are counted only.
 const MAX_ENTRIES: usize = 100;
@@ -59,7 +59,7 @@ pub(super) async fn run(
         }
         None => (search.all(file, session).await?, "no entry in the log vouches for"),
     };
-    let log = head(session, &trusted, &search.heads).await?;
+    let log = head::follow(session, &trusted, &search.heads).await?;
     let verified = search.entries.iter().any(|entry| entry.vouches);
     let (sha256, entries) = (search.digests.sha256, search.entries);
     let report = Report { file: file.to_owned(), sha256, verified, not_fetched, entries, log };
@@ -151,38 +151,6 @@ async fn fetch(session: &Session, uuid: &str) -> anyhow::Result<VerifiedReceipt>
         Ok(receipt)
     };
     fetched.await.with_context(|| format!("entry {uuid}"))
-}
-
-/// Follows the log's head from the trusted one, and proves that the heads of the
-/// receipts belong to the same history.
-async fn head(
-    session: &Session,
-    trusted: &Stored,
-    heads: &[(String, SignedHead)],
-) -> anyhow::Result<HeadTold> {
-    let info = session.side.log_info().await?;
-    let tree = Tree {
-        id: &info.tree_id,
-        size: info.tree_size,
-        root_hash: &info.root_hash,
-        note: &info.signed_tree_head,
-    };
-    let key = session.key(tree.id).await?;
-    let advance = follow(&session.side, trusted.head(tree.id), tree, &key).await?;
-    for (_, head) in heads.iter().filter(|(tree_id, _)| tree_id == tree.id) {
-        same_history(&session.side, [head, advance.head()], tree.id).await?;
-    }
-    let mut consistency = match advance.growth() {
-        Growth::First => "no head was trusted before".to_owned(),
-        Growth::Unchanged => "it is the trusted head".to_owned(),
-        Growth::From(size) => format!("it continues the trusted head of size {size}"),
-    };
-    if let Some(state) = session.state.as_ref().filter(|_| session.stores_state)
-        && let Err(error) = state.keep(&advance, tree.id, &session.server)
-    {
-        consistency = format!("{consistency}; it could not be remembered: {error}");
-    }
-    Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -6,7 +6,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use tlog::{EntryId, Hash};
 
-use super::log::{Log, Signed, conflict, serve};
+use super::log::{Log, Signed, conflict, serve, serve_log};
 use super::{Ran, run_with};
 
 /// Runs a command against a server, with a home and without repetitions.
@@ -76,6 +76,50 @@ async fn the_size_of_a_log_counts_each_tree_once() {
             assert_eq!((&shown["ActiveTreeSize"], &shown["TotalTreeSize"]), (&3.into(), &5.into()));
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_is_not_looked_up_in_another_log_than_before() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let signed = Signed::new("a");
+    let file = signed.path("file");
+    let fresh = |tree_id| {
+        let mut log = log(tree_id, &["b"]);
+        log.add(&signed.proposal());
+        log
+    };
+    let shared = fresh(7).shared();
+    let url = serve_log(&shared).await;
+    let verify = ["verify", &file];
+    let first = ask(&url, home, &verify).await;
+    assert!(first.out.ends_with("no head was trusted before.\n"), "{}{}", first.out, first.err);
+
+    // Another log at the address: refused again and again, and nothing is forgotten.
+    let former = std::mem::replace(&mut *shared.lock().unwrap(), fresh(8));
+    let other = "this address had tree 7 (size 2) before; it answers as tree 8 now\n";
+    for _ in 0..2 {
+        let refused = ask(&url, home, &verify).await;
+        assert!(!refused.success && refused.out.is_empty(), "{}", refused.out);
+        assert!(refused.err.starts_with(other), "{}", refused.err);
+    }
+    // `loginfo` says so and takes it, as rekor-cli does.
+    let accepted = ask(&url, home, &["loginfo"]).await;
+    assert!(accepted.success && accepted.err.starts_with(other), "{}", accepted.err);
+    assert!(ask(&url, home, &verify).await.success);
+
+    // A log that went on with a new tree still has the former one, and is held to it.
+    let mut next = fresh(9);
+    next.older = vec![std::mem::replace(&mut *shared.lock().unwrap(), former)];
+    *shared.lock().unwrap() = next;
+    let rotated = ask(&url, home, &verify).await;
+    assert!(rotated.success && rotated.err.is_empty(), "{}", rotated.err);
+    let mut next = fresh(10);
+    next.older = vec![log(9, &["c", "d"])];
+    *shared.lock().unwrap() = next;
+    let forked = ask(&url, home, &verify).await;
+    assert!(!forked.success && forked.out.is_empty(), "{}", forked.out);
+    assert!(forked.err.starts_with("inactive shard 9: old root hash does not"), "{}", forked.err);
 }
 
 #[tokio::test]

@@ -59,6 +59,12 @@ pub(super) async fn serve(answer: impl Fn(&Asked) -> Response + Send + Sync + 's
     url
 }
 
+/// Serves an honest log that may be exchanged meanwhile.
+pub(super) async fn serve_log(log: &Arc<Mutex<Log>>) -> String {
+    let log = log.clone();
+    serve(move |asked| log.lock().unwrap().answer(asked)).await
+}
+
 /// One tree and the trees before it.
 pub(super) struct Log {
     key: SigningKey,
