@@ -130,10 +130,20 @@ pub enum FollowError {
 }
 
 const EDITED: &str = " (the trusted head is not signed by the log's key: the state file was edited, \
-                      or the log has another key now)";
+                      the log has another key now, or another log goes by its name)";
+
+/// Whose word the log's key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// People configured it.
+    Pinned,
+    /// The server was asked for it.
+    Asked,
+}
 
 /// Verifies a tree's head (signature, tree, the size and root beside it) and proves
-/// that it continues the trusted one.
+/// that it continues the trusted one. A trusted head of another origin that a pinned key
+/// did not sign is another log's, and [displaced](Advance::displaced).
 ///
 /// Read the trusted head before asking for the log's state: a head that another
 /// program stores in between would look like a log that shrank.
@@ -144,9 +154,13 @@ pub async fn follow(
     client: &Client,
     trusted: Option<TrustedHead>,
     tree: Tree<'_>,
-    key: &LogKey,
+    (key, source): (&LogKey, KeySource),
 ) -> Result<Advance, FollowError> {
     let head = signed_head(tree, key)?;
+    let strange = trusted.as_ref().filter(|_| source == KeySource::Pinned);
+    if let Some(advance) = strange.and_then(|strange| Advance::displace(strange, &head, key)) {
+        return Ok(advance);
+    }
     let trusted_is_signed = trusted.as_ref().is_none_or(|trusted| trusted.is_signed_by(key));
     let refused = |error| FollowError::State { error, trusted_is_signed };
     let proof = match next_step(trusted.as_ref(), &head).map_err(refused)? {

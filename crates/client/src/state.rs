@@ -75,9 +75,15 @@ impl fmt::Display for Contradiction {
         let Self { trusted, offered } = self;
         write!(
             f,
-            "{:?} had size {} and root {}, now it has size {} and root {}",
-            offered.origin, trusted.size, trusted.root, offered.size, offered.root
-        )
+            "{:?} had size {} and root {}, now ",
+            trusted.origin, trusted.size, trusted.root
+        )?;
+        if trusted.origin == offered.origin {
+            f.write_str("it")?;
+        } else {
+            write!(f, "{:?}", offered.origin)?;
+        }
+        write!(f, " has size {} and root {}", offered.size, offered.root)
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use indelible_client::follow::{Known, Tree, follow};
 use indelible_client::state::{Growth, StateError, Stored};
 use serde::Serialize;
+use tlog::Checkpoint;
 use wire::LogInfo;
 
 use super::session::Session;
@@ -98,7 +99,11 @@ async fn one(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
     let key = session.key(tree.id).await?;
-    let advance = follow(&session.side, trusted.head(tree.id), tree, &key).await?;
+    let advance =
+        follow(&session.side, trusted.head(tree.id), tree, (&key, session.key_source())).await?;
+    if let Some(strange) = advance.displaced() {
+        writeln!(terminal.err, "{}", displaced(tree.id, strange))?;
+    }
     if advance.growth() == Growth::First {
         writeln!(terminal.err, "No previous log state stored, unable to prove consistency")?;
     }
@@ -113,6 +118,15 @@ async fn one(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What to say of another log's head that the log's own takes the place of.
+pub(super) fn displaced(tree_id: &str, strange: &Checkpoint) -> String {
+    let Checkpoint { origin, size, .. } = strange;
+    format!(
+        "the head that was trusted for tree {tree_id} is another log's, {origin:?} (size {size}): \
+         the configured key did not sign it"
+    )
 }
 
 #[cfg(test)]

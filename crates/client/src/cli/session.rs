@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use indelible_client::Client;
-use indelible_client::state::StateFile;
+use indelible_client::follow::KeySource;
+use indelible_client::state::{StateFile, TrustedHead};
 use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
 use tlog::EntryId;
 use wire::LogEntry;
@@ -68,6 +69,22 @@ impl Session {
             None => self.side.public_key(Some(tree_id)).await?,
         };
         LogKey::from_pem(&pem).context("the log's public key")
+    }
+
+    /// Whose word the keys are.
+    pub(super) fn key_source(&self) -> KeySource {
+        if self.key.is_some() { KeySource::Pinned } else { KeySource::Asked }
+    }
+
+    /// Whether a head that was trusted before is one that a configured key did not sign, so
+    /// that whoever configured it does not vouch for that log.
+    pub(super) async fn did_not_sign(
+        &self,
+        head: &TrustedHead,
+        tree_id: &str,
+    ) -> anyhow::Result<bool> {
+        let pinned = self.key_source() == KeySource::Pinned;
+        Ok(pinned && !head.is_signed_by(&self.key(tree_id).await?))
     }
 
     /// Verifies an entry's receipt with the key of its tree.

@@ -1,13 +1,14 @@
 //! Which head may replace which.
 //!
 //! Border: two heads and a proof. [`Advance`] is the only thing that the state
-//! file takes, and [`Advance::prove`] the only way to one, so nothing is ever
-//! kept that was not proven to continue what was kept before.
+//! file takes, and [`Advance::prove`] the only way to one but for
+//! [`Advance::displace`], so nothing is ever kept of a log that was not proven to
+//! continue what was kept of it before.
 
-use tlog::Hash;
+use tlog::{Checkpoint, Hash};
 
 use super::{Contradiction, StateError, TrustedHead};
-use crate::verify::SignedHead;
+use crate::verify::{LogKey, SignedHead};
 
 /// What it takes to go from the trusted head to the offered one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub struct Advance {
     pub(super) from: Option<TrustedHead>,
     pub(super) to: SignedHead,
     growth: Growth,
+    displaces: bool,
 }
 
 /// What the log has to prove so that `offered` may replace `trusted`.
@@ -89,7 +91,29 @@ impl Advance {
             (Step::Unchanged, _) => Growth::Unchanged,
             (Step::First | Step::Prove { .. }, _) => Growth::First,
         };
-        Ok(Self { from: trusted, to: offered, growth })
+        Ok(Self { from: trusted, to: offered, growth, displaces: false })
+    }
+
+    /// Lets a head take the place of another log's: one of another origin, without the
+    /// signature of `key`. `None` unless it is that.
+    ///
+    /// Trees are told apart by an ID that anybody may claim, so a strange log may have been
+    /// met under this log's ID first. Only for a key that people vouch for: a server that
+    /// names its own key would choose what is forgotten.
+    #[must_use]
+    pub fn displace(strange: &TrustedHead, offered: &SignedHead, key: &LogKey) -> Option<Self> {
+        let differs = strange.checkpoint().origin != offered.checkpoint().origin;
+        if !differs || strange.is_signed_by(key) {
+            return None;
+        }
+        let (from, to) = (Some(strange.clone()), offered.clone());
+        Some(Self { from, to, growth: Growth::First, displaces: true })
+    }
+
+    /// The other log's head that this one takes the place of, if any.
+    #[must_use]
+    pub fn displaced(&self) -> Option<&Checkpoint> {
+        self.from.as_ref().filter(|_| self.displaces).map(TrustedHead::checkpoint)
     }
 
     /// How the head relates to what was trusted before it.

@@ -123,6 +123,83 @@ async fn a_file_is_not_looked_up_in_another_log_than_before() {
 }
 
 #[tokio::test]
+async fn a_strange_log_that_claimed_a_tree_first_blocks_none_with_a_pinned_key() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let mut evil = Log::new("evil", 7);
+    for content in ["b", "c", "d"] {
+        evil.add(&Signed::new(content).proposal());
+    }
+    let evil = serve_log(&evil.shared()).await;
+    assert!(ask(&evil, home, &["loginfo"]).await.success);
+
+    let signed = Signed::new("a");
+    let mut good = Log::new("log.test", 7);
+    good.add(&signed.proposal());
+    let pem = good.pem();
+    let good = good.shared();
+    let url = serve_log(&good).await;
+    let contradiction = "\"evil - 7\" had size 3 and root ";
+    let asked = ask(&url, home, &["loginfo"]).await;
+    assert!(!asked.success && asked.err.contains(contradiction), "{}", asked.err);
+    assert!(asked.err.contains(", now \"log.test - 7\" has size 1 and root "), "{}", asked.err);
+
+    let pinned = async |arguments: &[&str]| {
+        let server = ["--rekor_server", url.as_str(), "--retry=0"];
+        let pin = ("REKOR_REKOR_SERVER_PUBLIC_KEY", pem.as_str());
+        run_with(&[arguments, &server].concat(), &[("HOME", home), pin]).await
+    };
+    let said = "the head that was trusted for tree 7 is another log's, \"evil - 7\" (size 3)";
+    let file = signed.path("file");
+    let verified = pinned(&["verify", &file, "--store_tree_state=false"]).await;
+    assert!(verified.success && verified.out.contains(said), "{}{}", verified.out, verified.err);
+    let taken = pinned(&["loginfo"]).await;
+    assert!(taken.success && taken.err.contains(said), "{}", taken.err);
+    // From then on the log is held to its own head.
+    let again = pinned(&["loginfo"]).await;
+    assert!(again.success && again.err.is_empty(), "{}", again.err);
+}
+
+#[tokio::test]
+async fn a_pinned_log_may_take_the_address_of_a_strange_one() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let signed = Signed::new("a");
+    let shared = log(8, &["b"]).shared();
+    let url = serve_log(&shared).await;
+    assert!(ask(&url, home, &["loginfo"]).await.success);
+    let mut good = Log::new("log.test", 7);
+    good.add(&signed.proposal());
+    let pem = good.pem();
+    *shared.lock().unwrap() = good;
+    let pin = ("REKOR_REKOR_SERVER_PUBLIC_KEY", pem.as_str());
+    let arguments = ["verify", &signed.path("file"), "--rekor_server", &url];
+    let ran = run_with(&arguments, &[("HOME", home), pin]).await;
+    assert!(ran.success, "{}", ran.err);
+    let said = "\nno head was trusted before; this address had tree 8 (size 1) before; it answers \
+                as tree 7 now, whose head the configured key signed.\n";
+    assert!(ran.out.ends_with(said), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn a_pinned_log_with_a_new_key_is_still_held_to_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let shared = log(7, &["a", "b"]).shared();
+    let url = serve_log(&shared).await;
+    assert!(ask(&url, home, &["loginfo"]).await.success);
+    *shared.lock().unwrap() = log(7, &["c"]);
+    let pem = shared.lock().unwrap().pem();
+    let server = ["loginfo", "--rekor_server", &url];
+    let pin = ("REKOR_REKOR_SERVER_PUBLIC_KEY", pem.as_str());
+    let refused = run_with(&server, &[("HOME", home), pin]).await;
+    assert!(!refused.success, "{}", refused.out);
+    assert!(refused.err.contains("\"log.test - 7\" had size 2 and"), "{}", refused.err);
+    assert!(refused.err.contains(", now it has size 1 and root "), "{}", refused.err);
+    assert!(refused.err.contains("or another log goes by its name"), "{}", refused.err);
+}
+
+#[tokio::test]
 async fn an_upload_is_done_when_the_proposed_entry_is_in_the_log() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path().to_str().unwrap();

@@ -8,6 +8,7 @@ use indelible_client::follow::{Known, Tree, follow as follow_tree, same_history}
 use indelible_client::state::{Advance, Growth, StateError, Stored};
 use indelible_client::verify::SignedHead;
 
+use super::super::log_info;
 use super::super::session::Session;
 use super::report::HeadTold;
 
@@ -22,6 +23,7 @@ pub(super) async fn follow(
     heads: &[(String, SignedHead)],
 ) -> anyhow::Result<HeadTold> {
     let info = session.side.log_info().await?;
+    let mut moved = None;
     match Known::at(&session.server, trusted, &info) {
         Known::Active => {}
         Known::Inactive(shard) => {
@@ -31,7 +33,11 @@ pub(super) async fn follow(
             let _ = keep(session, &advance, shard.id);
         }
         // Whoever answers there, the log that was trusted is not there.
-        Known::Gone(other) => anyhow::bail!("{other}\n{ACCEPT}"),
+        Known::Gone(other) => {
+            let strange = session.did_not_sign(&other.last, &other.now).await?;
+            anyhow::ensure!(strange, "{other}\n{ACCEPT}");
+            moved = Some(other);
+        }
     }
     let tree = Tree::active(&info);
     let advance = one(session, trusted, tree).await?;
@@ -39,10 +45,16 @@ pub(super) async fn follow(
         same_history(&session.side, [head, advance.head()], tree.id).await?;
     }
     let mut consistency = match advance.growth() {
-        Growth::First => "no head was trusted before".to_owned(),
+        Growth::First => match advance.displaced() {
+            Some(strange) => log_info::displaced(tree.id, strange),
+            None => "no head was trusted before".to_owned(),
+        },
         Growth::Unchanged => "it is the trusted head".to_owned(),
         Growth::From(size) => format!("it continues the trusted head of size {size}"),
     };
+    if let Some(other) = moved {
+        consistency = format!("{consistency}; {other}, whose head the configured key signed");
+    }
     if let Err(error) = keep(session, &advance, tree.id) {
         consistency = format!("{consistency}; it could not be remembered: {error}");
     }
@@ -51,7 +63,8 @@ pub(super) async fn follow(
 
 async fn one(session: &Session, trusted: &Stored, tree: Tree<'_>) -> anyhow::Result<Advance> {
     let key = session.key(tree.id).await?;
-    Ok(follow_tree(&session.side, trusted.head(tree.id), tree, &key).await?)
+    let key = (&key, session.key_source());
+    Ok(follow_tree(&session.side, trusted.head(tree.id), tree, key).await?)
 }
 
 fn keep(session: &Session, advance: &Advance, tree_id: &str) -> Result<(), StateError> {
