@@ -18,7 +18,7 @@ pub struct EntryId {
 }
 
 /// A leaf, with or without its tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryRef {
     /// 64 hex: a leaf in any tree.
     Leaf(Hash),

@@ -39,8 +39,11 @@ pub(super) async fn run(
     if let Known::Gone(other) = Known::at(&session.server, &trusted, &info) {
         writeln!(terminal.err, "{other}")?;
     }
-    inactive(session, &trusted, &info, terminal).await?;
-    one(session, &trusted, Tree::active(&info), terminal).await?;
+    let follow = async {
+        inactive(session, &trusted, &info, terminal).await?;
+        one(session, &trusted, Tree::active(&info), terminal).await
+    };
+    session.bounded(follow).await?;
     let shown = Shown {
         active_tree_size: info.tree_size,
         total_tree_size: total(&info).context("the trees have more than 2^64 entries in all")?,

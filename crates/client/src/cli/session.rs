@@ -31,6 +31,8 @@ pub(super) struct Session {
     /// Whether a new head is remembered.
     pub(super) stores_state: bool,
     key: Option<String>,
+    /// For the keys and proofs of all trees together; `None` for no limit.
+    limit: Option<Duration>,
 }
 
 impl Session {
@@ -39,6 +41,7 @@ impl Session {
     pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let server = settings.server();
         let timeout = settings.text("timeout").unwrap_or_else(|| "30s".to_owned());
+        let timeout = values::duration(&timeout)?;
         let retries = settings.text("retry").map_or(Ok(3), |text| values::natural(&text))?;
         let agent = format!(
             "indelible-cli/{} ({}; {})",
@@ -47,7 +50,7 @@ impl Session {
             std::env::consts::ARCH
         );
         let client = Client::builder(&server)
-            .timeout(values::duration(&timeout)?)
+            .timeout(timeout)
             .retries(u32::try_from(retries).unwrap_or(u32::MAX))
             .user_agent(&agent)
             .environment_proxy(true)
@@ -59,6 +62,7 @@ impl Session {
             state: settings.state_file().map(StateFile::at),
             stores_state: settings.stores_state()?,
             key: settings.server_key()?,
+            limit: timeout.map(|limit| limit.max(SIDE_REQUEST)),
         })
     }
 
@@ -87,6 +91,19 @@ impl Session {
         Ok(pinned && !head.is_signed_by(&self.key(tree_id).await?))
     }
 
+    /// Bounds what a server can draw out by naming many trees: their keys and proofs together
+    /// have as long as one of them alone, or as the main request if that has longer.
+    pub(super) async fn bounded<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let Some(limit) = self.limit else { return work.await };
+        let done = tokio::time::timeout(limit, work).await;
+        done.unwrap_or_else(|_| {
+            Err(anyhow::anyhow!("the log's heads could not be followed within {limit:?}"))
+        })
+    }
+
     /// Verifies an entry's receipt with the key of its tree.
     pub(super) async fn verify(&self, entry: &LogEntry) -> anyhow::Result<VerifiedReceipt> {
         let (id, _) = entry.single()?;
@@ -107,4 +124,25 @@ pub(super) fn expect_index(asked: u64, receipt: &VerifiedReceipt) -> anyhow::Res
 pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_without_an_end_is_ended() {
+        let session = Session {
+            client: Client::new("http://127.0.0.1:9").unwrap(),
+            side: Client::new("http://127.0.0.1:9").unwrap(),
+            server: String::new(),
+            state: None,
+            stores_state: false,
+            key: None,
+            limit: Some(Duration::from_millis(1)),
+        };
+        let ended = session.bounded(std::future::pending::<anyhow::Result<()>>()).await;
+        let said = ended.unwrap_err().to_string();
+        assert_eq!(said, "the log's heads could not be followed within 1ms");
+    }
 }

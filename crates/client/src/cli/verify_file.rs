@@ -9,6 +9,7 @@
 mod head;
 mod report;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 
@@ -16,6 +17,7 @@ use anyhow::Context as _;
 use indelible_client::artifact::{Digests, examine};
 use indelible_client::state::Stored;
 use indelible_client::verify::{SignedHead, VerifiedReceipt};
+use tlog::EntryRef;
 use wire::SearchIndex;
 
 use super::session::{self, Session};
@@ -121,7 +123,7 @@ async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<
 
 /// UUIDs under each digest, newest last, and how many more there are.
 async fn find(session: &Session, digests: &Digests) -> anyhow::Result<(Vec<String>, usize)> {
-    let mut uuids: Vec<String> = Vec::new();
+    let (mut uuids, mut seen) = (Vec::new(), HashSet::new());
     let hash = |text| SearchIndex { hash: Some(text), ..SearchIndex::default() };
     // SHA-384, and a digest without its algorithm, which TUF metadata is found under,
     // cannot be searched for by hash; the index also takes them as subjects.
@@ -133,7 +135,7 @@ async fn find(session: &Session, digests: &Digests) -> anyhow::Result<(Vec<Strin
     ];
     for search in searches.into_iter().chain(digests.tuf.clone().map(subject)) {
         for uuid in session.client.search(&search).await? {
-            if !uuids.contains(&uuid) {
+            if seen.insert(uuid.parse::<EntryRef>()?) {
                 uuids.push(uuid);
             }
         }

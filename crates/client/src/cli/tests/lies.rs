@@ -276,3 +276,22 @@ async fn an_answer_has_no_more_than_it_can_need() {
         assert!(!ran.success && ran.err.contains(&text), "{arguments:?}: {}", ran.err);
     }
 }
+
+#[tokio::test]
+async fn an_entry_that_is_found_twice_is_told_once() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let signed = Signed::new("a");
+    let mut log = log(7, &["b"]);
+    let own = log.add(&signed.proposal());
+    let id = log.id(own).to_string();
+    let url = serve(move |asked| match asked.path.as_str() {
+        "index/retrieve" => Json(json!([&id, id.to_uppercase(), &id])).into_response(),
+        _ => log.answer(asked),
+    })
+    .await;
+    let ran = ask(&url, home, &["verify", &signed.path("file"), "--format=json"]).await;
+    assert!(ran.success, "{}", ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["Entries"].as_array().unwrap().len(), 1, "{report}");
+}
