@@ -8,8 +8,11 @@ use std::path::Path;
 
 use super::settings::Settings;
 
-/// Flags that say which entry is meant.
-const SELECTORS: [&str; 4] = ["uuid", "log-index", "artifact", "artifact-hash"];
+/// Settings that say which entry is meant.
+const SELECTORS: [&str; 5] = ["uuid", "log-index", "entry", "artifact", "artifact-hash"];
+
+/// Those of them that say it by evidence.
+const EVIDENCE: [&str; 3] = ["entry", "artifact", "artifact-hash"];
 
 /// Flags that describe an entry by its evidence. With a FILE they would say the same
 /// thing a second time, or another one.
@@ -24,19 +27,26 @@ pub(super) struct Words {
     pub(super) ignored: Vec<String>,
 }
 
-/// Tells them apart. Every word is a FILE unless the command line selects an entry;
-/// then only what exists is one. Environment and config file select nothing here.
+/// Tells them apart. Every word is a FILE unless an entry is selected, be it by environment or
+/// config file; then only what exists is one.
 pub(super) fn read(settings: &Settings) -> anyhow::Result<Words> {
-    let selected = SELECTORS.iter().any(|name| settings.flag(name).is_some());
+    let selected = SELECTORS.iter().any(|name| settings.text(name).is_some());
     let is_file = |word: &String| !selected || Path::new(word).exists();
     let (mut files, ignored): (Vec<String>, Vec<String>) =
         settings.rest.iter().cloned().partition(is_file);
     anyhow::ensure!(files.len() <= 1, "one FILE at a time, not {}", files.join(", "));
     let file = files.pop();
-    let described = DESCRIPTION.iter().find(|name| settings.flag(name).is_some());
-    if let (Some(file), Some(flag)) = (&file, described) {
+    let Some(named) = &file else { return Ok(Words { file, ignored }) };
+    if let Some(flag) = DESCRIPTION.iter().find(|name| settings.flag(name).is_some()) {
         anyhow::bail!(
-            "FILE and --{flag} exclude each other: {file:?} is looked up without further evidence"
+            "FILE and --{flag} exclude each other: {named:?} is looked up without further evidence"
+        );
+    }
+    // A kind or a key that stands there for uploads describes nothing by itself.
+    if let Some(setting) = EVIDENCE.iter().find(|name| settings.text(name).is_some()) {
+        anyhow::bail!(
+            "FILE and the setting {setting} of environment or config file exclude each other: \
+             {named:?} is looked up without further evidence"
         );
     }
     Ok(Words { file, ignored })

@@ -221,9 +221,7 @@ async fn a_file_to_verify_is_never_lost() {
     let file = file.to_str().unwrap();
     let absent = format!("{file}-absent");
     let uuid = "a".repeat(64);
-    let selected = ("REKOR_UUID", uuid.as_str());
     for (arguments, text) in [
-        // Asked for the file's digest, whatever the environment selects.
         (&[file][..], "/api/v1/index/retrieve"),
         (&[&absent], "-absent\": No such file"),
         // One entry of the file.
@@ -239,8 +237,29 @@ async fn a_file_to_verify_is_never_lost() {
         (&["--uuid", &uuid, &absent], "/api/v1/log/entries/retrieve"),
     ] {
         let arguments = [&["verify"], arguments, &NOWHERE[..]].concat();
-        let said = refusal(&arguments, &[selected]).await;
+        let said = refusal(&arguments, &[]).await;
         assert!(said.contains(text), "{arguments:?}: {said}");
+    }
+    // Environment and config file select as flags do, and never instead of the file.
+    let config = folder.path().join(".rekor.yaml");
+    let home = folder.path().to_str().unwrap();
+    for (setting, value, word, text) in [
+        ("uuid", uuid.as_str(), file, "/api/v1/log/entries/aaaa"),
+        ("log-index", "7", file, "/api/v1/log/entries?logIndex=7"),
+        ("artifact", file, file, "FILE and the setting artifact of environment or config file"),
+        ("type", "rekord", file, "/api/v1/index/retrieve"),
+        ("type", "rekord", &absent, "-absent\": No such file"),
+        ("uuid", &uuid, "false", "\"false\" is ignored: "),
+        ("uuid", &uuid, "false", "/api/v1/log/entries/retrieve"),
+        ("log-index", "7", &absent, "/api/v1/log/entries/retrieve"),
+    ] {
+        let arguments = [&["verify", word], &NOWHERE[..]].concat();
+        let variable = format!("REKOR_{}", setting.to_uppercase().replace('-', "_"));
+        let said = refusal(&arguments, &[(&variable, value)]).await;
+        assert!(said.contains(text), "{variable} {word}: {said}");
+        std::fs::write(&config, format!("{setting}: \"{value}\"\n")).unwrap();
+        let said = refusal(&arguments, &[("HOME", home)]).await;
+        assert!(said.contains(text), "config {setting} {word}: {said}");
     }
 }
 

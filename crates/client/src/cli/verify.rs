@@ -34,7 +34,10 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let words = positional::read(settings)?;
     for word in words.ignored {
-        writeln!(terminal.err, "{word:?} is ignored: it is no file, and a flag names the entry")?;
+        writeln!(
+            terminal.err,
+            "{word:?} is ignored: it is no file, and a setting names the entry"
+        )?;
     }
     if let Some(file) = words.file {
         return verify_file::run(&file, settings, session, terminal).await;

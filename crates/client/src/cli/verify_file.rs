@@ -1,5 +1,5 @@
 //! `verify FILE`: everything that the log says about a file, without a signature
-//! file at hand; or what one entry says, if the command line names it.
+//! file at hand; or what one entry says, if a setting names it.
 //!
 //! Border: searching and verifying. A search result is only a hint: an
 //! entry counts when its receipt holds and its body, or the statement whose digest
@@ -107,11 +107,12 @@ impl Search {
     }
 }
 
-/// The entry that the command line names, verified.
+/// The entry that the settings name, verified.
 async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<VerifiedReceipt>> {
-    let index = settings.flag("log-index").map(values::natural).transpose()?;
-    let receipt = match (settings.flag("uuid"), index) {
-        (Some(uuid), _) => fetch(session, uuid).await?,
+    let index = settings.text("log-index");
+    let index = index.map(|text| values::natural(&text)).transpose()?;
+    let receipt = match (settings.text("uuid"), index) {
+        (Some(uuid), _) => fetch(session, &uuid).await?,
         (None, Some(index)) => session.verify(&session.client.entry_by_index(index).await?).await?,
         (None, None) => return Ok(None),
     };
