@@ -16,9 +16,11 @@ mod place;
 mod remote;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 pub use access::{Access, Token};
 pub use address::AddressError;
+use file::Lock;
 pub use file::NoteFile;
 pub use place::{Cause, PlaceError, PlaceName};
 pub use remote::Remote;
@@ -26,6 +28,11 @@ pub use rusty_s3::Credentials;
 
 /// No note of this log comes near; more is never read. In bytes.
 const MAX_BYTES: usize = 1 << 20;
+
+/// How long at most, and how often, the lock of a file is asked for. Who has it writes
+/// some 300 bytes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the last signed checkpoint is kept. Clones name the same place.
 #[derive(Clone, Debug)]
@@ -86,8 +93,8 @@ impl Place {
 
     /// Puts the note in the place of what was read there (`None`: of nothing).
     ///
-    /// A place that can compare takes it only if that is still so. A file cannot,
-    /// and neither can a server without entity tags: there the last writer wins.
+    /// It is taken only if that is still so, except by a server without entity tags and
+    /// a file system without locks: there the last writer wins.
     ///
     /// # Errors
     /// [`PlaceError`]; whether the note was written is then unknown for a
@@ -95,9 +102,9 @@ impl Place {
     pub async fn write(&self, note: &str, over: Option<&Kept>) -> Result<Written, PlaceError> {
         match self {
             Self::File(file) => {
-                let note = note.to_owned();
-                off_thread(file, move |file| file.write(&note)).await?;
-                Ok(Written::Done)
+                let (note, over) = (note.to_owned(), over.map(|kept| kept.note.clone()));
+                let held = lock(file).await?;
+                off_thread(file, move |file| file.replace(over.as_deref(), &note, &held)).await
             }
             Self::Remote(remote) => remote.write(note, over).await,
         }
@@ -117,7 +124,8 @@ impl Place {
         match self {
             Self::File(file) => {
                 let next = next.map(str::to_owned);
-                let aside = move |file: &NoteFile| file.set_aside(now, next.as_deref());
+                let held = lock(file).await?;
+                let aside = move |file: &NoteFile| file.set_aside(now, next.as_deref(), &held);
                 Ok(off_thread(file, aside).await?.map(PlaceName::File))
             }
             Self::Remote(remote) => remote.set_aside(now, next).await,
@@ -137,6 +145,20 @@ async fn off_thread<T: Send + 'static>(
         Err(panicked) => {
             Err(PlaceError { place: name, cause: std::io::Error::other(panicked).into() })
         }
+    }
+}
+
+/// Waits for the right to write the file, but not for a process that was stopped with it.
+async fn lock(file: &NoteFile) -> Result<Lock, PlaceError> {
+    let begun = Instant::now();
+    loop {
+        if let Some(held) = off_thread(file, NoteFile::try_lock).await? {
+            return Ok(held);
+        }
+        if begun.elapsed() > LOCK_PATIENCE {
+            return Err(PlaceError { place: file.name(), cause: Cause::Locked });
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
     }
 }
 

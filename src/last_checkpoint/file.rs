@@ -2,16 +2,23 @@
 //!
 //! Border: the file system. Every call blocks.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{Cause, MAX_BYTES, PlaceError, PlaceName, set_aside_suffix};
+use super::{Cause, MAX_BYTES, PlaceError, PlaceName, Written, set_aside_suffix};
 use crate::durable;
 
 /// The file with the note. Clones name the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoteFile(PathBuf);
+
+/// While this is held, no other process that asks for it writes the file.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// None where the file system knows no locks.
+    _file: Option<File>,
+}
 
 impl NoteFile {
     /// In this file, whose folder must exist when it is written.
@@ -45,7 +52,8 @@ impl NoteFile {
         }
     }
 
-    /// Replaces the note, durably (fsync of file and folder).
+    /// Replaces the note, whatever is there, durably (fsync of file and folder). Of
+    /// several writers the last one wins: [`Place::write`](super::Place::write) compares.
     ///
     /// # Errors
     /// [`PlaceError`]; the former note is then still there.
@@ -53,16 +61,53 @@ impl NoteFile {
         durable::replace(&self.0, note.as_bytes()).map_err(|error| self.failed(error))
     }
 
-    /// Moves the file away, whatever it holds, and writes `next`, if any.
+    /// Replaces the note `over`, or nothing, if that is what is there.
+    pub(super) fn replace(
+        &self,
+        over: Option<&str>,
+        note: &str,
+        _held: &Lock,
+    ) -> Result<Written, PlaceError> {
+        if self.read()?.as_deref() != over {
+            return Ok(Written::Overtaken);
+        }
+        self.write(note).map(|()| Written::Done)
+    }
+
+    /// The right to write, unless another process has it. It is that of a file beside
+    /// this one: this one is another one after each write.
+    pub(super) fn try_lock(&self) -> Result<Option<Lock>, PlaceError> {
+        let failed = |error: io::Error| self.failed(error);
+        let path = durable::beside(&durable::followed(&self.0).map_err(failed)?, ".lock");
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let file = match options.open(&path) {
+            // Another user made it. Most file systems lock what can be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
+            opened => opened,
+        };
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Some(Lock { _file: None }))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Moves the file away, whatever it holds, and writes `next`, if any. A link stays:
+    /// what it leads to is moved.
     pub(super) fn set_aside(
         &self,
         now: i64,
         next: Option<&str>,
+        _held: &Lock,
     ) -> Result<Option<PathBuf>, PlaceError> {
-        let mut name = self.0.file_name().unwrap_or_default().to_owned();
-        name.push(set_aside_suffix(now));
-        let aside = self.0.with_file_name(name);
-        let aside = match fs::rename(&self.0, &aside).and_then(|()| durable::sync_folder(&self.0)) {
+        let path = durable::followed(&self.0).map_err(|error| self.failed(error))?;
+        let aside = durable::beside(&path, &set_aside_suffix(now));
+        let aside = match fs::rename(&path, &aside).and_then(|()| durable::sync_folder(&path)) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(self.failed(error)),
@@ -90,17 +135,50 @@ mod tests {
     fn a_note_is_kept_and_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let kept = NoteFile::at(folder.path().join("last-checkpoint"));
+        let held = kept.try_lock().unwrap().unwrap();
         assert_eq!(kept.read().unwrap(), None);
-        assert_eq!(kept.set_aside(7, None).unwrap(), None);
+        assert_eq!(kept.set_aside(7, None, &held).unwrap(), None);
         kept.write("a note\n").unwrap();
         assert_eq!(kept.read().unwrap().as_deref(), Some("a note\n"));
-        let aside = kept.set_aside(7, None).unwrap().unwrap();
+        let aside = kept.set_aside(7, None, &held).unwrap().unwrap();
         assert_eq!(fs::read_to_string(aside).unwrap(), "a note\n");
         assert_eq!(kept.read().unwrap(), None);
         kept.write("another\n").unwrap();
-        let aside = kept.set_aside(8, Some("the next\n")).unwrap().unwrap();
+        let aside = kept.set_aside(8, Some("the next\n"), &held).unwrap().unwrap();
         assert_eq!(fs::read_to_string(aside).unwrap(), "another\n");
         assert_eq!(kept.read().unwrap().as_deref(), Some("the next\n"));
+    }
+
+    #[test]
+    fn what_was_read_is_replaced_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = NoteFile::at(folder.path().join("last-checkpoint"));
+        let held = kept.try_lock().unwrap().unwrap();
+        let replace = |over, note| kept.replace(over, note, &held).unwrap();
+        assert_eq!(replace(Some("1"), "2"), Written::Overtaken);
+        assert_eq!(replace(None, "1"), Written::Done);
+        assert_eq!(replace(None, "2"), Written::Overtaken);
+        assert_eq!(replace(Some("1"), "2"), Written::Done);
+        // A writer that was stopped after it had read.
+        assert_eq!(replace(Some("1"), "3"), Written::Overtaken);
+        assert_eq!(kept.read().unwrap().as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn one_writes_at_a_time_also_through_a_link() {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = NoteFile::at(disk.path().join("last-checkpoint"));
+        let link = NoteFile::at(folder.path().join("link"));
+        std::os::unix::fs::symlink(target.path(), link.path()).unwrap();
+        let held = link.try_lock().unwrap().unwrap();
+        assert!(target.try_lock().unwrap().is_none() && link.try_lock().unwrap().is_none());
+        link.write("a note\n").unwrap();
+        let aside = link.set_aside(7, Some("the next\n"), &held).unwrap().unwrap();
+        assert_eq!(aside.parent(), Some(disk.path()));
+        assert_eq!(target.read().unwrap().as_deref(), Some("the next\n"));
+        assert!(fs::symlink_metadata(link.path()).unwrap().is_symlink());
+        drop(held);
+        assert!(target.try_lock().unwrap().is_some());
     }
 
     #[test]

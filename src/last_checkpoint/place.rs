@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use super::MAX_BYTES;
+use super::{LOCK_PATIENCE, MAX_BYTES};
 
 /// A place as it is named in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ pub enum Cause {
     /// Each time that it was to be written somebody else had just done so.
     #[error("others wrote it each time that it was to be written")]
     Contended,
+    /// Another process keeps the lock of the file.
+    #[error("another process has had its lock for {} s", LOCK_PATIENCE.as_secs())]
+    Locked,
 }
 
 impl PlaceName {
