@@ -249,9 +249,9 @@ impl From<SubmitError> for ApiError {
                 Self::busy("the server is shutting down; nothing was added")
             }
             SubmitError::Sealed(_) => {
-                // Why was logged at the start; what the operator can do is no client's affair.
+                // Why was logged; what the operator can do is no client's affair.
                 let mut sealed = Self::busy(
-                    "the log can be read, but takes no entries: its database is behind a \
+                    "the log can be read, but takes no entries: its database does not continue a \
                      checkpoint that the log has signed; nothing was added",
                 );
                 sealed.0.retry_after = Some(SEALED_RETRY);

@@ -46,6 +46,7 @@ use crate::signer::LogKey;
 use crate::store::{Identity, Store, StoreError};
 use added::Added;
 use clock::Behind;
+use guard::Bar;
 use keeper::Keeper;
 use queue::{Queue, Waiting};
 use recent::Recent;
@@ -106,20 +107,18 @@ struct Inner {
     added: Arc<Added>,
     options: Options,
     sequencer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-    /// Its sender is the sequencer's, and goes with it.
-    sequencing: watch::Receiver<()>,
-    /// Why nothing may be added, if so; then there is no sequencer.
-    sealed: Option<Arc<Sealed>>,
+    /// Its sender is the sequencer's, and goes with it. `None` if the log was closed before it began.
+    sequencing: Option<watch::Receiver<()>>,
+    bar: Arc<Bar>,
     /// Stops and awaits the tasks that keep the last checkpoint, one for each place.
     keepers: tokio::sync::Mutex<Vec<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
-/// What the restore guard does while the log is open.
-enum Guard {
-    /// It follows the head in so many places; none when the operator switched it off.
-    Keeps(Vec<Keeper>),
-    /// It found that the database went back.
-    Sealed(Sealed),
+/// The restore guard of an open log.
+struct Guard {
+    bar: Arc<Bar>,
+    /// One for each place; none when the operator switched it off, or the log is sealed.
+    keepers: Vec<Keeper>,
 }
 
 impl Log {
@@ -134,12 +133,16 @@ impl Log {
     ) -> Self {
         let (queue, waiting) = Queue::new(&options);
         let added = Arc::new(Added::new(options.max_added));
+        let Guard { bar, keepers } = guard;
+        let sealed = bar.sealed().is_some();
+        metrics::gauge!("indelible_sealed").set(f64::from(u8::from(sealed)));
         let sequencer = Sequencer {
             store: Arc::clone(&store),
             tree: Arc::clone(&tree),
             added: Arc::clone(&added),
             key: Arc::clone(&key),
             identity: Arc::clone(&identity),
+            bar: Arc::clone(&bar),
             clock: Arc::clone(&clock),
             behind: Behind::default(),
             doubt: Doubt::None,
@@ -147,17 +150,13 @@ impl Log {
             expects_duplicates: false,
             expects_company: false,
         };
-        let (sealed, keepers) = match guard {
-            Guard::Keeps(keepers) => (None, keepers),
-            Guard::Sealed(sealed) => (Some(Arc::new(sealed)), Vec::new()),
-        };
         let keepers = keepers.into_iter().map(|keeper| {
             let (stop, stopped) = oneshot::channel();
             (stop, tokio::spawn(keeper.run(stopped)))
         });
         let (lives, sequencing) = watch::channel(());
-        // A sealed log has nobody who could sign.
-        let running = sealed.is_none().then(|| {
+        // A log that is sealed from the start has nobody who could sign.
+        let running = (!sealed).then(|| {
             tokio::spawn(async move {
                 let _lives = lives;
                 sequencer.run(waiting).await;
@@ -169,14 +168,14 @@ impl Log {
             identity,
             clock,
             tree,
-            queue: std::sync::RwLock::new(sealed.is_none().then_some(queue)),
+            queue: std::sync::RwLock::new((!sealed).then_some(queue)),
             queued_bytes: Arc::new(AtomicUsize::new(0)),
             recent: Recent::new(options.max_recent_bytes),
             added,
             options,
             sequencer: tokio::sync::Mutex::new(running),
-            sequencing,
-            sealed,
+            sequencing: (!sealed).then_some(sequencing),
+            bar,
             keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
     }
@@ -215,31 +214,33 @@ impl Log {
     /// # Errors
     /// [`NotReady`] naming what is not.
     pub async fn ready(&self) -> Result<(), NotReady> {
+        let at_least = self.0.bar.at_least();
         let read = async {
             let database = self.0.store.ping().await?;
             let snapshot = self.0.tree.advance().await?;
+            at_least.check(&snapshot.head)?;
             tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())?;
             Ok::<_, StoreError>(database)
         };
         let database = read.await.map_err(ReadError::from)?;
         Ahead::check((self.0.clock)(), database)?;
-        self.0.sealed.clone().map_or(Ok(()), |sealed| Err(NotReady::Sealed(sealed)))
+        let sealed = self.0.bar.sealed().cloned();
+        sealed.map_or(Ok(()), |sealed| Err(NotReady::Sealed(sealed)))
     }
 
     /// Why the log takes no entries, if the restore guard closed it.
     #[must_use]
     pub fn sealed(&self) -> Option<&Sealed> {
-        self.0.sealed.as_deref()
+        self.0.bar.sealed().map(|sealed| &**sealed)
     }
 
     /// Completes when nothing can be added any more, though the log was open for it: it was closed,
     /// or the sequencer panicked. Then what it knew of the head is lost, and the log must be opened
     /// anew; until then submissions are refused as at a shutdown.
     pub async fn ended(&self) {
-        if self.0.sealed.is_some() {
+        let Some(mut sequencing) = self.0.sequencing.clone() else {
             return std::future::pending().await;
-        }
-        let mut sequencing = self.0.sequencing.clone();
+        };
         // Nothing is ever sent.
         while sequencing.changed().await.is_ok() {}
     }

@@ -60,7 +60,6 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     };
     let connections = settings.load.connection_limits().within_open_files();
     let log = open_log(settings).await?;
-    metrics::gauge!("indelible_sealed").set(f64::from(u8::from(log.sealed().is_some())));
     let stop = shutdown()?;
     if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics");

@@ -41,8 +41,8 @@ pub(super) async fn readyz(State(serving): Shared) -> Response {
             let text = match error {
                 NotReady::Read(_) | NotReady::Ahead(_) => "not ready\n",
                 NotReady::Sealed(_) => {
-                    "not ready: entries can be read, but none is added, because the database is \
-                     behind a checkpoint that this log has signed\n"
+                    "not ready: entries can be read, but none is added, because the database \
+                     does not continue a checkpoint that this log has signed\n"
                 }
             };
             (StatusCode::SERVICE_UNAVAILABLE, text).into_response()

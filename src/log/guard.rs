@@ -6,14 +6,17 @@
 //!
 //! The memory is twofold. While the process runs it is the published snapshot
 //! ([`super::tree::Tree::advance`]); across restarts it is the notes in each
-//! [`Place`], which [`super::keeper`] writes.
+//! [`Place`], which [`super::keeper`] writes. What another server wrote there
+//! meanwhile reaches the running log by the [`Bar`].
 
+mod bar;
 mod refusal;
 
 use std::cmp::Reverse;
 
 use tlog::Hash;
 
+pub(crate) use bar::Bar;
 pub use refusal::{GuardError, Sealed, WentBack};
 
 use super::ReadError;

@@ -5,15 +5,19 @@
 //! again until it succeeds, and always at a graceful stop. Each place has a keeper
 //! of its own, so that one that hangs does not hold up another. What a note means
 //! is judged in [`super::guard`].
+//!
+//! Servers on one database may share a place. What another one wrote is held against
+//! the tree before it is written over, since it may be of a second database.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::guard::{GuardError, PlacedNote};
+use super::guard::{Bar, GuardError, PlacedNote, Sealed};
 use super::tree::Tree;
-use crate::last_checkpoint::{Cause, Place, PlaceError, Written};
+use crate::last_checkpoint::{Cause, Kept, Place, PlaceError, Written};
 use crate::signer::LogKey;
 use crate::store::{Head, Identity};
 
@@ -24,14 +28,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often a write is begun anew because another server was there first.
 const TRIES: usize = 4;
 
+/// The log whose head is kept, the same for every place.
+#[derive(Clone)]
+pub(crate) struct Course {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) key: Arc<LogKey>,
+    pub(crate) identity: Arc<Identity>,
+    /// Where it is told what the places say against going on.
+    pub(crate) bar: Arc<Bar>,
+}
+
 /// Writes one place behind the commits.
 pub(crate) struct Keeper {
-    tree: Arc<Tree>,
-    key: Arc<LogKey>,
-    identity: Arc<Identity>,
+    course: Course,
     place: Place,
     published: watch::Receiver<()>,
-    /// What this process wrote last.
+    /// What this process wrote last, or left to a server that was further.
     written: Arc<str>,
     /// Whether the last attempt failed.
     behind: bool,
@@ -40,19 +52,15 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Writes the present head, so that a place that cannot be written is noticed
     /// before the first answer.
-    pub(crate) async fn start(
-        tree: Arc<Tree>,
-        key: Arc<LogKey>,
-        identity: Arc<Identity>,
-        place: Place,
-    ) -> Result<Self, GuardError> {
-        let published = tree.published();
-        let head = tree.snapshot().head.clone();
-        keep(&place, &key, &identity, &head).await?;
-        Ok(Self { tree, key, identity, place, published, written: head.checkpoint, behind: false })
+    pub(crate) async fn start(course: Course, place: Place) -> Result<Self, GuardError> {
+        let (published, written) = (course.tree.published(), Arc::from(""));
+        let mut keeper = Self { course, place, published, written, behind: false };
+        keeper.keep().await?;
+        Ok(keeper)
     }
 
-    /// Keeps the place until `stop` is sent or dropped, and writes it once more.
+    /// Keeps the place until `stop` is sent or dropped, and writes it once more. Ends
+    /// early when it finds another course of the log there: that is left as it is.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
@@ -61,103 +69,91 @@ impl Keeper {
                 () = std::future::ready(()), if self.behind => {}
                 _ = &mut stop => break,
             }
-            self.write().await;
+            if self.write().await.is_break() {
+                return;
+            }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 _ = &mut stop => break,
             }
         }
-        self.write().await;
+        let _ = self.write().await;
     }
 
-    async fn write(&mut self) {
-        let head = self.tree.snapshot().head.clone();
-        if self.written == head.checkpoint {
-            self.behind = false;
-            return;
-        }
+    /// Writes the place unless that is done already; breaks when it closed the log.
+    async fn write(&mut self) -> ControlFlow<()> {
+        let size = {
+            let head = &self.course.tree.snapshot().head;
+            if self.written == head.checkpoint {
+                self.behind = false;
+                return ControlFlow::Continue(());
+            }
+            head.size
+        };
         let place = self.place.name();
-        match keep(&self.place, &self.key, &self.identity, &head).await {
-            Ok(()) => {
-                self.written = head.checkpoint;
-                if std::mem::take(&mut self.behind) {
-                    tracing::info!(%place, size = head.size, "the restore guard follows again");
-                }
+        let Err(error) = self.keep().await else {
+            if std::mem::take(&mut self.behind) {
+                tracing::info!(%place, size, "the restore guard follows again");
             }
-            Err(error) => {
-                metrics::counter!("indelible_failed_guard_writes", "target" => place.kind())
-                    .increment(1);
-                // It is tried again each second; that is one line, not many.
-                if !std::mem::replace(&mut self.behind, true) {
-                    tracing::error!(%place, %error, "the restore guard falls behind");
-                }
-            }
+            return ControlFlow::Continue(());
+        };
+        metrics::counter!("indelible_failed_guard_writes", "target" => place.kind()).increment(1);
+        if let GuardError::OtherCourse(sealed) = error {
+            self.course.bar.seal(*sealed);
+            return ControlFlow::Break(());
         }
+        // It is tried again each second; that is one line, not many.
+        if !std::mem::replace(&mut self.behind, true) {
+            tracing::error!(%place, %error, "the restore guard falls behind");
+        }
+        ControlFlow::Continue(())
     }
-}
 
-/// Writes the head, unless another server with the same place was further. What
-/// this log did not sign is never written over.
-async fn keep(
-    place: &Place,
-    key: &LogKey,
-    identity: &Identity,
-    head: &Head,
-) -> Result<(), GuardError> {
-    for _ in 0..TRIES {
-        let kept = place.read().await?;
-        if let Some(kept) = &kept {
-            let name = place.name();
-            let note = PlacedNote { place: name.clone(), note: kept.note.clone() };
-            let seen = note.seen(key, Some(identity))?;
-            if seen.size > head.size {
+    /// Writes the head, unless another server with the same place was further. What
+    /// this log did not sign, or signed in another course, is never written over.
+    async fn keep(&mut self) -> Result<(), GuardError> {
+        for _ in 0..TRIES {
+            let head = self.course.tree.snapshot().head.clone();
+            let kept = self.place.read().await?;
+            let goes_on = match &kept {
+                Some(kept) if *kept.note != *self.written => self.continues(kept, &head).await?,
+                _ => true,
+            };
+            let done = match goes_on {
+                true => self.place.write(&head.checkpoint, kept.as_ref()).await?,
+                false => Written::Done,
+            };
+            if done == Written::Done {
+                self.written = head.checkpoint;
                 return Ok(());
             }
-            seen.check(head).map_err(|reason| GuardError::OtherCourse { place: name, reason })?;
         }
-        match place.write(&head.checkpoint, kept.as_ref()).await? {
-            Written::Done => return Ok(()),
-            Written::Overtaken => {}
-        }
-    }
-    Err(PlaceError { place: place.name(), cause: Cause::Contended }.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::last_checkpoint::NoteFile;
-    use tlog::Hash;
-
-    fn head(key: &LogKey, size: u64, leaf: &[u8]) -> Head {
-        let root = if size == 0 { Hash::EMPTY_ROOT } else { Hash::leaf(leaf) };
-        let checkpoint = key.sign_checkpoint("log.example", 1, size, root).into();
-        Head { size, root, checkpoint, time: 0 }
+        Err(self.failed(Cause::Contended))
     }
 
-    #[tokio::test]
-    async fn only_a_smaller_head_of_the_same_log_is_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = NoteFile::at(folder.path().join("last-checkpoint"));
-        let (place, key) = (Place::File(file.clone()), LogKey::generate().unwrap());
-        let public_key = key.spki().to_vec();
-        let hostname = "log.example".to_owned();
-        let identity = Identity { tree_id: 1, hostname, public_key, created_at: 0 };
-        let kept = || file.read().unwrap().unwrap();
-        for (size, left) in [(2, 2), (1, 2), (3, 3), (3, 3)] {
-            keep(&place, &key, &identity, &head(&key, size, b"x")).await.unwrap();
-            assert_eq!(kept(), head(&key, left, b"x").checkpoint.to_string());
+    /// Whether the tree continues the note; not yet, when the note is further. Most
+    /// likely another server on this database was faster, and the sequencer finds
+    /// that out before it signs anything more.
+    async fn continues(&self, kept: &Kept, head: &Head) -> Result<bool, GuardError> {
+        let Course { tree, key, identity, bar } = &self.course;
+        let note = PlacedNote { place: self.place.name(), note: kept.note.clone() };
+        let seen = note.seen(key, Some(identity))?;
+        if seen.size > head.size {
+            bar.saw(seen.size);
+            return Ok(false);
         }
-        let refused = keep(&place, &key, &identity, &head(&key, 3, b"y")).await.unwrap_err();
-        assert!(matches!(refused, GuardError::OtherCourse { .. }), "{refused}");
-        assert_eq!(kept(), head(&key, 3, b"x").checkpoint.to_string());
-        // Another key, and another log with this key.
-        let other = key.sign_checkpoint("log.example", 2, 2, Hash::leaf(b"x"));
-        for bad in [&*head(&LogKey::generate().unwrap(), 2, b"x").checkpoint, &other, "?"] {
-            file.write(bad).unwrap();
-            let refused = keep(&place, &key, &identity, &head(&key, 4, b"x")).await.unwrap_err();
-            assert!(matches!(refused, GuardError::Foreign { .. }), "{refused}");
-            assert_eq!(kept(), bad);
+        let PlacedNote { place, .. } = note;
+        match seen.check_tree(tree).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(reason)) => {
+                let sealed = Sealed { reason, seen, place, size: head.size };
+                Err(GuardError::OtherCourse(Box::new(sealed)))
+            }
+            Err(source) => Err(GuardError::Untold { place, source }),
         }
+    }
+
+    fn failed(&self, cause: Cause) -> GuardError {
+        PlaceError { place: self.place.name(), cause }.into()
     }
 }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::guard::{GuardError, read_notes, refuse_lost, went_back};
-use super::keeper::Keeper;
+use super::guard::{Bar, GuardError, PlacedNote, read_notes, refuse_lost, went_back};
+use super::keeper::{Course, Keeper};
 use super::snapshot::Snapshot;
 use super::tree::{Tree, check_head, restore_edge};
 use super::{Ahead, Clock, Guard, Log, Options, ReadError};
@@ -133,10 +133,7 @@ pub async fn open_guarded(
     check_identity(&identity, &key, hostname)?;
     let tree = restore(&store, &key, head, options.max_tiles).await?;
     let identity = Arc::new(identity);
-    let guard = match went_back(&notes, &key, &identity, &tree).await? {
-        Some(sealed) => Guard::Sealed(sealed),
-        None => Guard::Keeps(keepers(last_checkpoint, &key, &identity, &tree).await?),
-    };
+    let guard = guard(last_checkpoint, &notes, &key, &identity, &tree).await?;
     let head = &tree.snapshot().head;
     tracing::info!(
         tree_id = identity.tree_id,
@@ -149,18 +146,30 @@ pub async fn open_guarded(
     Ok(Log::start(store, key, identity, tree, options, clock, guard))
 }
 
-async fn keepers(
+async fn guard(
     places: Vec<Place>,
+    notes: &[PlacedNote],
     key: &Arc<LogKey>,
     identity: &Arc<Identity>,
     tree: &Arc<Tree>,
-) -> Result<Vec<Keeper>, GuardError> {
+) -> Result<Guard, OpenError> {
+    let closed = |sealed| Guard { bar: Arc::new(Bar::closed(sealed)), keepers: Vec::new() };
+    if let Some(sealed) = went_back(notes, key, identity, tree).await? {
+        return Ok(closed(sealed));
+    }
+    let bar = Arc::new(Bar::default());
+    let (tree, key, identity) = (Arc::clone(tree), Arc::clone(key), Arc::clone(identity));
+    let course = Course { tree, key, identity, bar: Arc::clone(&bar) };
     let mut keepers = Vec::with_capacity(places.len());
     for place in places {
-        let (tree, key, identity) = (Arc::clone(tree), Arc::clone(key), Arc::clone(identity));
-        keepers.push(Keeper::start(tree, key, identity, place).await?);
+        match Keeper::start(course.clone(), place).await {
+            Ok(keeper) => keepers.push(keeper),
+            // Somebody wrote it since the notes were read.
+            Err(GuardError::OtherCourse(sealed)) => return Ok(closed(*sealed)),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(keepers)
+    Ok(Guard { bar, keepers })
 }
 
 /// The tree of the stored head, rebuilt and checked.

@@ -16,6 +16,7 @@ use tlog::{HalfTile, Hash, Tile};
 use super::Clock;
 use super::added::Added;
 use super::clock::Behind;
+use super::guard::Bar;
 use super::queue::{Queue, Waiting};
 use super::round::Round;
 use super::snapshot::Snapshot;
@@ -54,6 +55,7 @@ pub(crate) struct Sequencer {
     pub(crate) added: Arc<Added>,
     pub(crate) key: Arc<LogKey>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) bar: Arc<Bar>,
     pub(crate) clock: Clock,
     pub(crate) behind: Behind,
     /// What must be read before the next round.
@@ -130,10 +132,7 @@ impl Sequencer {
                 self.settle().await?;
                 self.doubt = Doubt::None;
             }
-            let (turn, now) = match wait_for_turn {
-                true => self.take_turn().await?,
-                false => (None, self.tree.snapshot()),
-            };
+            let (turn, now) = self.stand(wait_for_turn).await?;
             if turn.is_some() {
                 // Who came while we stood in line need not stand there once more.
                 queue.top_up(waiting);
@@ -145,6 +144,27 @@ impl Sequencer {
             metrics::counter!("indelible_lost_rounds").increment(1);
         }
         Err(StoreError::Conflict)
+    }
+
+    /// What the round is to stand on, in a turn if it is waited for, and unless the restore
+    /// guard forbids to sign anything on top of it.
+    async fn stand(
+        &mut self,
+        wait_for_turn: bool,
+    ) -> Result<(Option<Box<dyn Turn>>, Arc<Snapshot>), StoreError> {
+        if let Some(sealed) = self.bar.sealed() {
+            return Err(sealed.reason.clone().into());
+        }
+        let at_least = self.bar.at_least();
+        let now = self.tree.snapshot();
+        if !wait_for_turn && at_least.check(&now.head).is_ok() {
+            return Ok((None, now));
+        }
+        // In a turn nobody can have been faster: if the database has less than was signed
+        // even then, it is not the one that was signed.
+        let (turn, now) = self.take_turn().await?;
+        at_least.check(&now.head)?;
+        Ok((turn, now))
     }
 
     /// Waits for the turn, and follows the head that it holds.

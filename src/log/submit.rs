@@ -34,7 +34,7 @@ impl Log {
     /// # Errors
     /// [`SubmitError`]; submitting the same leaf again is always safe.
     pub async fn submit(&self, leaf: Leaf) -> Result<Submitted, SubmitError> {
-        if let Some(sealed) = &self.0.sealed {
+        if let Some(sealed) = self.0.bar.sealed() {
             return Err(SubmitError::Sealed(Arc::clone(sealed)));
         }
         let (hash, body) = (leaf.hash, Arc::clone(&leaf.body));

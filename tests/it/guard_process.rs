@@ -15,6 +15,7 @@ both! {
     another_course_of_the_log_is_noticed,
     a_kill_leaves_a_file_that_the_next_start_accepts,
     without_the_guard_nothing_is_compared,
+    another_course_in_the_file_closes_the_running_server,
 }
 
 fn client(process: &Process) -> Client {
@@ -167,4 +168,44 @@ async fn without_the_guard_nothing_is_compared(db: TestDb) {
     add(&process, 2, 3).await;
     stop(process).await;
     assert_eq!(note(&site), "garbage", "it is not touched");
+}
+
+async fn another_course_in_the_file_closes_the_running_server(db: TestDb) {
+    let site = Site::new(&db);
+    // A second database of this log, begun beside the first one.
+    let second = db.another().await;
+    let (key, elsewhere) = (site.key_file(), site.data.path().join("elsewhere"));
+    let process = site.start(&[]);
+    add(&process, 0, 3).await;
+    let theirs = Site::new(&second);
+    let settings = [("--key", &key), ("--last-checkpoint", &elsewhere)];
+    let settings = settings.map(|(name, path)| [name, path.to_str().expect("a path")]);
+    let other = theirs.start(&settings.concat());
+    add(&other, 10, 12).await;
+    stop(other).await;
+    while !note(&site).contains("\n3\n") {
+        tokio::task::yield_now().await;
+    }
+    let signed = std::fs::read_to_string(&elsewhere).expect("their note");
+    std::fs::write(note_file(&site), &signed).expect("it is written as if the file were shared");
+    add(&process, 3, 4).await;
+    process.until_metric("indelible_sealed", |value| value == 1.0).await;
+    let client = client(&process);
+    let refused = client.upload(&hashedrekord(99)).await.expect_err("it takes nothing more");
+    assert!(refused.to_string().contains("takes no entries"), "{refused}");
+    let (status, text) = get(&format!("{}/readyz", process.url)).await;
+    assert!(status == 503 && text.contains("can be read"), "{status} {text}");
+    assert_eq!(client.log_info().await.expect("reading goes on").tree_size, 4);
+    process.terminate();
+    let mut process = process;
+    let said = process.rest();
+    let line = said.iter().find(|line| line.contains("two databases of this log are written"));
+    let line = line.expect("a line");
+    for part in ["ERROR", "two roots for the first 2 leaves", "accept-restore --size 4"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(process.wait().success());
+    assert_eq!(note(&site), signed, "the evidence is left alone");
+    let process = site.start(&[]);
+    assert!(process.sealed().contains("two roots for the first 2 leaves"));
 }

@@ -8,6 +8,7 @@ mod harness;
 
 mod fsck;
 mod guard;
+mod guard_courses;
 mod guard_process;
 mod guard_remote;
 mod guard_remote_failures;

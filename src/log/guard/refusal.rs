@@ -6,6 +6,7 @@ use tlog::Hash;
 
 use super::Seen;
 use crate::last_checkpoint::{PlaceError, PlaceName};
+use crate::log::ReadError;
 
 /// The database does not continue what was signed before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,12 +77,16 @@ pub enum GuardError {
         what: &'static str,
     },
     /// It came to be there while this log ran, and speaks of another history of it.
-    #[error("{place} remembers another course of this log, and is left as it is: {reason}")]
-    OtherCourse {
+    #[error(transparent)]
+    OtherCourse(Box<Sealed>),
+    /// The database could not be read, or is damaged, when the two were compared.
+    #[error("comparing the database with {place}: {source}")]
+    Untold {
         /// Where it is.
         place: PlaceName,
-        /// How the two differ.
-        reason: WentBack,
+        /// What happened.
+        #[source]
+        source: ReadError,
     },
     /// There is a note, but no log.
     #[error(

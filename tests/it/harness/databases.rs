@@ -93,6 +93,14 @@ impl TestDb {
         Self(Arc::new(Place::Sqlite { directory, path }))
     }
 
+    /// A fresh one of the same kind.
+    pub(crate) async fn another(&self) -> Self {
+        match self.place() {
+            Place::Postgres { .. } => Self::postgres().await,
+            Place::Sqlite { .. } => Self::sqlite(),
+        }
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.0
     }
