@@ -129,6 +129,22 @@ pub(super) async fn read_notes(places: &[Place]) -> Result<Vec<PlacedNote>, Guar
     Ok(notes)
 }
 
+/// Says which places know nothing of a log that has leaves. They are about to be written,
+/// and from then on nobody can tell any more that something was to be there.
+pub(super) fn tell_absent(places: &[Place], notes: &[PlacedNote], head: &Head) {
+    let absent = places.iter().map(Place::name);
+    let absent = absent.filter(|place| !notes.iter().any(|note| note.place == *place));
+    for place in absent.filter(|_| head.size > 0) {
+        tracing::warn!(
+            %place,
+            size = head.size,
+            "no last checkpoint is there to compare the database with, and a first one is written; \
+             if there should have been one (is the disk mounted, is the path or URL right?), stop \
+             this server now"
+        );
+    }
+}
+
 /// What each of the notes says, the furthest first.
 fn all_seen<'a>(
     notes: &'a [PlacedNote],

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::guard::{Bar, GuardError, PlacedNote, read_notes, refuse_lost, went_back};
+use super::guard::{Bar, GuardError, PlacedNote, read_notes, refuse_lost, tell_absent, went_back};
 use super::keeper::{Course, Keeper};
 use super::snapshot::Snapshot;
 use super::tree::{Tree, check_head, restore_edge};
@@ -110,7 +110,8 @@ pub async fn open(
 /// the last checkpoint that was kept outside of it.
 ///
 /// A database that went back gives a log that can be read but is
-/// [sealed](Log::sealed). A missing note is written anew.
+/// [sealed](Log::sealed). A missing note is written anew, with a warning when the log has
+/// leaves.
 ///
 /// # Errors
 /// [`OpenError`]; nothing was written unless the log was created.
@@ -157,6 +158,7 @@ async fn guard(
     if let Some(sealed) = went_back(notes, key, identity, tree).await? {
         return Ok(closed(sealed));
     }
+    tell_absent(&places, notes, &tree.snapshot().head);
     let bar = Arc::new(Bar::default());
     let (tree, key, identity) = (Arc::clone(tree), Arc::clone(key), Arc::clone(identity));
     let course = Course { tree, key, identity, bar: Arc::clone(&bar) };

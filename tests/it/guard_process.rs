@@ -15,6 +15,7 @@ both! {
     another_course_of_the_log_is_noticed,
     a_kill_leaves_a_file_that_the_next_start_accepts,
     without_the_guard_nothing_is_compared,
+    a_missing_file_is_told,
     another_course_in_the_file_closes_the_running_server,
 }
 
@@ -168,6 +169,29 @@ async fn without_the_guard_nothing_is_compared(db: TestDb) {
     add(&process, 2, 3).await;
     stop(process).await;
     assert_eq!(note(&site), "garbage", "it is not touched");
+}
+
+async fn a_missing_file_is_told(db: TestDb) {
+    let site = Site::new(&db);
+    let told = "no last checkpoint is there to compare the database with";
+    let process = site.start(&[]);
+    assert!(!process.said(told), "a new log has none");
+    add(&process, 0, 2).await;
+    stop(process).await;
+    let process = site.start(&[]);
+    assert!(!process.said(told));
+    stop(process).await;
+    // As when the disk that it is on is not mounted.
+    std::fs::remove_file(note_file(&site)).expect("it is gone");
+    let process = site.start(&[]);
+    let lines = process.early().iter();
+    let mut told = lines.filter(|line| line["message"].as_str().is_some_and(|m| m.contains(told)));
+    let line = told.next().expect("a line");
+    assert!(line["level"] == "WARN" && line["size"] == 2, "{line}");
+    assert!(line["place"].as_str().is_some_and(|place| place.contains("last-checkpoint")));
+    assert!(told.next().is_none());
+    stop(process).await;
+    assert!(note(&site).contains("\n2\n"));
 }
 
 async fn another_course_in_the_file_closes_the_running_server(db: TestDb) {
