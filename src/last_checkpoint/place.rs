@@ -62,6 +62,9 @@ pub enum Cause {
     /// Another process keeps the lock of the file.
     #[error("another process has had its lock for {} s", LOCK_PATIENCE.as_secs())]
     Locked,
+    /// It was taken, and is not there.
+    #[error("what was just written there cannot be read back: the place does not keep it")]
+    NotKept,
 }
 
 impl PlaceName {
@@ -107,7 +110,7 @@ impl PlaceName {
                 "give --last-checkpoint another file, or `off` to run without this guard"
             }
             Self::Http(_) | Self::S3(_) => {
-                "make it answer, or start without --last-checkpoint-url to run without this guard"
+                "make it work, or start without --last-checkpoint-url to run without this guard"
             }
         }
     }

@@ -50,12 +50,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Writes the present head, so that a place that cannot be written is noticed
-    /// before the first answer.
+    /// Writes the present head and reads it back, so that a place that keeps nothing is
+    /// noticed before the first answer.
     pub(crate) async fn start(course: Course, place: Place) -> Result<Self, GuardError> {
         let (published, written) = (course.tree.published(), Arc::from(""));
         let mut keeper = Self { course, place, published, written, behind: false };
         keeper.keep().await?;
+        keeper.read_back().await?;
         Ok(keeper)
     }
 
@@ -150,6 +151,17 @@ impl Keeper {
                 Err(GuardError::OtherCourse(Box::new(sealed)))
             }
             Err(source) => Err(GuardError::Untold { place, source }),
+        }
+    }
+
+    /// Some take a note and keep none, or go on giving out the one before it.
+    async fn read_back(&self) -> Result<(), GuardError> {
+        let Course { tree, key, identity, .. } = &self.course;
+        let kept = self.place.read().await?.ok_or_else(|| self.failed(Cause::NotKept))?;
+        let note = PlacedNote { place: self.place.name(), note: kept.note };
+        match note.seen(key, Some(identity))?.size < tree.snapshot().head.size {
+            true => Err(self.failed(Cause::NotKept)),
+            false => Ok(()),
         }
     }
 

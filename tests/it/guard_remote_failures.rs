@@ -16,6 +16,7 @@ use crate::harness::proxy::Proxy;
 everywhere! {
     a_place_that_fails_at_the_start_stops_it,
     a_place_that_cannot_be_written_stops_the_start,
+    a_place_that_keeps_nothing_stops_the_start,
     a_wrong_secret_stops_the_start_and_is_not_told,
     a_place_that_dies_is_caught_up_with,
     a_place_that_hangs_holds_nobody_up,
@@ -78,6 +79,26 @@ async fn a_place_that_cannot_be_written_stops_the_start(db: TestDb, kind: Kind) 
     let refused = refusal(&db, vec![server.place()]).await;
     assert!(refused.contains(&server.name()) && refused.contains("answered 403"), "{refused}");
     assert_eq!(server.note(), None);
+}
+
+async fn a_place_that_keeps_nothing_stops_the_start(db: TestDb, kind: Kind) {
+    let server = NoteServer::start(kind).await;
+    let (_, old) = grown(&db, 2).await;
+    let log = open(&db, Vec::new()).await.expect("it opens without");
+    fill(&log, 2, 3).await;
+    log.close().await;
+    server.mood(Mood::Forgets);
+    // Nothing is there afterwards, or what was there before.
+    for before in [None, Some(old)] {
+        if let Some(before) = &before {
+            server.put(before);
+        }
+        let refused = refusal(&db, vec![server.place()]).await;
+        for part in [&*server.name(), "does not keep it", "start without --last-checkpoint-url"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        assert_eq!(server.note(), before);
+    }
 }
 
 async fn a_wrong_secret_stops_the_start_and_is_not_told(db: TestDb, kind: Kind) {

@@ -35,6 +35,8 @@ pub(crate) enum Mood {
     Fails(u16),
     /// As `Fails`, but only what would write.
     RefusesWrites(u16),
+    /// Says that it has written, and has not.
+    Forgets,
     /// Never answers.
     Hangs,
     /// Answers with a body that does not end.

@@ -62,7 +62,7 @@ pub(super) async fn answer(
         Mood::RefusesWrites(status) if method != Method::GET => {
             return refuse(status, "AccessDenied");
         }
-        Mood::Works | Mood::RefusesWrites(_) => {}
+        Mood::Works | Mood::RefusesWrites(_) | Mood::Forgets => {}
         Mood::Hangs => std::future::pending().await,
         Mood::Babbles => return vec![0xff; 10].into_response(),
         Mood::Boasts => {
@@ -76,6 +76,7 @@ pub(super) async fn answer(
     }
     match method {
         Method::GET => get(&inner, &headers, &uri),
+        Method::PUT if mood == Mood::Forgets => StatusCode::OK.into_response(),
         Method::PUT => {
             let note = String::from_utf8(body.to_vec()).expect("a note is text");
             put(&inner, &headers, &uri, &note)
