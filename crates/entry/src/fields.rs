@@ -58,6 +58,15 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// As [`Fields::bytes`], of an object that may be absent itself.
+pub(crate) fn bytes(
+    object: Option<Fields<'_>>,
+    name: &str,
+    field: &'static str,
+) -> Result<Option<Vec<u8>>, EntryError> {
+    object.map_or(Ok(None), |object| object.bytes(name, field))
+}
+
 /// Decodes a base64 field; `field` names it in the error.
 pub(crate) fn decode(text: &str, field: &'static str) -> Result<Vec<u8>, EntryError> {
     base64::decode(text.as_bytes()).map_err(|source| EntryError::Base64 { field, source })
@@ -154,10 +163,7 @@ impl Artifact {
         name: &str,
         problems: &mut Problems,
     ) -> Result<Self, EntryError> {
-        let content = match object {
-            Some(object) => object.bytes("content", "content")?,
-            None => None,
-        };
+        let content = bytes(object, "content", "content")?;
         let path = format!("{name}.{name}.hash.{name}.hash");
         let hash = object.and_then(|object| object.object("hash"));
         let claimed = Digest::read(hash, &path, &["sha256"], problems);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Artifact, Fields, Problems};
+use crate::fields::{self, Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::jar::SignedJar;
 use crate::keys::EvidenceKey as _;
@@ -22,17 +22,19 @@ struct Jar {
 }
 
 pub(super) fn read(spec: Fields<'_>, context: Context) -> Result<Box<dyn Evidence>, EntryError> {
-    let archive = spec.object("archive");
+    let (archive, signature) = (spec.object("archive"), spec.object("signature"));
+    let key = signature.and_then(|signature| signature.object("publicKey"));
+    let stored_block = fields::bytes(signature, "content", "signature content")?;
+    let key_content = fields::bytes(key, "content", "public key content")?;
     let mut problems = Problems::default();
     problems.require("archive", archive.is_some());
-    let mut stored_block = None;
-    if let Some(signature) = spec.object("signature") {
-        stored_block = signature.bytes("content", "signature content")?;
-        let key = signature.object("publicKey");
+    let archive = Artifact::read(archive, "archive", &mut problems)?;
+    if signature.is_some() {
         problems.require("signature.signature.content", stored_block.is_some());
         problems.require("signature.signature.publicKey", key.is_some());
+        let at = "signature.signature.publicKey.signature.publicKey.content";
+        problems.require(at, key.is_none() || key_content.is_some());
     }
-    let archive = Artifact::read(archive, "archive", &mut problems)?;
     problems.none()?;
     let archive = archive.checked("package")?;
     Ok(Box::new(Jar { archive, stored_block, max_metadata: context.max_jar_metadata }))
