@@ -93,8 +93,12 @@ impl FromStr for KeyFormat {
 /// A digest that signatures are made over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DigestAlgorithm {
+    /// MD5, 16 bytes: only in signed data (CMS), as in Rekor.
+    Md5,
     /// SHA-1, 20 bytes: only for formats that offer nothing better.
     Sha1,
+    /// SHA-224, 28 bytes.
+    Sha224,
     /// SHA-256, 32 bytes.
     Sha256,
     /// SHA-384, 48 bytes.
@@ -108,7 +112,9 @@ impl DigestAlgorithm {
     #[must_use]
     pub fn size(self) -> usize {
         match self {
+            DigestAlgorithm::Md5 => 16,
             DigestAlgorithm::Sha1 => 20,
+            DigestAlgorithm::Sha224 => 28,
             DigestAlgorithm::Sha256 => 32,
             DigestAlgorithm::Sha384 => 48,
             DigestAlgorithm::Sha512 => 64,
@@ -119,7 +125,9 @@ impl DigestAlgorithm {
     pub fn digest(self, message: &[u8]) -> Vec<u8> {
         use sha2::Digest as _;
         match self {
+            DigestAlgorithm::Md5 => md5::Md5::digest(message).to_vec(),
             DigestAlgorithm::Sha1 => sha1::Sha1::digest(message).to_vec(),
+            DigestAlgorithm::Sha224 => sha2::Sha224::digest(message).to_vec(),
             DigestAlgorithm::Sha256 => sha2::Sha256::digest(message).to_vec(),
             DigestAlgorithm::Sha384 => sha2::Sha384::digest(message).to_vec(),
             DigestAlgorithm::Sha512 => sha2::Sha512::digest(message).to_vec(),
@@ -131,7 +139,9 @@ impl DigestAlgorithm {
 impl fmt::Display for DigestAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            DigestAlgorithm::Md5 => "MD5",
             DigestAlgorithm::Sha1 => "SHA-1",
+            DigestAlgorithm::Sha224 => "SHA-224",
             DigestAlgorithm::Sha256 => "SHA-256",
             DigestAlgorithm::Sha384 => "SHA-384",
             DigestAlgorithm::Sha512 => "SHA-512",
@@ -196,7 +206,9 @@ mod tests {
     #[test]
     fn digests_have_their_length() {
         for algorithm in [
+            DigestAlgorithm::Md5,
             DigestAlgorithm::Sha1,
+            DigestAlgorithm::Sha224,
             DigestAlgorithm::Sha256,
             DigestAlgorithm::Sha384,
             DigestAlgorithm::Sha512,

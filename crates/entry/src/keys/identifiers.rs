@@ -28,12 +28,16 @@ pub(super) const ED25519: ObjectIdentifier = oid("1.3.101.112");
 
 /// The digest that an identifier names.
 pub(super) fn digest(identifier: ObjectIdentifier) -> Option<DigestAlgorithm> {
+    const MD5: ObjectIdentifier = oid("1.2.840.113549.2.5");
     const SHA1: ObjectIdentifier = oid("1.3.14.3.2.26");
+    const SHA224: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.4");
     const SHA256: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.1");
     const SHA384: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.2");
     const SHA512: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.3");
     match identifier {
+        MD5 => Some(DigestAlgorithm::Md5),
         SHA1 => Some(DigestAlgorithm::Sha1),
+        SHA224 => Some(DigestAlgorithm::Sha224),
         SHA256 => Some(DigestAlgorithm::Sha256),
         SHA384 => Some(DigestAlgorithm::Sha384),
         SHA512 => Some(DigestAlgorithm::Sha512),
@@ -126,8 +130,8 @@ mod tests {
             (good.replace("010108", "010109"), "unsupported MGF in RSA-PSS parameters"),
             (good.replace("010500a2", "030500a2"), "digest type mismatch in RSA-PSS parameters"),
             (
-                good.replacen("04020105", "04020405", 1),
-                "unsupported digest algorithm 2.16.840.1.101.3.4.2.4 in RSA-PSS parameters",
+                good.replacen("04020105", "04020605", 1),
+                "unsupported digest algorithm 2.16.840.1.101.3.4.2.6 in RSA-PSS parameters",
             ),
         ] {
             assert_eq!(read(&parameters), Err(reason.to_owned()), "{parameters}");

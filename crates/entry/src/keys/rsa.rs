@@ -3,7 +3,7 @@
 //! Lives here: PKCS #1 v1.5 and PSS over a digest, with the reference's limits on keys. Not here: how keys are packed.
 //!
 //! aws-lc verifies moduli of 1024 to 8192 bits (SHA-384 and PSS from 2048 bits on, PSS with a salt as long as the digest);
-//! smaller keys and other salts are computed here. The reference also takes larger moduli.
+//! smaller keys, other salts, MD5 and SHA-224 are computed here. The reference also takes larger moduli.
 
 mod pss;
 
@@ -20,7 +20,15 @@ const MIN_BITS: usize = 1024;
 const MAX_BITS: usize = 8_192;
 /// Smallest modulus in bits that aws-lc takes with SHA-384.
 const MIN_BITS_SHA384: usize = 2_048;
-/// What stands before a SHA-384 digest in a DER DigestInfo (RFC 8017 section 9.2).
+/// What stands before a digest in a DER DigestInfo (RFC 8017 section 9.2): of those that aws-lc leaves to us.
+const MD5_INFO: [u8; 18] = [
+    0x30, 0x20, 0x30, 0x0c, 0x06, 0x08, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05, 0x05, 0x00,
+    0x04, 0x10,
+];
+const SHA224_INFO: [u8; 19] = [
+    0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05,
+    0x00, 0x04, 0x1c,
+];
 const SHA384_INFO: [u8; 19] = [
     0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05,
     0x00, 0x04, 0x30,
@@ -65,23 +73,31 @@ impl RsaKey {
         signature: &[u8],
     ) -> Result<(), KeyError> {
         self.check(algorithm, digest, signature)?;
-        let parameters = match algorithm {
-            DigestAlgorithm::Sha1 => &aws::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            DigestAlgorithm::Sha256 => &aws::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-            DigestAlgorithm::Sha384 if self.bits() < MIN_BITS_SHA384 => {
-                return self.verify_pkcs1_digest_info(&[&SHA384_INFO, digest].concat(), signature);
+        let own = |info: &[u8]| self.verify_pkcs1_digest_info(&[info, digest].concat(), signature);
+        let (parameters, hash) = match algorithm {
+            DigestAlgorithm::Md5 => return own(&MD5_INFO),
+            DigestAlgorithm::Sha1 => (
+                &aws::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+                &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            ),
+            DigestAlgorithm::Sha224 => return own(&SHA224_INFO),
+            DigestAlgorithm::Sha256 => {
+                (&aws::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, &digest::SHA256)
             }
-            DigestAlgorithm::Sha384 => &aws::RSA_PKCS1_2048_8192_SHA384,
-            DigestAlgorithm::Sha512 => &aws::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+            DigestAlgorithm::Sha384 if self.bits() < MIN_BITS_SHA384 => return own(&SHA384_INFO),
+            DigestAlgorithm::Sha384 => (&aws::RSA_PKCS1_2048_8192_SHA384, &digest::SHA384),
+            DigestAlgorithm::Sha512 => {
+                (&aws::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, &digest::SHA512)
+            }
         };
-        self.verify_with(parameters, algorithm, digest, signature)
+        self.verify_with(parameters, hash, digest, signature)
     }
 
     /// Verifies a PSS signature over a digest; MGF1 with the same digest, salt as long as the digest (RFC 8017 section
     /// 8.1.2). The modulus must have 2048 to 8192 bits.
     ///
     /// # Errors
-    /// As [`verify_pkcs1`](Self::verify_pkcs1), and [`KeyError::UnsupportedHash`] for SHA-1.
+    /// As [`verify_pkcs1`](Self::verify_pkcs1), and [`KeyError::UnsupportedHash`] for MD5, SHA-1 and SHA-224.
     pub fn verify_pss(
         &self,
         algorithm: DigestAlgorithm,
@@ -89,18 +105,18 @@ impl RsaKey {
         signature: &[u8],
     ) -> Result<(), KeyError> {
         self.check(algorithm, digest, signature)?;
-        let parameters: &'static aws::RsaParameters = match algorithm {
-            DigestAlgorithm::Sha1 => {
+        let (parameters, hash) = match algorithm {
+            DigestAlgorithm::Sha256 => (&aws::RSA_PSS_2048_8192_SHA256, &digest::SHA256),
+            DigestAlgorithm::Sha384 => (&aws::RSA_PSS_2048_8192_SHA384, &digest::SHA384),
+            DigestAlgorithm::Sha512 => (&aws::RSA_PSS_2048_8192_SHA512, &digest::SHA512),
+            DigestAlgorithm::Md5 | DigestAlgorithm::Sha1 | DigestAlgorithm::Sha224 => {
                 return Err(KeyError::UnsupportedHash {
                     found: algorithm,
                     supported: "SHA-256 SHA-384 SHA-512",
                 });
             }
-            DigestAlgorithm::Sha256 => &aws::RSA_PSS_2048_8192_SHA256,
-            DigestAlgorithm::Sha384 => &aws::RSA_PSS_2048_8192_SHA384,
-            DigestAlgorithm::Sha512 => &aws::RSA_PSS_2048_8192_SHA512,
         };
-        self.verify_with(parameters, algorithm, digest, signature)
+        self.verify_with(parameters, hash, digest, signature)
     }
 
     /// Verifies a PSS signature over a digest; MGF1 with the same digest, salt as long as its maker says. As in the
@@ -125,12 +141,12 @@ impl RsaKey {
     fn verify_with(
         &self,
         parameters: &'static aws::RsaParameters,
-        algorithm: DigestAlgorithm,
+        hash: &'static digest::Algorithm,
         digest: &[u8],
         signature: &[u8],
     ) -> Result<(), KeyError> {
         let key = aws::UnparsedPublicKey::new(parameters, &self.pkcs1);
-        Digest::import_less_safe(digest, aws_digest(algorithm))
+        Digest::import_less_safe(digest, hash)
             .and_then(|digest| key.verify_digest(&digest, signature))
             .map_err(|_| KeyError::RsaVerification)
     }
@@ -220,15 +236,6 @@ pub(super) struct RsaPublicKey<'a> {
 
 fn to_pkcs1(modulus: &[u8], exponent: u64) -> Result<Vec<u8>, der::Error> {
     RsaPublicKey { modulus: UintRef::new(modulus)?, exponent }.to_der()
-}
-
-fn aws_digest(algorithm: DigestAlgorithm) -> &'static digest::Algorithm {
-    match algorithm {
-        DigestAlgorithm::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-        DigestAlgorithm::Sha256 => &digest::SHA256,
-        DigestAlgorithm::Sha384 => &digest::SHA384,
-        DigestAlgorithm::Sha512 => &digest::SHA512,
-    }
 }
 
 /// A key of 1025 bits, whose PSS encoding is a byte shorter than its modulus, and signatures over `x`:

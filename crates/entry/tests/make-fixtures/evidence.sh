@@ -149,7 +149,7 @@ coses() {
     done
 }
 
-# A response around the token of a hand-made signer: openssl's timestamper makes neither of these.
+# A response around the token of a hand-made signer: openssl's timestamper makes none of these.
 response() { # name, options of openssl cms
     local name=$1
     shift
@@ -184,10 +184,23 @@ timestamps() {
     key 1024 "$tmp/1024.pem"
     openssl req -x509 -new -key "$tmp/1024.pem" -subj '/CN=A timestamper' -days 36500 -out "$tmp/1024.crt"
     response 1024 -md sha384 -signer "$tmp/1024.crt" -inkey "$tmp/1024.pem"
+    old_digests
     # Refused: rejected by the authority, and a bare token.
     openssl ts -query -data x509/artifact -sha1 -cert -no_nonce -out "$tmp/query.tsq" 2>/dev/null
     openssl ts -reply -config "$tmp/tsa.cnf" -queryfile "$tmp/query.tsq" -out rfc3161/rejected.tsr 2>/dev/null
     openssl ts -reply -in rfc3161/2048.tsr -token_out -out rfc3161/token.der 2>/dev/null
+}
+
+# Digests that hardly anybody signs any more.
+old_digests() {
+    for one in 2048:md5 2048:sha224 prime256v1:sha224; do
+        local name=${one%:*}-${one#*:}
+        key "${one%:*}" "$tmp/$name.pem"
+        openssl req -x509 -new -key "$tmp/$name.pem" -subj '/CN=A timestamper' -days 36500 -out "$tmp/$name.crt"
+        response "$name" -md "${one#*:}" -signer "$tmp/$name.crt" -inkey "$tmp/$name.pem"
+    done
+    response 2048-sha224-pss -md sha224 -signer "$tmp/2048-sha224.crt" -inkey "$tmp/2048-sha224.pem" \
+        -keyopt rsa_padding_mode:pss
 }
 
 tufs() {
@@ -205,12 +218,15 @@ jars() {
     mkdir -p "$tmp/classes/com/example"
     echo 'a class' > "$tmp/classes/com/example/A-class-with-a-name-that-is-longer-than-one-line-of-a-manifest.class"
     echo 'a text' > "$tmp/classes/readme.txt"
-    for one in rsa:RSA:2048:SHA256withRSA ec:EC:256:SHA384withECDSA; do
-        IFS=: read -r name algorithm bits signature <<< "$one"
+    for one in rsa:RSA:2048:SHA256withRSA:SHA-256 ec:EC:256:SHA384withECDSA:SHA-256 \
+        md5:RSA:2048:MD5withRSA:MD5 rsa-sha224:RSA:2048:SHA224withRSA:SHA-224 \
+        ec-sha224:EC:256:SHA224withECDSA:SHA-224; do
+        IFS=: read -r name algorithm bits signature digest <<< "$one"
         keytool -genkeypair -alias k -keyalg "$algorithm" -keysize "$bits" -dname 'CN=A signer' \
             -validity 36500 -ext 'san=email:dev@example.com' -storepass secret -keystore "$tmp/$name.p12" 2>/dev/null
         jar --create --file "jar/$name.jar" --date=2026-01-01T00:00:00Z -C "$tmp/classes" .
-        jarsigner -keystore "$tmp/$name.p12" -storepass secret -sigalg "$signature" "jar/$name.jar" k > /dev/null
+        jarsigner -keystore "$tmp/$name.p12" -storepass secret -sigalg "$signature" -digestalg "$digest" \
+            "jar/$name.jar" k > /dev/null
         record "jar-$name" "kind: \"jar\", artifact: \"jar/$name.jar\""
     done
     # Accepted: a file was added afterwards, which the manifest does not list.

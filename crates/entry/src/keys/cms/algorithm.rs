@@ -1,7 +1,7 @@
 //! Algorithm identifiers of signed data (RFC 5652 section 10.1): digests, and the schemes of signatures (RFC 3370, 4056,
 //! 5754, 5758).
 //!
-//! Border: identifiers and their parameters. RSA PKCS #1 v1.5, RSA-PSS and ECDSA; SHA-1 and SHA-2.
+//! Border: identifiers and their parameters. RSA PKCS #1 v1.5, RSA-PSS and ECDSA; MD5, SHA-1 and SHA-2.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Tag};
@@ -31,14 +31,19 @@ pub(super) enum Scheme {
 impl Scheme {
     /// Reads a signer's signatureAlgorithm. The digest that it names, if it names one, must be the signer's.
     pub(super) fn read(identifier: &[u8], digest: DigestAlgorithm) -> Result<Self, KeyError> {
+        const RSA_MD5: ObjectIdentifier = id("1.2.840.113549.1.1.4");
+        const RSA_SHA224: ObjectIdentifier = id("1.2.840.113549.1.1.14");
         const RSA_SHA1: ObjectIdentifier = id("1.2.840.113549.1.1.5");
         /// Another name of the same (OIW).
         const RSA_SHA1_OIW: ObjectIdentifier = id("1.3.14.3.2.29");
         const ECDSA_SHA1: ObjectIdentifier = id("1.2.840.10045.4.1");
+        const ECDSA_SHA224: ObjectIdentifier = id("1.2.840.10045.4.3.1");
         let mut fields = Fields::of(identifier, Tag::Sequence)?;
         let (scheme, named) = match oid(fields.next(Tag::ObjectIdentifier)?)? {
             RSA => (Self::Pkcs1, digest),
+            RSA_MD5 => (Self::Pkcs1, DigestAlgorithm::Md5),
             RSA_SHA1 | RSA_SHA1_OIW => (Self::Pkcs1, DigestAlgorithm::Sha1),
+            RSA_SHA224 => (Self::Pkcs1, DigestAlgorithm::Sha224),
             RSA_SHA256 => (Self::Pkcs1, DigestAlgorithm::Sha256),
             RSA_SHA384 => (Self::Pkcs1, DigestAlgorithm::Sha384),
             RSA_SHA512 => (Self::Pkcs1, DigestAlgorithm::Sha512),
@@ -49,6 +54,7 @@ impl Scheme {
             }
             EC => (Self::Ecdsa, digest),
             ECDSA_SHA1 => (Self::Ecdsa, DigestAlgorithm::Sha1),
+            ECDSA_SHA224 => (Self::Ecdsa, DigestAlgorithm::Sha224),
             ECDSA_SHA256 => (Self::Ecdsa, DigestAlgorithm::Sha256),
             ECDSA_SHA384 => (Self::Ecdsa, DigestAlgorithm::Sha384),
             ECDSA_SHA512 => (Self::Ecdsa, DigestAlgorithm::Sha512),
@@ -92,6 +98,14 @@ mod tests {
         ] {
             let scheme = scheme.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(read(identifier, SHA256), scheme, "{identifier}");
+        }
+        for (identifier, digest) in [
+            ("300d06092a864886f70d0101040500", DigestAlgorithm::Md5),
+            ("300d06092a864886f70d01010e0500", DigestAlgorithm::Sha224),
+            ("300a06082a8648ce3d040301", DigestAlgorithm::Sha224),
+        ] {
+            assert!(read(identifier, digest).is_ok(), "{identifier}");
+            assert!(read(identifier, SHA256).is_err(), "{identifier}");
         }
     }
 

@@ -61,10 +61,11 @@ impl Hash {
     pub(super) fn shared(self) -> Option<DigestAlgorithm> {
         match self {
             Self::Sha1 => Some(DigestAlgorithm::Sha1),
+            Self::Sha224 => Some(DigestAlgorithm::Sha224),
             Self::Sha256 => Some(DigestAlgorithm::Sha256),
             Self::Sha384 => Some(DigestAlgorithm::Sha384),
             Self::Sha512 => Some(DigestAlgorithm::Sha512),
-            Self::Sha224 | Self::Sha3_256 | Self::Sha3_512 => None,
+            Self::Sha3_256 | Self::Sha3_512 => None,
         }
     }
 

@@ -93,5 +93,9 @@ impl Scheme {
 /// The digest of PSS parameters (RFC 4055 section 3.1), whose salt must be as long.
 fn pss_digest(parameters: AnyRef<'_>) -> Option<DigestAlgorithm> {
     let PssParameters { digest, salt } = PssParameters::read(parameters).ok()?;
-    (digest != DigestAlgorithm::Sha1 && salt == digest.size()).then_some(digest)
+    let counts = matches!(
+        digest,
+        DigestAlgorithm::Sha256 | DigestAlgorithm::Sha384 | DigestAlgorithm::Sha512
+    );
+    (counts && salt == digest.size()).then_some(digest)
 }
