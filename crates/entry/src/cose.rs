@@ -113,6 +113,7 @@ fn algorithm_of(key: &PublicKey) -> Result<i64, EntryError> {
     match key.algorithm() {
         KeyAlgorithm::P256 => Ok(ES256),
         KeyAlgorithm::Rsa { .. } => Ok(PS256),
+        KeyAlgorithm::P224 => Err(EntryError::invalid("unsupported elliptic curve P-224")),
         KeyAlgorithm::P384 => Err(EntryError::invalid("unsupported elliptic curve P-384")),
         KeyAlgorithm::P521 => Err(EntryError::invalid("unsupported elliptic curve P-521")),
         KeyAlgorithm::Ed25519 => {

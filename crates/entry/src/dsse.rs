@@ -94,12 +94,17 @@ impl Envelope {
     }
 
     /// Checks that any signature verifies under `key`. A signature whose key ID is
-    /// neither empty nor `key_id` is passed over.
-    pub(crate) fn verify_any(&self, key: &X509Verifier, key_id: &str) -> Result<(), EntryError> {
+    /// neither empty nor the key's is passed over; a key without one takes any.
+    pub(crate) fn verify_any(
+        &self,
+        key: &X509Verifier,
+        key_id: Option<&str>,
+    ) -> Result<(), EntryError> {
         let message = pae(&self.payload_type, &self.payload()?);
         let signatures = self.decoded()?;
         let signatures = signatures.iter().zip(&self.signatures);
-        let of_key = signatures.filter(|(_, s)| s.keyid.is_empty() || s.keyid == key_id);
+        let of_key = signatures
+            .filter(|(_, s)| s.keyid.is_empty() || key_id.is_none_or(|key_id| s.keyid == key_id));
         let first = first_of(of_key, key, &mut Message::new(&message))?;
         first.map(drop).ok_or_else(|| EntryError::invalid(NO_MATCH))
     }

@@ -285,6 +285,22 @@ fn evidence_that_was_made_wrong_is_refused_for_its_reason() {
             "ASN.1 encoded",
         ),
         (
+            "hashedrekord",
+            "x509/artifact",
+            "x509/secp224r1.sig",
+            "x509",
+            "x509/secp224r1.pub",
+            "none that pairs P-224 with SHA-256",
+        ),
+        (
+            "cose",
+            "cose/es256.cbor",
+            "",
+            "x509",
+            "x509/secp224r1.pub",
+            "unsupported elliptic curve P-224",
+        ),
+        (
             "cose",
             "cose/es384.cbor",
             "",

@@ -126,15 +126,25 @@ fn a_root_may_speak_of_further_roles() {
 #[test]
 fn ecdsa_keys_in_pem_are_of_any_curve() {
     // openssl ecparam -name secp384r1 -genkey; printf %s "$TIMESTAMP" | openssl dgst -sha256 -sign
-    let pem = "-----BEGIN PUBLIC KEY-----\n\
+    let p384 = "-----BEGIN PUBLIC KEY-----\n\
     MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEVT7tbm8bIZejWqgEAUeFVhI9gAg7vq1+\n\
     kKRlYmzz4MuSUI+OBu6EY+11ra/1Ui7BAui4htsYZ/76AedQyRtXC8f8XNLirFf0\n\
     8XFhDROFiQPFGfdOr3PwCnPQzW9TZWSR\n\
     -----END PUBLIC KEY-----\n";
-    let signature = "3066023100d1978c9cbf7586f1285fed0e2dde06e364befca76853ce1e9aa615cc437a1c79304bb5\
+    let p384_signature = "3066023100d1978c9cbf7586f1285fed0e2dde06e364befca76853ce1e9aa615cc437a1c79304bb5\
         187ae0d859e94b003edac1bef2023100eb91bbc71de640cf5545139608d911ab44ecf6c9b7a3d1b2\
         b420b3b09f2914ca7671de8c32e8ac614c98023fbc9e557d";
-    for kind in ["ecdsa", "ecdsa-sha2-nistp256"] {
+    let p224 = "-----BEGIN PUBLIC KEY-----\n\
+    ME4wEAYHKoZIzj0CAQYFK4EEACEDOgAEN0PMFcjUofzoGE8FjKG/JS1wO8lYlfke\n\
+    zaOMSLpl39TcPwcXF0q1E0ik3A4NSuVH84jzrm0IbLo=\n\
+    -----END PUBLIC KEY-----\n";
+    let p224_signature = "303d021c0f6f28e08f0ec7dc49ea23f0f31dbbca51eaa30bd1f8efe65d8fe2f9021d009ad8ccc2bdfc\
+        da49cb2e6ca68d0126fd12068d85f892d077f432b661";
+    for (kind, pem, signature) in [
+        ("ecdsa", p384, p384_signature),
+        ("ecdsa", p224, p224_signature),
+        ("ecdsa-sha2-nistp256", p384, p384_signature),
+    ] {
         let key =
             format!(r#","p":{{"keytype":"{kind}","keyval":{{"public":"{pem}"}},"scheme":"x"}}"#);
         let role = r#"{"keyids":["p"],"threshold":1}"#;

@@ -3,6 +3,8 @@
 //! Lives here: points, both signature encodings, and the digest's conversion to the curve's size. Not here: which digest a
 //! format uses. High S is accepted: the reference has no low-S rule.
 
+pub(crate) mod portable;
+
 use super::KeyError;
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{
@@ -11,10 +13,13 @@ use aws_lc_rs::signature::{
 };
 use der::asn1::{IntRef, ObjectIdentifier, UintRef};
 use der::{Decode as _, Encode as _, Sequence};
+use p224::NistP224;
 
 /// A NIST curve (FIPS 186-5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Curve {
+    /// secp224r1.
+    P224,
     /// secp256r1.
     P256,
     /// secp384r1.
@@ -26,30 +31,34 @@ pub enum Curve {
 impl Curve {
     /// The curve of a named-curve object identifier (RFC 5480 section 2.1.1.1).
     pub(crate) fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.oid() == *oid)
+        let all = [Self::P224, Self::P256, Self::P384, Self::P521];
+        all.into_iter().find(|curve| curve.oid() == *oid)
     }
 
     fn oid(self) -> ObjectIdentifier {
         match self {
+            Self::P224 => ObjectIdentifier::new_unwrap("1.3.132.0.33"),
             Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
             Self::P384 => ObjectIdentifier::new_unwrap("1.3.132.0.34"),
             Self::P521 => ObjectIdentifier::new_unwrap("1.3.132.0.35"),
         }
     }
 
-    /// One verification algorithm per curve, whose digest is no longer than the
-    /// curve's order, so that one parsed key serves digests of any length.
-    fn aws_lc(self) -> (&'static EcdsaVerificationAlgorithm, &'static digest::Algorithm) {
+    /// One verification algorithm per curve that aws-lc has, whose digest is no longer
+    /// than the curve's order, so that one parsed key serves digests of any length.
+    fn aws_lc(self) -> Option<(&'static EcdsaVerificationAlgorithm, &'static digest::Algorithm)> {
         match self {
-            Self::P256 => (&ECDSA_P256_SHA256_ASN1, &digest::SHA256),
-            Self::P384 => (&ECDSA_P384_SHA384_ASN1, &digest::SHA384),
-            Self::P521 => (&ECDSA_P521_SHA512_ASN1, &digest::SHA512),
+            Self::P224 => None,
+            Self::P256 => Some((&ECDSA_P256_SHA256_ASN1, &digest::SHA256)),
+            Self::P384 => Some((&ECDSA_P384_SHA384_ASN1, &digest::SHA384)),
+            Self::P521 => Some((&ECDSA_P521_SHA512_ASN1, &digest::SHA512)),
         }
     }
 
     /// The curve's usual name, for example `P256`.
     pub fn name(self) -> &'static str {
         match self {
+            Curve::P224 => "P224",
             Curve::P256 => "P256",
             Curve::P384 => "P384",
             Curve::P521 => "P521",
@@ -59,6 +68,7 @@ impl Curve {
     /// Bytes of one coordinate.
     pub fn field_len(self) -> usize {
         match self {
+            Curve::P224 => 28,
             Curve::P256 => 32,
             Curve::P384 => 48,
             Curve::P521 => 66,
@@ -71,7 +81,14 @@ impl Curve {
 pub struct EcdsaKey {
     curve: Curve,
     point: Vec<u8>,
-    verifier: ParsedPublicKey,
+    verifier: Verifier,
+}
+
+#[derive(Debug)]
+enum Verifier {
+    /// With the digest that signatures are said to be over.
+    AwsLc(ParsedPublicKey, &'static digest::Algorithm),
+    P224(Box<ecdsa::VerifyingKey<NistP224>>),
 }
 
 impl EcdsaKey {
@@ -83,8 +100,15 @@ impl EcdsaKey {
         if point.first() != Some(&4) || point.len() != 1 + 2 * curve.field_len() {
             return Err(KeyError::CompressedPoint);
         }
-        let verifier = ParsedPublicKey::new(curve.aws_lc().0, point)
-            .map_err(|_| KeyError::PointNotOnCurve(curve.name()))?;
+        let verifier = match curve.aws_lc() {
+            Some((algorithm, digest)) => {
+                ParsedPublicKey::new(algorithm, point).map(|key| Verifier::AwsLc(key, digest)).ok()
+            }
+            None => ecdsa::VerifyingKey::from_sec1_bytes(point)
+                .map(|key| Verifier::P224(Box::new(key)))
+                .ok(),
+        };
+        let verifier = verifier.ok_or(KeyError::PointNotOnCurve(curve.name()))?;
         Ok(Self { curve, point: point.to_vec(), verifier })
     }
 
@@ -120,16 +144,26 @@ impl EcdsaKey {
 
     /// Verifies a signature whose numbers are big-endian, without a sign and of any length.
     pub(crate) fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
-        der_signature(r, s).is_ok_and(|signature| self.verify_der(digest, &signature))
+        match &self.verifier {
+            Verifier::AwsLc(..) => {
+                der_signature(r, s).is_ok_and(|signature| self.verify_der(digest, &signature))
+            }
+            Verifier::P224(key) => portable::verify(key, digest, r, s),
+        }
     }
 
     /// Verifies a strictly DER-encoded signature.
     pub(crate) fn verify_der(&self, digest: &[u8], signature: &[u8]) -> bool {
-        let algorithm = self.curve.aws_lc().1;
-        let digest = fit(digest, algorithm.output_len());
-        Digest::import_less_safe(&digest, algorithm)
-            .and_then(|digest| self.verifier.verify_digest_sig(&digest, signature))
-            .is_ok()
+        match &self.verifier {
+            Verifier::AwsLc(key, algorithm) => {
+                let digest = fit(digest, algorithm.output_len());
+                Digest::import_less_safe(&digest, algorithm)
+                    .and_then(|digest| key.verify_digest_sig(&digest, signature))
+                    .is_ok()
+            }
+            Verifier::P224(key) => Numbers::from_der(signature)
+                .is_ok_and(|n| portable::verify(key, digest, n.r.as_bytes(), n.s.as_bytes())),
+        }
     }
 }
 
@@ -148,6 +182,13 @@ struct Integers<'a> {
     s: IntRef<'a>,
 }
 
+/// The same with numbers that have no sign.
+#[derive(Sequence)]
+struct Numbers<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
+}
+
 /// Whether the bytes are two DER integers in a sequence: only then is a signature
 /// judged as DER.
 fn is_integer_pair(signature: &[u8]) -> bool {
@@ -156,11 +197,6 @@ fn is_integer_pair(signature: &[u8]) -> bool {
 
 /// Encodes two big-endian numbers as SEQUENCE { INTEGER, INTEGER }.
 fn der_signature(r: &[u8], s: &[u8]) -> Result<Vec<u8>, der::Error> {
-    #[derive(Sequence)]
-    struct Numbers<'a> {
-        r: UintRef<'a>,
-        s: UintRef<'a>,
-    }
     Numbers { r: UintRef::new(r)?, s: UintRef::new(s)? }.to_der()
 }
 
@@ -174,14 +210,16 @@ mod tests {
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
         ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _,
     };
+    use ecdsa::signature::hazmat::PrehashSigner as _;
 
     const MESSAGE: &[u8] = b"message";
 
     fn signed(curve: Curve) -> (EcdsaKey, Vec<u8>, Vec<u8>) {
         let (signing, digest): (&'static EcdsaSigningAlgorithm, _) = match curve {
+            Curve::P224 => return signed_p224(),
             Curve::P256 => (&ECDSA_P256_SHA256_ASN1_SIGNING, DigestAlgorithm::Sha256),
             Curve::P384 => (&ECDSA_P384_SHA384_ASN1_SIGNING, DigestAlgorithm::Sha384),
-            _ => (&ECDSA_P521_SHA512_ASN1_SIGNING, DigestAlgorithm::Sha512),
+            Curve::P521 => (&ECDSA_P521_SHA512_ASN1_SIGNING, DigestAlgorithm::Sha512),
         };
         let pair = EcdsaKeyPair::generate(signing).unwrap();
         let point: EcPublicKeyUncompressedBin<'_> =
@@ -189,6 +227,16 @@ mod tests {
         let key = EcdsaKey::from_uncompressed(curve, point.as_ref()).unwrap();
         let signature = pair.sign(&SystemRandom::new(), MESSAGE).unwrap().as_ref().to_vec();
         (key, digest.digest(MESSAGE), signature)
+    }
+
+    fn signed_p224() -> (EcdsaKey, Vec<u8>, Vec<u8>) {
+        let signer = ecdsa::SigningKey::<NistP224>::from_slice(&[7; 28]).unwrap();
+        let point = signer.verifying_key().to_sec1_point(false);
+        let key = EcdsaKey::from_uncompressed(Curve::P224, point.as_bytes()).unwrap();
+        let digest = DigestAlgorithm::Sha256.digest(MESSAGE);
+        let signature: ecdsa::Signature<NistP224> = signer.sign_prehash(&digest).unwrap();
+        let (r, s) = signature.split_bytes();
+        (key, digest, der_signature(&r, &s).unwrap())
     }
 
     /// r and s of a DER signature.
@@ -205,7 +253,7 @@ mod tests {
 
     #[test]
     fn both_encodings_verify_on_each_curve() {
-        for curve in [Curve::P256, Curve::P384, Curve::P521] {
+        for curve in [Curve::P224, Curve::P256, Curve::P384, Curve::P521] {
             let (key, digest, der) = signed(curve);
             key.verify_digest(&digest, &der).unwrap();
             let (r, s) = parts(&der);
@@ -220,11 +268,13 @@ mod tests {
 
     #[test]
     fn zero_padded_halves_verify_up_to_132_bytes() {
-        let (key, digest, der) = signed(Curve::P256);
-        let (r, s) = parts(&der);
-        key.verify_digest(&digest, &[padded(&r, 66), padded(&s, 66)].concat()).unwrap();
-        let long = [padded(&r, 67), padded(&s, 67)].concat();
-        assert_eq!(key.verify_digest(&digest, &long), Err(KeyError::EcdsaLength));
+        for curve in [Curve::P224, Curve::P256] {
+            let (key, digest, der) = signed(curve);
+            let (r, s) = parts(&der);
+            key.verify_digest(&digest, &[padded(&r, 66), padded(&s, 66)].concat()).unwrap();
+            let long = [padded(&r, 67), padded(&s, 67)].concat();
+            assert_eq!(key.verify_digest(&digest, &long), Err(KeyError::EcdsaLength));
+        }
     }
 
     #[test]
@@ -238,14 +288,16 @@ mod tests {
 
     #[test]
     fn malleable_der_is_refused() {
-        let (key, digest, der) = signed(Curve::P256);
-        let trailing = [&der[..], &[0]].concat();
-        assert_ne!(key.verify_digest(&digest, &trailing), Ok(()));
-        let mut inside = [&der[..], &[0x05, 0x00]].concat();
-        inside[1] += 2;
-        assert_ne!(key.verify_digest(&digest, &inside), Ok(()));
-        let long_length = [&[0x30, 0x81, der[1]], &der[2..]].concat();
-        assert_ne!(key.verify_digest(&digest, &long_length), Ok(()));
+        for curve in [Curve::P224, Curve::P256] {
+            let (key, digest, der) = signed(curve);
+            let trailing = [&der[..], &[0]].concat();
+            assert_ne!(key.verify_digest(&digest, &trailing), Ok(()));
+            let mut inside = [&der[..], &[0x05, 0x00]].concat();
+            inside[1] += 2;
+            assert_ne!(key.verify_digest(&digest, &inside), Ok(()));
+            let long_length = [&[0x30, 0x81, der[1]], &der[2..]].concat();
+            assert_ne!(key.verify_digest(&digest, &long_length), Ok(()));
+        }
     }
 
     #[test]
@@ -260,19 +312,17 @@ mod tests {
 
     #[test]
     fn only_uncompressed_points_on_the_curve_are_keys() {
+        for curve in [Curve::P224, Curve::P256] {
+            let (key, ..) = signed(curve);
+            let refusal = |point: &[u8]| EcdsaKey::from_uncompressed(curve, point).unwrap_err();
+            let mut compressed = key.point()[..=curve.field_len()].to_vec();
+            compressed[0] = 2;
+            assert_eq!(refusal(&compressed), KeyError::CompressedPoint);
+            let mut off = key.point().to_vec();
+            *off.last_mut().unwrap() ^= 1;
+            assert_eq!(refusal(&off), KeyError::PointNotOnCurve(curve.name()));
+        }
         let (key, ..) = signed(Curve::P256);
-        let mut compressed = key.point()[..33].to_vec();
-        compressed[0] = 2;
-        assert_eq!(
-            EcdsaKey::from_uncompressed(Curve::P256, &compressed).unwrap_err(),
-            KeyError::CompressedPoint
-        );
-        let mut off = key.point().to_vec();
-        off[64] ^= 1;
-        assert_eq!(
-            EcdsaKey::from_uncompressed(Curve::P256, &off).unwrap_err(),
-            KeyError::PointNotOnCurve("P256")
-        );
         assert!(EcdsaKey::from_uncompressed(Curve::P384, key.point()).is_err());
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
 
 fn read_proposal(key: X509Verifier, text: &str) -> Result<Box<dyn Evidence>, EntryError> {
     let envelope = Envelope::parse(text)?;
-    envelope.verify_any(&key, &key.key().ssh_fingerprint())?;
+    envelope.verify_any(&key, key.key().ssh_fingerprint().as_deref())?;
     // Rekor hashes what the standard alphabet decodes to; the other one is refused.
     let payload = base64::decode(envelope.payload.as_bytes())
         .map_err(|error| EntryError::invalid(error.to_string()))?;

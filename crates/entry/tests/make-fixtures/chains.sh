@@ -174,8 +174,7 @@ DIGEST=sha256 SIGOPT="$pss:48" signed rsa2048-pss-salt rsa2048
 certificate forged leaf leaf root second "$plain"
 certificate other-root Root root Root root "$ca"
 
-# Keys that nothing verifies with here, and what none of them is.
-certificate stranger-p224 stranger p224 stranger p224 "$plain"
+# A key that nothing verifies with here, and what is none.
 certificate stranger-ed448 stranger ed448 stranger ed448 "$plain"
 certificate stranger-k256 stranger k256 stranger k256 "$plain"
 

@@ -47,12 +47,22 @@ x509() {
         signature: "x509/prime256v1.sig", keys: ["x509/prime256v1.pub"]'
     record rekord-x509-rsa 'kind: "rekord", artifact: "x509/artifact",
         signature: "x509/2048.sig", keys: ["x509/2048.pub"]'
+    p224
     key ed25519 "$tmp/ed25519.pem"
     openssl pkey -in "$tmp/ed25519.pem" -pubout -out x509/ed25519.pub
     openssl pkeyutl -sign -rawin -inkey "$tmp/ed25519.pem" -in x509/artifact -out x509/ed25519.sig
     record rekord-x509-ed25519 'kind: "rekord", artifact: "x509/artifact",
         signature: "x509/ed25519.sig", keys: ["x509/ed25519.pub"]'
     certificates
+}
+
+# A curve that no policy pairs with a digest, so `hashedrekord` refuses it.
+p224() {
+    key secp224r1 "$tmp/secp224r1.pem"
+    openssl pkey -in "$tmp/secp224r1.pem" -pubout -out x509/secp224r1.pub
+    openssl dgst -sha256 -sign "$tmp/secp224r1.pem" -out x509/secp224r1.sig x509/artifact
+    record rekord-x509-p224 'kind: "rekord", artifact: "x509/artifact",
+        signature: "x509/secp224r1.sig", keys: ["x509/secp224r1.pub"]'
 }
 
 certificates() {
@@ -78,9 +88,10 @@ envelopes() {
     local type='application/vnd.in-toto+json' statement
     statement='{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"release.yaml","digest":{"sha256":"aa"}}],"predicateType":"https://slsa.dev/provenance/v0.2","predicate":{"materials":[{"uri":"git","digest":{"sha1":"bb"}}]}}'
     printf 'DSSEv1 %d %s %d %s' ${#type} "$type" ${#statement} "$statement" > "$tmp/pae"
+    signature() { openssl dgst -sha256 -sign "$tmp/$1.pem" "$tmp/pae" | base64 -w0; }
     local one two
-    one=$(openssl dgst -sha256 -sign "$tmp/prime256v1.pem" "$tmp/pae" | base64 -w0)
-    two=$(openssl dgst -sha256 -sign "$tmp/2048.pem" "$tmp/pae" | base64 -w0)
+    one=$(signature prime256v1)
+    two=$(signature 2048)
     envelope() {
         jq -nc --arg type "$type" --arg payload "$(printf %s "$statement" | base64 -w0)" \
             '{payloadType: $type, payload: $payload, signatures: [$ARGS.positional[] | {sig: .}]}' --args "$@"
@@ -94,6 +105,11 @@ envelopes() {
     for kind in dsse:0.0.1 intoto:0.0.2; do
         record "${kind/:/-}-two" "kind: \"${kind%:*}\", version: \"${kind#*:}\",
             artifact: \"dsse/two.json\", keys: [\"x509/prime256v1.pub\", \"x509/2048.pub\"]"
+    done
+    jq -c '.signatures[0].keyid = "a key ID"' <(envelope "$(signature secp224r1)") > dsse/p224.json
+    for kind in dsse:0.0.1 intoto:0.0.1; do
+        record "${kind/:/-}-p224" "kind: \"${kind%:*}\", version: \"${kind#*:}\",
+            artifact: \"dsse/p224.json\", keys: [\"x509/secp224r1.pub\"]"
     done
     record dsse-certificate 'kind: "dsse", artifact: "dsse/one.json", keys: ["x509/leaf.crt"]'
 }
@@ -184,16 +200,16 @@ timestamps() {
     key 1024 "$tmp/1024.pem"
     openssl req -x509 -new -key "$tmp/1024.pem" -subj '/CN=A timestamper' -days 36500 -out "$tmp/1024.crt"
     response 1024 -md sha384 -signer "$tmp/1024.crt" -inkey "$tmp/1024.pem"
-    old_digests
+    old_algorithms
     # Refused: rejected by the authority, and a bare token.
     openssl ts -query -data x509/artifact -sha1 -cert -no_nonce -out "$tmp/query.tsq" 2>/dev/null
     openssl ts -reply -config "$tmp/tsa.cnf" -queryfile "$tmp/query.tsq" -out rfc3161/rejected.tsr 2>/dev/null
     openssl ts -reply -in rfc3161/2048.tsr -token_out -out rfc3161/token.der 2>/dev/null
 }
 
-# Digests that hardly anybody signs any more.
-old_digests() {
-    for one in 2048:md5 2048:sha224 prime256v1:sha224; do
+# Digests and a curve that hardly anybody signs with any more.
+old_algorithms() {
+    for one in 2048:md5 2048:sha224 prime256v1:sha224 secp224r1:sha224; do
         local name=${one%:*}-${one#*:}
         key "${one%:*}" "$tmp/$name.pem"
         openssl req -x509 -new -key "$tmp/$name.pem" -subj '/CN=A timestamper' -days 36500 -out "$tmp/$name.crt"

@@ -4,10 +4,7 @@
 
 use bp256::BrainpoolP256r1;
 use bp384::BrainpoolP384r1;
-use ecdsa::elliptic_curve::array::ArraySize;
-use ecdsa::elliptic_curve::{CurveArithmetic, FieldBytes};
-use ecdsa::signature::hazmat::PrehashVerifier as _;
-use ecdsa::{EcdsaCurve, Signature, SignatureSize, VerifyingKey};
+use ecdsa::VerifyingKey;
 use ed25519_dalek::{PUBLIC_KEY_LENGTH, SIGNATURE_LENGTH};
 use k256::Secp256k1;
 
@@ -15,7 +12,7 @@ use super::brainpool512::BrainpoolP512Key;
 use super::error::Fault;
 use super::hash::Hash;
 use super::octets::Octets;
-use crate::keys::ecdsa::{Curve, EcdsaKey, fit};
+use crate::keys::ecdsa::{Curve, EcdsaKey, portable};
 use crate::keys::ed25519::Ed25519Key;
 use crate::keys::modular::{Modulus, Order, trim};
 use crate::keys::rsa::RsaKey;
@@ -120,13 +117,13 @@ impl Material {
                 ("ECDSA", key.verify_numbers(digest, numbers.mpi()?, numbers.mpi()?))
             }
             Self::Secp256k1(key) => {
-                ("ECDSA", verify_ecdsa(key, digest, numbers.mpi()?, numbers.mpi()?))
+                ("ECDSA", portable::verify(key, digest, numbers.mpi()?, numbers.mpi()?))
             }
             Self::BrainpoolP256(key) => {
-                ("ECDSA", verify_ecdsa(key, digest, numbers.mpi()?, numbers.mpi()?))
+                ("ECDSA", portable::verify(key, digest, numbers.mpi()?, numbers.mpi()?))
             }
             Self::BrainpoolP384(key) => {
-                ("ECDSA", verify_ecdsa(key, digest, numbers.mpi()?, numbers.mpi()?))
+                ("ECDSA", portable::verify(key, digest, numbers.mpi()?, numbers.mpi()?))
             }
             Self::BrainpoolP512(key) => {
                 ("ECDSA", key.verify(digest, numbers.mpi()?, numbers.mpi()?))
@@ -170,26 +167,6 @@ fn verify_rsa(key: &RsaKey, hash: Hash, digest: &[u8], signature: &[u8]) -> bool
         Some(algorithm) => key.verify_pkcs1(algorithm, digest, &padded).is_ok(),
         None => key.verify_pkcs1_digest_info(&hash.digest_info(digest), &padded).is_ok(),
     }
-}
-
-/// ECDSA on curves that aws-lc does not have (FIPS 186-5 section 6.4.2).
-fn verify_ecdsa<C>(key: &VerifyingKey<C>, digest: &[u8], r: &[u8], s: &[u8]) -> bool
-where
-    C: EcdsaCurve + CurveArithmetic,
-    SignatureSize<C>: ArraySize,
-{
-    let field = |number: &[u8]| {
-        let mut bytes = FieldBytes::<C>::default();
-        let at = bytes.len().checked_sub(number.len())?;
-        bytes[at..].copy_from_slice(number);
-        Some(bytes)
-    };
-    let (Some(r), Some(s)) = (field(r), field(s)) else { return false };
-    let digest = fit(digest, r.len());
-    let Ok(signature) = Signature::<C>::from_scalars(r, s) else { return false };
-    // k256 verifies low S only, a rule of Bitcoin's; OpenPGP has none, so the signature is brought to that form.
-    let signature = if C::NORMALIZE_S { signature.normalize_s() } else { signature };
-    key.verify_prehash(&digest, &signature).is_ok()
 }
 
 /// Brings a big-endian number to `N` bytes; `None` if it needs more.

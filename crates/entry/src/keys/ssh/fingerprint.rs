@@ -16,26 +16,26 @@ pub(crate) fn of_blob(blob: &[u8]) -> String {
     format!("SHA256:{}", digest.trim_end_matches('='))
 }
 
-/// The fingerprint that the key would have in OpenSSH.
-pub(crate) fn of_public_key(key: &PublicKey) -> String {
-    of_blob(&blob(key))
+/// The fingerprint that the key would have in OpenSSH; P-224 has none there.
+pub(crate) fn of_public_key(key: &PublicKey) -> Option<String> {
+    blob(key).map(|blob| of_blob(&blob))
 }
 
-fn blob(key: &PublicKey) -> Vec<u8> {
+fn blob(key: &PublicKey) -> Option<Vec<u8>> {
     if let Some(rsa) = key.as_rsa() {
         let exponent = rsa.exponent().to_be_bytes();
-        return wire::strings(&[b"ssh-rsa", &integer(&exponent), &integer(rsa.modulus())]);
+        return Some(wire::strings(&[b"ssh-rsa", &integer(&exponent), &integer(rsa.modulus())]));
     }
     if let Some(ecdsa) = key.as_ecdsa() {
         let (name, curve): (&[u8], &[u8]) = match ecdsa.curve() {
+            Curve::P224 => return None,
             Curve::P256 => (b"ecdsa-sha2-nistp256", b"nistp256"),
             Curve::P384 => (b"ecdsa-sha2-nistp384", b"nistp384"),
             Curve::P521 => (b"ecdsa-sha2-nistp521", b"nistp521"),
         };
-        return wire::strings(&[name, curve, ecdsa.point()]);
+        return Some(wire::strings(&[name, curve, ecdsa.point()]));
     }
-    let bytes = key.as_ed25519().map_or(&[][..], |key| key.as_bytes());
-    wire::strings(&[b"ssh-ed25519", bytes])
+    key.as_ed25519().map(|key| wire::strings(&[b"ssh-ed25519", key.as_bytes()]))
 }
 
 /// An mpint's content: no leading zeros, but one when the top bit is set.
@@ -99,7 +99,10 @@ mod tests {
                 "SHA256:TfHpgvX1J1KIHRpbio2b/HcX3YPiLmNhfUx8+ArwPBw",
             ),
         ] {
-            assert_eq!(of_public_key(&PublicKey::from_pem(pem).unwrap()), expected);
+            assert_eq!(
+                of_public_key(&PublicKey::from_pem(pem).unwrap()),
+                Some(expected.to_owned())
+            );
         }
     }
 }

@@ -120,7 +120,7 @@ impl SshPublicKey {
                 let (r, s) = (reader.positive()?, reader.positive()?);
                 reader.end()?;
                 let digest = match key.curve() {
-                    Curve::P256 => DigestAlgorithm::Sha256,
+                    Curve::P224 | Curve::P256 => DigestAlgorithm::Sha256,
                     Curve::P384 => DigestAlgorithm::Sha384,
                     Curve::P521 => DigestAlgorithm::Sha512,
                 };

@@ -18,9 +18,6 @@ use super::super::rsa::{RsaKey, RsaPublicKey};
 use super::super::{DigestAlgorithm, KeyError};
 use crate::pem;
 
-/// secp224r1, a curve that the reference verifies with and nothing here does.
-const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
-
 /// What kind of key it is, as far as policy cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyAlgorithm {
@@ -29,6 +26,8 @@ pub enum KeyAlgorithm {
         /// Bytes of the modulus.
         modulus_bytes: usize,
     },
+    /// ECDSA on secp224r1.
+    P224,
     /// ECDSA on secp256r1.
     P256,
     /// ECDSA on secp384r1.
@@ -44,6 +43,7 @@ impl fmt::Display for KeyAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rsa { modulus_bytes } => write!(f, "RSA {}", 8 * modulus_bytes),
+            Self::P224 => f.write_str("P-224"),
             Self::P256 => f.write_str("P-256"),
             Self::P384 => f.write_str("P-384"),
             Self::P521 => f.write_str("P-521"),
@@ -68,7 +68,7 @@ enum Material {
 
 impl PublicKey {
     /// Reads a DER SubjectPublicKeyInfo: RSA with NULL parameters, ECDSA with a
-    /// named curve (P-256, P-384, P-521) and an uncompressed point, or Ed25519.
+    /// named curve (P-224, P-256, P-384, P-521) and an uncompressed point, or Ed25519.
     ///
     /// # Errors
     /// A [`KeyError`] for malformed bytes, unknown algorithms and curves,
@@ -118,6 +118,7 @@ impl PublicKey {
         match &self.material {
             Material::Rsa(key) => KeyAlgorithm::Rsa { modulus_bytes: key.modulus().len() },
             Material::Ecdsa(key) => match key.curve() {
+                Curve::P224 => KeyAlgorithm::P224,
                 Curve::P256 => KeyAlgorithm::P256,
                 Curve::P384 => KeyAlgorithm::P384,
                 Curve::P521 => KeyAlgorithm::P521,
@@ -183,9 +184,9 @@ impl PublicKey {
         }
     }
 
-    /// OpenSSH's fingerprint of the key: `SHA256:` and unpadded base64.
+    /// OpenSSH's fingerprint of the key: `SHA256:` and unpadded base64. OpenSSH has no P-224.
     #[must_use]
-    pub fn ssh_fingerprint(&self) -> String {
+    pub fn ssh_fingerprint(&self) -> Option<String> {
         super::super::ssh::fingerprint_of(self)
     }
 
@@ -236,9 +237,6 @@ fn read_rsa(parameters: Option<AnyRef<'_>>, bits: &[u8]) -> Result<RsaKey, KeyEr
 fn read_ecdsa(parameters: Option<AnyRef<'_>>, bits: &[u8]) -> Result<EcdsaKey, KeyError> {
     let curve = parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
     let curve = curve.ok_or_else(|| KeyError::x509("invalid ECDSA parameters"))?;
-    if curve == P224 {
-        return Err(KeyError::UnsupportedKeyType);
-    }
     let curve = Curve::from_oid(&curve);
     let curve = curve.ok_or_else(|| KeyError::x509("unsupported elliptic curve"))?;
     EcdsaKey::from_uncompressed(curve, bits)
