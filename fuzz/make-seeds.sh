@@ -94,7 +94,8 @@ copy cose cose/prime256v1.pub cose/es256.cbor cose/statement.cbor
 copy jar '' jar/ec.jar
 copy minisign minisign/minisign.pub minisign/hashed.minisig minisign/signify.pub minisign/signify.sig
 copy rfc3161 '' rfc3161/prime256v1.tsr
-copy ssh ssh/ed25519-256.pub ssh/ed25519-256.sig ssh/certificate.pub ssh/rsa-3072.pub
+copy ssh ssh/ed25519-256.pub ssh/ed25519-256.sig ssh/certificate.pub ssh/rsa-3072.pub ssh/dsa-1024.pub
+copy x509 '' x509/secp224r1.pub
 copy tuf '' tuf/ed25519/root.json
 unzip -p "$fixtures/jar/ec.jar" META-INF/K.EC | seed pkcs7 block
 copy pgp pgp/ed25519.pub.gpg pgp/dsa1024.pub.gpg pgp/subkey.pub.asc pgp/revoked.pub.gpg pgp/k256.secret.asc pgp/ed25519.sig

@@ -6,6 +6,7 @@
 //! Everything takes bytes from strangers: no parser panics, recurses without a bound, or allocates by a claimed length.
 
 pub(crate) mod cms;
+mod dsa;
 pub mod ecdsa;
 pub mod ed25519;
 mod email;

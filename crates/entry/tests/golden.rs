@@ -150,7 +150,13 @@ impl Case {
             let middle = signature.len() / 2;
             // The middle of an OpenPGP packet may be what nobody signs.
             let is_packet = inputs.key_format == KeyFormat::Pgp && !signature.starts_with(b"-");
-            let at = if is_packet { signature.len() - 1 } else { middle };
+            // An SSH signature holds a key that nobody compares, and what was signed at its end.
+            let end = signature.windows(9).rposition(|line| line == b"\n-----END");
+            let at = match (inputs.key_format, end) {
+                (KeyFormat::Ssh, Some(end)) => end - 4,
+                _ if is_packet => signature.len() - 1,
+                _ => middle,
+            };
             change("the signature was changed", &|i| {
                 let byte = &mut i.signature.as_mut().unwrap()[at];
                 *byte = if *byte == b'A' { b'B' } else { b'A' };

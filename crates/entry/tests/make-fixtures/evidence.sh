@@ -132,10 +132,11 @@ minisigns() {
     done
 }
 
+# DSA needs an ssh-keygen before OpenSSH 10.
 sshs() {
     fresh ssh
     printf 'an artifact\n' > ssh/artifact
-    for type in rsa:3072 ecdsa:256 ecdsa:384 ecdsa:521 ed25519:256; do
+    for type in rsa:3072 dsa:1024 ecdsa:256 ecdsa:384 ecdsa:521 ed25519:256; do
         local name=${type/:/-}
         ssh-keygen -q -t "${type%:*}" -b "${type#*:}" -N '' -C 'dev@example.com' -f "$tmp/ssh-$name"
         cp "$tmp/ssh-$name.pub" "ssh/$name.pub"

@@ -12,9 +12,9 @@ use super::brainpool512::BrainpoolP512Key;
 use super::error::Fault;
 use super::hash::Hash;
 use super::octets::Octets;
+use crate::keys::dsa::DsaKey;
 use crate::keys::ecdsa::{Curve, EcdsaKey, portable};
 use crate::keys::ed25519::Ed25519Key;
-use crate::keys::modular::{Modulus, Order, trim};
 use crate::keys::rsa::RsaKey;
 
 /// Numbers of the public-key algorithms (RFC 9580 section 9.1).
@@ -40,14 +40,12 @@ pub(super) mod algorithm {
 
 /// Bytes of an Ed448 signature (RFC 8032).
 const ED448_SIGNATURE: usize = 114;
-/// Bytes of the largest DSA modulus and order that verify anything: a bound on work; GnuPG makes 3072 bits and 256.
-const DSA_MAX: (usize, usize) = (512, 64);
 
 /// What signatures are checked with.
 #[derive(Debug)]
 pub(super) enum Material {
     Rsa(RsaKey),
-    Dsa(Box<Dsa>),
+    Dsa(Box<DsaKey>),
     Nist(Box<EcdsaKey>),
     Secp256k1(Box<VerifyingKey<Secp256k1>>),
     BrainpoolP256(Box<VerifyingKey<BrainpoolP256r1>>),
@@ -87,7 +85,7 @@ impl Material {
     }
 
     pub(super) fn dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Self {
-        Dsa::new(p, q, g, y).map_or(Self::Mute, |dsa| Self::Dsa(Box::new(dsa)))
+        DsaKey::new(p, q, g, y).map_or(Self::Mute, |dsa| Self::Dsa(Box::new(dsa)))
     }
 
     pub(super) fn ed25519(point: &[u8]) -> Result<Self, Fault> {
@@ -175,33 +173,6 @@ fn pad<const N: usize>(number: &[u8]) -> Option<[u8; N]> {
     let at = N.checked_sub(number.len())?;
     padded[at..].copy_from_slice(number);
     Some(padded)
-}
-
-/// A DSA key (FIPS 186-4 section 4).
-#[derive(Debug)]
-pub(super) struct Dsa {
-    p: Modulus,
-    q: Order,
-    g: Vec<u8>,
-    y: Vec<u8>,
-}
-
-impl Dsa {
-    fn new(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Option<Self> {
-        let (p, q) = (trim(p), trim(q));
-        let whole_bytes = q.first().is_some_and(|top| top & 0x80 != 0);
-        if p.len() > DSA_MAX.0 || q.len() > DSA_MAX.1 || !whole_bytes {
-            return None;
-        }
-        Some(Self { p: Modulus::new(p)?, q: Order::new(q)?, g: g.to_vec(), y: y.to_vec() })
-    }
-
-    /// FIPS 186-4 section 4.7.
-    fn verify(&self, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
-        let Some([u1, u2]) = self.q.multipliers(digest, r, s) else { return false };
-        let v = self.p.residue(&self.g).power(&u1).times(&self.p.residue(&self.y).power(&u2));
-        self.q.reduce(&v.to_bytes()) == trim(r)
-    }
 }
 
 /// Object identifiers of curves (RFC 9580 section 9.2), DER content.

@@ -6,6 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::super::dsa::DsaKey;
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
 use super::super::rsa::RsaKey;
@@ -16,6 +17,8 @@ use super::wire::Reader;
 const CERTIFICATE_SUFFIX: &[u8] = b"-cert-v01@openssh.com";
 /// Largest RSA public exponent in bytes (24 bits).
 const MAX_EXPONENT: usize = 3;
+/// Bytes of a DSA modulus and order: SSH has one size, 1024 and 160 bits (RFC 4253 section 6.6).
+const DSA_SIZES: (usize, usize) = (128, 20);
 /// The flag of a hardware key's signature for which somebody touched it.
 const USER_PRESENT: u8 = 1;
 
@@ -32,6 +35,7 @@ pub(super) struct SshPublicKey {
 #[derive(Debug)]
 enum Material {
     Rsa(RsaKey),
+    Dsa(Box<DsaKey>),
     Ecdsa(Box<EcdsaKey>),
     Ed25519(Ed25519Key),
 }
@@ -57,6 +61,7 @@ impl SshPublicKey {
     fn read(name: &[u8], reader: &mut Reader<'_>) -> Result<Self, KeyError> {
         let material = match name {
             b"ssh-rsa" => Material::Rsa(read_rsa(reader)?),
+            b"ssh-dss" => Material::Dsa(Box::new(read_dsa(reader)?)),
             b"ecdsa-sha2-nistp256" | b"sk-ecdsa-sha2-nistp256@openssh.com" => {
                 read_ecdsa(Curve::P256, b"nistp256", reader)?
             }
@@ -67,9 +72,6 @@ impl SshPublicKey {
                 let bytes = bytes
                     .map_err(|_| KeyError::invalid("ssh: invalid size for Ed25519 public key"))?;
                 Material::Ed25519(Ed25519Key::new(bytes))
-            }
-            b"ssh-dss" => {
-                return Err(KeyError::invalid("ssh: DSA keys (ssh-dss) are not supported"));
             }
             other => {
                 let name = String::from_utf8_lossy(other);
@@ -115,6 +117,13 @@ impl SshPublicKey {
                 let padded = [&vec![0; missing], signature.blob].concat();
                 key.verify_pkcs1(digest, &digest.digest(message), &padded)
             }
+            Material::Dsa(key) => {
+                let numbers = signature.blob.split_at_checked(DSA_SIZES.1);
+                let numbers = numbers.filter(|(_, s)| s.len() == DSA_SIZES.1);
+                let digest = DigestAlgorithm::Sha1.digest(message);
+                let holds = numbers.is_some_and(|(r, s)| key.verify(&digest, r, s));
+                if holds { Ok(()) } else { Err(KeyError::invalid("dsa: verification error")) }
+            }
             Material::Ecdsa(key) => {
                 let mut reader = Reader::new(signature.blob);
                 let (r, s) = (reader.positive()?, reader.positive()?);
@@ -151,6 +160,16 @@ fn read_rsa(reader: &mut Reader<'_>) -> Result<RsaKey, KeyError> {
         return Err(KeyError::invalid("ssh: incorrect exponent"));
     }
     Ok(RsaKey::new(modulus, exponent))
+}
+
+fn read_dsa(reader: &mut Reader<'_>) -> Result<DsaKey, KeyError> {
+    let (p, q) = (reader.positive()?, reader.positive()?);
+    let (g, y) = (reader.positive()?, reader.positive()?);
+    let is_full = |number: &[u8], size: usize| number.len() == size && number[0] & 0x80 != 0;
+    if !is_full(p, DSA_SIZES.0) || !is_full(q, DSA_SIZES.1) {
+        return Err(KeyError::invalid("ssh: unsupported DSA key size"));
+    }
+    DsaKey::new(p, q, g, y).ok_or_else(|| KeyError::invalid("ssh: invalid DSA key"))
 }
 
 fn read_ecdsa(curve: Curve, name: &[u8], reader: &mut Reader<'_>) -> Result<Material, KeyError> {
@@ -223,6 +242,23 @@ mod tests {
         let signed = [&Sha256::digest(b"ssh:")[..], &rest, &Sha256::digest(b"a message")].concat();
         let blob = signer.sign(&signed).to_bytes();
         key.verify(message, Signature { format: name, blob: &blob, rest: &rest })
+    }
+
+    #[test]
+    fn dsa_keys_have_one_size() {
+        let key = |p: &[u8], q: &[u8]| {
+            let number = |bytes: &[u8]| [&[0], bytes].concat();
+            let fields = [b"ssh-dss", &number(p)[..], &number(q), &[2], &[3]];
+            SshPublicKey::from_blob(&wire::strings(&fields)).map(drop)
+        };
+        let (p, q) = ([0xff; 128], [0xff; 20]);
+        assert_eq!(key(&p, &q), Ok(()));
+        for (p, q) in
+            [(&[0xff; 256][..], &q[..]), (&p[..127], &q), (&p, &[0xff; 32]), (&p, &q[1..])]
+        {
+            let refusal = key(p, q).unwrap_err().to_string();
+            assert_eq!(refusal, "ssh: unsupported DSA key size", "{} {}", p.len(), q.len());
+        }
     }
 
     #[test]
