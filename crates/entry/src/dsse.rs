@@ -9,8 +9,9 @@ use std::collections::HashSet;
 use serde::de::MapAccess;
 
 use crate::EntryError;
-use crate::base64::{self, Base64Error};
+use crate::base64;
 use crate::json::{self, Members, Object, Slot};
+use crate::keys::KeyError;
 use crate::keys::message::Message;
 use crate::keys::x509::X509Verifier;
 
@@ -55,13 +56,14 @@ impl Envelope {
 
     /// The payload bytes, whichever base64 alphabet they are in.
     pub(crate) fn payload(&self) -> Result<Vec<u8>, EntryError> {
-        base64::decode_either(self.payload.as_bytes()).map_err(undecodable)
+        decode(&self.payload)
     }
 
     /// Which of `keys` verifies which signature: for each distinct signature text
     /// the position of the last key that matched it, under Rekor's rules.
     pub(crate) fn verify(&self, keys: &[Key<'_>], rule: Rule) -> Result<Vec<usize>, EntryError> {
-        let message = pae(&self.payload_type, &self.payload()?);
+        let payload = self.payload().map_err(not_verified)?;
+        let message = pae(&self.payload_type, &payload);
         self.match_keys(keys, rule, &mut Message::new(&message))
     }
 
@@ -71,7 +73,7 @@ impl Envelope {
         rule: Rule,
         message: &mut Message<'_>,
     ) -> Result<Vec<usize>, EntryError> {
-        let signatures = self.decoded()?;
+        let signatures = self.decoded().map_err(not_verified)?;
         let distinct: HashSet<&str> = self.signatures.iter().map(|s| s.sig.as_str()).collect();
         let mut verified_by: Vec<Option<usize>> = vec![None; signatures.len()];
         let mut matched: HashSet<&str> = HashSet::new();
@@ -80,7 +82,8 @@ impl Envelope {
                 break;
             }
             let verifier = key.verifier()?;
-            let first = first_of(signatures.iter().zip(&self.signatures), verifier, message)?;
+            let first = first_of(signatures.iter().zip(&self.signatures), verifier, message)
+                .map_err(not_verified)?;
             let text = first.ok_or_else(|| not_verified(NO_MATCH))?.sig.as_str();
             matched.insert(text);
             for (signature, by) in self.signatures.iter().zip(&mut verified_by) {
@@ -110,8 +113,7 @@ impl Envelope {
     }
 
     fn decoded(&self) -> Result<Vec<Vec<u8>>, EntryError> {
-        let decode = |s: &Signature| base64::decode_either(s.sig.as_bytes()).map_err(undecodable);
-        self.signatures.iter().map(decode).collect()
+        self.signatures.iter().map(|signature| decode(&signature.sig)).collect()
     }
 }
 
@@ -120,10 +122,9 @@ fn first_of<'a>(
     signatures: impl Iterator<Item = (&'a Vec<u8>, &'a Signature)>,
     key: &X509Verifier,
     message: &mut Message<'_>,
-) -> Result<Option<&'a Signature>, EntryError> {
+) -> Result<Option<&'a Signature>, KeyError> {
     for (bytes, signature) in signatures {
-        let held = key.key().verifies(message, bytes);
-        if held.map_err(|error| not_verified(&error.to_string()))? {
+        if key.key().verifies(message, bytes)? {
             return Ok(Some(signature));
         }
     }
@@ -204,11 +205,14 @@ pub(crate) fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-fn undecodable(_: Base64Error) -> EntryError {
-    not_verified("unable to base64 decode payload (is payload in the right format?)")
+/// Payload or signature, in either base64 alphabet.
+fn decode(text: &str) -> Result<Vec<u8>, EntryError> {
+    let undecodable = "unable to base64 decode payload (is payload in the right format?)";
+    base64::decode_either(text.as_bytes()).map_err(|_| EntryError::invalid(undecodable))
 }
 
-fn not_verified(reason: &str) -> EntryError {
+/// The reason as `dsse` and `intoto` 0.0.2 give it; `intoto` 0.0.1 has it bare.
+fn not_verified(reason: impl std::fmt::Display) -> EntryError {
     EntryError::invalid(format!("could not verify envelope: {reason}"))
 }
 

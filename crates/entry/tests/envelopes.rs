@@ -61,6 +61,18 @@ fn null_is_an_empty_signature() {
 }
 
 #[test]
+fn what_is_not_base64_in_an_envelope_is_told_by_each_kind_in_its_words() {
+    let (envelope, key) = one();
+    let reason = "unable to base64 decode payload (is payload in the right format?)";
+    for changed in [r#""payload":"!!""#, r#""signatures":[{"sig":"!!"}]"#] {
+        let envelope = with(&envelope, changed);
+        assert_eq!(intoto(&envelope, &key).unwrap_err(), reason, "{changed}");
+        let refused = dsse(&envelope, json!([key])).unwrap_err();
+        assert_eq!(refused, format!("could not verify envelope: {reason}"), "{changed}");
+    }
+}
+
+#[test]
 fn elements_that_are_no_verifier_count_as_absent() {
     let (envelope, key) = one();
     let body = dsse(&envelope, json!([key])).unwrap().body().to_vec();
