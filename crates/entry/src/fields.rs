@@ -103,6 +103,13 @@ impl Problems {
         }
     }
 
+    /// Notes that `path` has a value of another form unless it has this one.
+    pub(crate) fn matches(&mut self, path: &str, holds: bool, pattern: &str) {
+        if !holds {
+            self.0.push(format!("{path} in body should match '{pattern}'"));
+        }
+    }
+
     /// Fails if anything was noted.
     pub(crate) fn none(self) -> Result<(), EntryError> {
         if self.0.is_empty() { Ok(()) } else { Err(EntryError::Fields(self.0.join("\n"))) }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Canonical, Context, Evidence};
 use crate::apk::Apk;
 use crate::base64;
-use crate::fields::{Artifact, Fields, Problems};
+use crate::fields::{self, Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::keys::DigestAlgorithm;
 use crate::keys::x509::{KeyAlgorithm, X509Verifier};
@@ -21,18 +21,15 @@ struct Alpine {
 
 pub(super) fn read(spec: Fields<'_>, context: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (key, package) = (spec.object("publicKey"), spec.object("package"));
+    let key_content = fields::bytes(key, "content", "public key content")?;
     let mut problems = Problems::default();
     problems.require("package", package.is_some());
-    problems.require("publicKey", key.is_some());
-    let key = match key {
-        Some(key) => key.bytes("content", "public key content")?,
-        None => None,
-    };
-    let at = "publicKey.publicKey.content";
-    problems.require(at, key.is_some() || spec.object("publicKey").is_none());
     let package = Artifact::read(package, "package", &mut problems)?;
+    problems.require("publicKey", key.is_some());
+    let at = "publicKey.publicKey.content";
+    problems.require(at, key.is_none() || key_content.is_some());
     problems.none()?;
-    let key = key.ok_or_else(|| EntryError::invalid("missing public key"))?;
+    let key = key_content.ok_or_else(|| EntryError::invalid("missing public key"))?;
     let key = X509Verifier::parse(&key)?;
     let package = package.checked("package")?;
     Ok(Box::new(Alpine { key, package, max_metadata: context.max_apk_metadata }))

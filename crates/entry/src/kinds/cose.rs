@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Canonical, Context, Evidence, PayloadKeys};
 use crate::base64;
 use crate::cose::Sign1;
-use crate::fields::{Digest, Fields, Problems};
+use crate::fields::{self, Digest, Fields, Problems};
 use crate::keys::x509::X509Verifier;
 use crate::{EntryError, Inputs, KeyFormat, Kind, ProposeError};
 use crate::{index_keys, statement};
@@ -31,17 +31,14 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     let key = spec.bytes("publicKey", "public key")?;
     let message = spec.bytes("message", "message")?;
     let data = spec.object("data");
-    let aad = match data {
-        Some(data) => data.bytes("aad", "aad")?,
-        None => None,
-    };
+    let aad = fields::bytes(data, "aad", "aad")?;
     let mut problems = Problems::default();
-    problems.require("publicKey", key.is_some());
     let mut hash = |name: &str| {
         let path = format!("data.data.{name}.data.{name}");
         Digest::read(data.and_then(|data| data.object(name)), &path, &["sha256"], &mut problems)
     };
     let stored_digests = [hash("envelopeHash"), hash("payloadHash")];
+    problems.require("publicKey", key.is_some());
     problems.none()?;
     let key = key.ok_or_else(|| EntryError::invalid("missing public key"))?;
     let key = X509Verifier::parse(&key)?;

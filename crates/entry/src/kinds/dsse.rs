@@ -18,9 +18,15 @@ const MAX_VERIFIERS: usize = 64;
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let proposed = spec.object("proposedContent");
-    let stored = Stored::read(spec, proposed)?;
+    let verifiers = match proposed.and_then(|proposed| proposed.array("verifiers")) {
+        Some(items) => Some(verifiers(items)?),
+        None => None,
+    };
+    let stored = Stored::read(spec, proposed, verifiers.as_deref())?;
     match (proposed, stored) {
-        (Some(proposed), None) => Ok(Box::new(Proposed::read(proposed)?)),
+        (Some(proposed), None) => {
+            Ok(Box::new(Proposed::read(proposed, &verifiers.unwrap_or_default())?))
+        }
         (None, Some(stored)) => stored.complete(),
         (None, None) => Err(EntryError::invalid(NEITHER)),
         (Some(_), Some(_)) => Err(EntryError::invalid(format!("{NEITHER} but not both"))),
@@ -41,7 +47,7 @@ struct Proposed {
 }
 
 impl Proposed {
-    fn read(proposed: Fields<'_>) -> Result<Self, EntryError> {
+    fn read(proposed: Fields<'_>, verifiers: &[Vec<u8>]) -> Result<Self, EntryError> {
         let text = proposed.text("envelope").unwrap_or_default();
         if text.is_empty() {
             return Err(EntryError::invalid("proposed content envelope is missing"));
@@ -51,8 +57,7 @@ impl Proposed {
             let none = "DSSE envelope must contain 1 or more signatures";
             return Err(EntryError::invalid(none));
         }
-        let contents = verifiers(proposed.array("verifiers").unwrap_or_default())?;
-        let keys: Vec<Key<'_>> = contents.iter().map(|content| Key::new(content)).collect();
+        let keys: Vec<Key<'_>> = verifiers.iter().map(|content| Key::new(content)).collect();
         let by = envelope.verify(&keys, Rule::StopWhenAllMatched)?;
         let mut signed: Vec<(String, usize)> =
             envelope.signatures.iter().map(|s| s.sig.clone()).zip(by.iter().copied()).collect();
@@ -76,8 +81,10 @@ impl Proposed {
     }
 }
 
+/// The verifiers; empty ones and elements of another type count as absent.
 fn verifiers(items: &[Value]) -> Result<Vec<Vec<u8>>, EntryError> {
-    let texts: Vec<&str> = verifier_texts(items).collect();
+    let texts = items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty());
+    let texts: Vec<&str> = texts.collect();
     if texts.len() > MAX_VERIFIERS {
         return Err(EntryError::invalid(format!(
             "{} verifiers, at most {MAX_VERIFIERS} are taken",
@@ -85,11 +92,6 @@ fn verifiers(items: &[Value]) -> Result<Vec<Vec<u8>>, EntryError> {
         )));
     }
     texts.into_iter().map(|text| fields::decode(text, "verifier")).collect()
-}
-
-/// The verifiers; empty ones and elements of another type count as absent.
-fn verifier_texts(items: &[Value]) -> impl Iterator<Item = &str> {
-    items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty())
 }
 
 impl Evidence for Proposed {
@@ -124,30 +126,30 @@ struct Stored {
 
 impl Stored {
     /// Checks the fields of both forms; `None` when no member of this form is there.
-    fn read(spec: Fields<'_>, proposed: Option<Fields<'_>>) -> Result<Option<Self>, EntryError> {
+    fn read(
+        spec: Fields<'_>,
+        proposed: Option<Fields<'_>>,
+        verifiers: Option<&[Vec<u8>]>,
+    ) -> Result<Option<Self>, EntryError> {
         let mut problems = Problems::default();
-        if let Some(proposed) = proposed {
-            let at = "proposedContent.proposedContent";
-            problems.require(&format!("{at}.envelope"), proposed.text("envelope").is_some());
-            match proposed.array("verifiers") {
-                None => problems.require(&format!("{at}.verifiers"), false),
-                Some(items) => {
-                    let count = verifier_texts(items).count();
-                    problems.at_least_one(&format!("{at}.verifiers"), count);
-                }
-            }
-        }
         let mut digest = |name: &str| {
             Digest::read(spec.object(name), &format!("{name}.{name}"), &["sha256"], &mut problems)
         };
         let (envelope, payload) = (digest("envelopeHash"), digest("payloadHash"));
-        let items = spec.array("signatures");
-        if let Some(items) = items {
-            problems.at_least_one("signatures", fields::objects(items).count());
+        if let Some(proposed) = proposed {
+            let at = "proposedContent.proposedContent";
+            problems.require(&format!("{at}.envelope"), proposed.text("envelope").is_some());
+            match verifiers {
+                None => problems.require(&format!("{at}.verifiers"), false),
+                Some(keys) => problems.at_least_one(&format!("{at}.verifiers"), keys.len()),
+            }
         }
+        let items = spec.array("signatures");
+        let signatures = match items {
+            Some(items) => read_stored_signatures(items, &mut problems)?,
+            None => Vec::new(),
+        };
         problems.none()?;
-        let signatures = fields::objects(items.unwrap_or_default()).map(read_stored_signature);
-        let signatures = signatures.collect::<Result<Vec<_>, _>>()?;
         let any = envelope.is_some() || payload.is_some() || items.is_some();
         Ok(any.then_some(Self { envelope, payload, signatures }))
     }
@@ -159,15 +161,35 @@ impl Stored {
     }
 }
 
-fn read_stored_signature(fields: Fields<'_>) -> Result<(String, Vec<u8>), EntryError> {
-    let malformed = || EntryError::invalid("signatures: each needs signature and verifier");
-    let signature = fields.text("signature").ok_or_else(malformed)?;
-    let strict = base64::decode(signature.as_bytes()).is_ok_and(|b| !b.is_empty());
-    if !strict || signature.contains(['\r', '\n']) {
-        return Err(EntryError::invalid("signatures: a signature is not base64"));
+fn read_stored_signatures(
+    items: &[Value],
+    problems: &mut Problems,
+) -> Result<Vec<(String, Vec<u8>)>, EntryError> {
+    let items: Vec<Fields<'_>> = fields::objects(items).collect();
+    problems.at_least_one("signatures", items.len());
+    let mut signatures = Vec::with_capacity(items.len());
+    for (number, fields) in items.iter().enumerate() {
+        let (signature, verifier) =
+            (fields.text("signature"), fields.bytes("verifier", "verifier")?);
+        let at = format!("signatures.{number}");
+        problems.require(&format!("{at}.signature"), signature.is_some());
+        let strict = signature.is_none_or(is_strict_base64);
+        problems.matches(&format!("{at}.signature"), strict, BASE64_PATTERN);
+        problems.require(&format!("{at}.verifier"), verifier.is_some());
+        if let (Some(signature), Some(verifier)) = (signature, verifier) {
+            signatures.push((signature.to_owned(), verifier));
+        }
     }
-    let verifier = fields.bytes("verifier", "verifier")?.ok_or_else(malformed)?;
-    Ok((signature.to_owned(), verifier))
+    Ok(signatures)
+}
+
+/// What [`is_strict_base64`] demands, as Rekor writes it.
+const BASE64_PATTERN: &str =
+    r"^(?:[A-Za-z0-9+\/]{4})*(?:[A-Za-z0-9+\/]{2}==|[A-Za-z0-9+\/]{3}=|[A-Za-z0-9+\/]{4})$";
+
+/// Whether the text is base64 of something, without line breaks.
+fn is_strict_base64(text: &str) -> bool {
+    !text.contains(['\r', '\n']) && base64::decode(text.as_bytes()).is_ok_and(|b| !b.is_empty())
 }
 
 impl Evidence for Stored {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Digest, Fields, Problems};
+use crate::fields::{self, Digest, Fields, Problems};
 use crate::index_keys;
 use crate::keys::DigestAlgorithm;
 use crate::keys::x509::X509Verifier;
@@ -23,21 +23,22 @@ struct HashedRekord {
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (signature, data) = (spec.object("signature"), spec.object("data"));
+    let content = fields::bytes(signature, "content", "signature content")?.unwrap_or_default();
+    let key = signature.and_then(|signature| signature.object("publicKey"));
+    let submitted_key = fields::bytes(key, "content", "public key content")?.unwrap_or_default();
     let mut problems = Problems::default();
-    problems.require("signature", signature.is_some());
     problems.require("data", data.is_some());
     let hash = data.and_then(|data| data.object("hash"));
     let allowed = ["sha256", "sha384", "sha512"];
     let digest = Digest::read(hash, "data.data.hash.data.hash", &allowed, &mut problems);
+    problems.require("signature", signature.is_some());
     problems.none()?;
 
-    let missing = |what: &'static str| EntryError::invalid(what);
-    let signature = signature.ok_or_else(|| missing("missing signature"))?;
-    let content = signature.bytes("content", "signature content")?.unwrap_or_default();
-    let key = signature.object("publicKey").ok_or_else(|| missing("missing public key"))?;
-    let submitted_key = key.bytes("content", "public key content")?.unwrap_or_default();
+    if key.is_none() {
+        return Err(EntryError::invalid("missing public key"));
+    }
     let verifier = X509Verifier::parse(&submitted_key)?;
-    let digest = digest.ok_or_else(|| missing("missing hash"))?;
+    let digest = digest.ok_or_else(|| EntryError::invalid("missing hash"))?;
     let (algorithm, bytes) = decode_digest(&digest)?;
     verifier.verify_chain().map_err(EntryError::Signature)?;
     verifier.key().verify_digest(algorithm, &bytes, &content).map_err(EntryError::Signature)?;
@@ -53,9 +54,18 @@ fn decode_digest(digest: &Digest) -> Result<(DigestAlgorithm, Vec<u8>), EntryErr
     if digest.value.len() != 2 * algorithm.size() {
         return Err(EntryError::invalid("invalid value for hash"));
     }
-    let bytes = hex::decode(&digest.value)
-        .map_err(|error| EntryError::invalid(format!("invalid value for hash: {error}")))?;
+    let bytes = hex::decode(&digest.value).map_err(|error| EntryError::invalid(no_hex(error)))?;
     Ok((algorithm, bytes))
+}
+
+/// Rekor's text about a value of the right length that is not hex.
+fn no_hex(error: hex::FromHexError) -> String {
+    let hex::FromHexError::InvalidHexCharacter { c, .. } = error else { return error.to_string() };
+    let shown = match c.is_control() || matches!(c, '\u{a0}' | '\u{ad}') {
+        true => String::new(),
+        false => format!(" '{c}'"),
+    };
+    format!("encoding/hex: invalid byte: U+{:04X}{shown}", u32::from(c))
 }
 
 impl Evidence for HashedRekord {

@@ -32,12 +32,12 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
     let key = spec.bytes("publicKey", "public key")?;
     let mut problems = Problems::default();
     problems.require("content", content.is_some());
-    problems.require("publicKey", key.is_some());
     let mut digest = |name: &str| {
         let path = format!("content.content.{name}.content.{name}");
         Digest::read(content.and_then(|c| c.object(name)), &path, &["sha256"], &mut problems)
     };
     let (stored_hash, stored_payload_hash) = (digest("hash"), digest("payloadHash"));
+    problems.require("publicKey", key.is_some());
     problems.none()?;
     let missing = |what: &'static str| EntryError::invalid(what);
     let content = content.ok_or_else(|| missing("missing content in intoto v0.0.1 entry"))?;

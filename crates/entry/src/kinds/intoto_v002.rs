@@ -45,43 +45,46 @@ pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, En
         problems.require("content.content.envelope", envelope.is_some());
     }
     let payload_type = envelope.and_then(|envelope| envelope.text("payloadType"));
-    let items = envelope.and_then(|envelope| envelope.array("signatures"));
+    let payload = fields::bytes(envelope, "payload", "envelope payload")?;
     if envelope.is_some() {
         problems.require(&format!("{AT}.payloadType"), payload_type.is_some());
-        problems.require(&format!("{AT}.signatures"), items.is_some());
     }
-    let items = fields::objects(items.unwrap_or_default()).collect::<Vec<_>>();
-    if envelope.is_some() {
-        problems.at_least_one(&format!("{AT}.signatures"), items.len());
-    }
-    let signatures = read_signatures(&items, &mut problems)?;
+    let signatures = match envelope {
+        Some(envelope) => read_signatures(envelope.array("signatures"), &mut problems)?,
+        None => Vec::new(),
+    };
     let mut digest = |name: &str| {
         let path = format!("content.content.{name}.content.{name}");
         Digest::read(content.and_then(|c| c.object(name)), &path, &["sha256"], &mut problems)
     };
     let (envelope_hash, payload_hash) = (digest("hash"), digest("payloadHash"));
     problems.none()?;
-    let missing = "missing content or envelope in intoto v0.0.2 entry";
-    let envelope = envelope.ok_or_else(|| EntryError::invalid(missing))?;
     let payload_type = payload_type.unwrap_or_default().to_owned();
     let mut entry =
         Intoto { payload_type, signatures, envelope_hash, payload_hash, proposed: None };
-    if let Some(payload) = envelope.bytes("payload", "envelope payload")? {
+    if let Some(payload) = payload {
         entry.verify(&payload)?;
     }
     Ok(Box::new(entry))
 }
 
 fn read_signatures(
-    items: &[Fields<'_>],
+    items: Option<&[Value]>,
     problems: &mut Problems,
 ) -> Result<Vec<Signed>, EntryError> {
+    let at = format!("{AT}.signatures");
+    let Some(items) = items else {
+        problems.require(&at, false);
+        return Ok(Vec::new());
+    };
+    let items = fields::objects(items).collect::<Vec<_>>();
+    problems.at_least_one(&at, items.len());
     let mut signatures = Vec::with_capacity(items.len().min(64));
-    for (at, fields) in items.iter().enumerate() {
+    for (number, fields) in items.iter().enumerate() {
         let sig = fields.bytes("sig", "signature")?;
         let public_key = fields.bytes("publicKey", "public key")?;
-        problems.require(&format!("{AT}.signatures.{at}.sig"), sig.is_some());
-        problems.require(&format!("{AT}.signatures.{at}.publicKey"), public_key.is_some());
+        problems.require(&format!("{at}.{number}.publicKey"), public_key.is_some());
+        problems.require(&format!("{at}.{number}.sig"), sig.is_some());
         if let (Some(sig), Some(public_key)) = (sig, public_key) {
             let keyid = fields.text("keyid").unwrap_or_default().to_owned();
             signatures.push(Signed { keyid, sig, public_key });

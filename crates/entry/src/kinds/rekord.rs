@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Artifact, Fields, Problems};
+use crate::fields::{self, Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::keys::{self, EvidenceKey, KeyFormat};
 use crate::{EntryError, Inputs, Kind, ProposeError};
@@ -21,29 +21,23 @@ struct Rekord {
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (signature, data) = (spec.object("signature"), spec.object("data"));
-    let mut problems = Problems::default();
-    problems.require("signature", signature.is_some());
-    problems.require("data", data.is_some());
     let format = signature.and_then(|signature| signature.text("format"));
-    let content = match signature {
-        Some(signature) => signature.bytes("content", "signature content")?,
-        None => None,
-    };
+    let content = fields::bytes(signature, "content", "signature content")?;
     let key = signature.and_then(|signature| signature.object("publicKey"));
-    let key_content = match key {
-        Some(key) => key.bytes("content", "public key content")?,
-        None => None,
-    };
+    let key_content = fields::bytes(key, "content", "public key content")?;
+    let mut problems = Problems::default();
+    problems.require("data", data.is_some());
+    let artifact = Artifact::read(data, "data", &mut problems)?;
+    problems.require("signature", signature.is_some());
     if signature.is_some() {
+        problems.require("signature.signature.content", content.is_some());
         problems.require("signature.signature.format", format.is_some());
         let formats = ["pgp", "minisign", "x509", "ssh"];
         problems.one_of("signature.signature.format", format, &formats);
-        problems.require("signature.signature.content", content.is_some());
         problems.require("signature.signature.publicKey", key.is_some());
         let at = "signature.signature.publicKey.signature.publicKey.content";
         problems.require(at, key.is_none() || key_content.is_some());
     }
-    let artifact = Artifact::read(data, "data", &mut problems)?;
     problems.none()?;
     let missing = |what: &'static str| EntryError::invalid(what);
     let format = format.and_then(|name| name.parse().ok());

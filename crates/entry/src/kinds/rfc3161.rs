@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Digest, Fields, Problems};
+use crate::fields::{self, Digest, Fields, Problems};
 use crate::keys::cms;
 use crate::{EntryError, Inputs, ProposeError};
 
@@ -21,10 +21,7 @@ struct Rfc3161 {
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let tsr = spec.object("tsr");
-    let content = match tsr {
-        Some(tsr) => tsr.bytes("content", "tsr content")?,
-        None => None,
-    };
+    let content = fields::bytes(tsr, "content", "tsr content")?;
     let mut problems = Problems::default();
     problems.require("tsr", tsr.is_some());
     problems.require("tsr.tsr.content", tsr.is_none() || content.is_some());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{Artifact, Fields, Problems};
+use crate::fields::{self, Artifact, Fields, Problems};
 use crate::index_keys;
 use crate::keys::pgp::PgpKeyring;
 use crate::keys::{EvidenceKey as _, KeyError};
@@ -20,16 +20,13 @@ struct Rpm {
 
 pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (key, package) = (spec.object("publicKey"), spec.object("package"));
-    let key_content = match key {
-        Some(key) => key.bytes("content", "publicKey content")?,
-        None => None,
-    };
+    let key_content = fields::bytes(key, "content", "publicKey content")?;
     let mut problems = Problems::default();
     problems.require("package", package.is_some());
+    let package = Artifact::read(package, "package", &mut problems)?;
     problems.require("publicKey", key.is_some());
     let at = "publicKey.publicKey.content";
     problems.require(at, key.is_none() || key_content.is_some());
-    let package = Artifact::read(package, "package", &mut problems)?;
     problems.none()?;
     let missing = |what: &'static str| EntryError::invalid(what);
     let key = key_content.ok_or_else(|| missing("'content' must be specified for publicKey"))?;
