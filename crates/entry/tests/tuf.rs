@@ -160,3 +160,58 @@ fn ecdsa_keys_in_pem_are_of_any_curve() {
         assert_eq!(refusal, "tuf: valid signatures did not meet threshold");
     }
 }
+
+// openssl genpkey -algorithm rsa; openssl rsa -RSAPublicKey_out; openssl pkey -pubout;
+// printf %s "$TIMESTAMP" | openssl dgst -sha256 -sign key -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32
+const RSA_PKCS1: &str = "-----BEGIN RSA PUBLIC KEY-----\n\
+    MIIBCgKCAQEAsFld+hzZnXQTc0lJeSfV3B2HpMTN94/51zXpoT6GttFsGUFg1R9o\n\
+    BiU4YeuN5rWXq8zHEC7hiIi2/dCFtHku2i9zifrFWNwiENJE1l6WUCby1z31E68P\n\
+    OR0K8tv9iP8hLBCQRZvpGvwvLifCtIlRj9UdJctX4JnGlrvR3BEoyNa1TlglOQJb\n\
+    3c5TKN0Wiy4GdYGPYHveMRyMWxdVbNC9fF/NwBjrrL3MJTYNVouGmdtKrri6jCw2\n\
+    kmw1vdM5en6TEuB9PAB7CLxzXI3U2k0AhKxxmVbJ9Mr/PPljcKXaPzmYKBHhPnr5\n\
+    LpxzJXBmc7TZKlsi+8nNPut3EHOoQQ8EJwIDAQAB\n\
+    -----END RSA PUBLIC KEY-----\n";
+const RSA_SPKI: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsFld+hzZnXQTc0lJeSfV\n\
+    3B2HpMTN94/51zXpoT6GttFsGUFg1R9oBiU4YeuN5rWXq8zHEC7hiIi2/dCFtHku\n\
+    2i9zifrFWNwiENJE1l6WUCby1z31E68POR0K8tv9iP8hLBCQRZvpGvwvLifCtIlR\n\
+    j9UdJctX4JnGlrvR3BEoyNa1TlglOQJb3c5TKN0Wiy4GdYGPYHveMRyMWxdVbNC9\n\
+    fF/NwBjrrL3MJTYNVouGmdtKrri6jCw2kmw1vdM5en6TEuB9PAB7CLxzXI3U2k0A\n\
+    hKxxmVbJ9Mr/PPljcKXaPzmYKBHhPnr5LpxzJXBmc7TZKlsi+8nNPut3EHOoQQ8E\n\
+    JwIDAQAB\n\
+    -----END PUBLIC KEY-----\n";
+const RSA_SIGNATURE: &str = "438d9a5b5f13c9594899768ddf4fdccf8a63ba4a4bd12892e4c37b905bde7f532628ea1ff1760d5d\
+    e7188cd78ecd2fa6da9cd3455ce3b84482cec610ba16d836381d25099de4163c7263da6cbed62c74\
+    5f414e3e1cbe7388da835ceef604d6f70e14941ee467b389a74957ee122c3499f8a73b969b02e523\
+    d3b386e0c4ff07d802688b926d9cc3ff4c90582a31d448eec34c0398a1ef1591c0fa18059f63b636\
+    fa00be2fee5e7311ec7f6f48b36c839a675e68806f3db198cac03685453d4912e71109fceeca17c7\
+    395806c9711de7fdd513550686d9baa15c217e7b73960ac3af0ed8f66b90f678cc08540bcd7d1a3f\
+    73c466e8e60fd7d03ec27bc61c93b3d1";
+
+#[test]
+fn rsa_keys_are_pkcs1_or_spki_under_any_label() {
+    let with = |keys: &[&str], threshold: usize| {
+        let (mut listed, mut ids, mut signatures) = (String::new(), Vec::new(), Vec::new());
+        for (number, pem) in keys.iter().enumerate() {
+            listed += &format!(
+                r#","r{number}":{{"keytype":"rsa","keyval":{{"public":"{pem}"}},"scheme":"rsassa-pss-sha256"}}"#
+            );
+            ids.push(format!(r#""r{number}""#));
+            signatures.push(format!(r#"{{"keyid":"r{number}","sig":"{RSA_SIGNATURE}"}}"#));
+        }
+        let role = format!(r#"{{"keyids":[{}],"threshold":{threshold}}}"#, ids.join(","));
+        let root = root(&listed, &format!(r#""root":{ROLE},"timestamp":{role}"#));
+        let signatures = signatures.join(",");
+        add(&root, &format!(r#"{{"signatures":[{signatures}],"signed":{TIMESTAMP}}}"#))
+    };
+    let labelled = RSA_SPKI.replace(" PUBLIC KEY", " RSA PUBLIC KEY");
+    for pem in [RSA_PKCS1, RSA_SPKI, &labelled] {
+        assert!(stored(&with(&[pem], 1).unwrap()).contains(TIMESTAMP), "{pem}");
+    }
+    // One key in two spellings is one key.
+    let refusal = with(&[RSA_PKCS1, RSA_SPKI], 2).unwrap_err();
+    assert_eq!(refusal, "tuf: valid signatures did not meet threshold");
+    let other = RSA_PKCS1.replace("MIIBCgKCAQEA", "MIIBCgKCAQAA");
+    assert!(with(&[&other], 1).is_err());
+    assert!(with(&[RSA_PKCS1.trim_end_matches('\n').trim_end_matches('-')], 1).is_err());
+}

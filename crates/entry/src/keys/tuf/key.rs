@@ -11,6 +11,7 @@ use super::super::ed25519::Ed25519Key;
 use super::super::message::Message;
 use super::super::x509::PublicKey;
 use super::super::{DigestAlgorithm, KeyError};
+use crate::pem;
 
 /// A key and the bytes that tell it from others.
 #[derive(Debug)]
@@ -41,13 +42,7 @@ impl TufKey {
                 Material::Ed25519(Box::new(Ed25519Key::new(bytes)))
             }
             "ecdsa" | "ecdsa-sha2-nistp256" => read_ecdsa(public)?,
-            "rsa" => {
-                let key = PublicKey::from_pem(public)?;
-                if key.as_rsa().is_none() {
-                    return Err(KeyError::invalid("tuf: invalid public key"));
-                }
-                Material::Pem(Box::new(key))
-            }
+            "rsa" => Material::Pem(Box::new(read_rsa(public)?)),
             _ => return Err(KeyError::invalid("tuf: invalid key")),
         };
         let identity = match &material {
@@ -96,6 +91,17 @@ impl TufKey {
             _ => Sha256::digest(&self.identity),
         })
     }
+}
+
+/// The first PEM block, whatever its label says: PKCS #1, as some tools wrote it, or SubjectPublicKeyInfo.
+fn read_rsa(public: &str) -> Result<PublicKey, KeyError> {
+    let (block, _) = pem::decode(public.as_bytes()).ok_or(KeyError::NoPem)?;
+    let key = PublicKey::from_pkcs1_der(&block.bytes)
+        .or_else(|_| PublicKey::from_spki_der(&block.bytes))?;
+    if key.as_rsa().is_none() {
+        return Err(KeyError::invalid("tuf: invalid public key"));
+    }
+    Ok(key)
 }
 
 /// PEM, or the hex of an uncompressed P-256 point, as old repositories have it.

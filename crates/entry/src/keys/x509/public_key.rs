@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use der::asn1::{AnyRef, ObjectIdentifier};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _};
 use sha2::{Digest as _, Sha256};
-use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::super::ecdsa::{Curve, EcdsaKey};
 use super::super::ed25519::Ed25519Key;
@@ -86,6 +86,17 @@ impl PublicKey {
         };
         // DER has one form, so writing the structure again gives the stored one.
         Ok(Self { spki: spki.to_der().map_err(malformed)?, material })
+    }
+
+    /// Reads an RSA key as PKCS #1 writes it (RFC 8017 appendix A.1.1).
+    ///
+    /// # Errors
+    /// A [`KeyError`] for malformed bytes.
+    pub(crate) fn from_pkcs1_der(der: &[u8]) -> Result<Self, KeyError> {
+        let algorithm = AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) };
+        let subject_public_key = BitStringRef::from_bytes(der).map_err(malformed)?;
+        let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key };
+        Self::from_spki_der(&spki.to_der().map_err(malformed)?)
     }
 
     /// Reads the first PEM block, which must be a `PUBLIC KEY`.
