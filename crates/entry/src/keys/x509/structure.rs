@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use der::asn1::{AnyRef, BitStringRef, IntRef};
-use der::{Decode as _, Encode as _, Sequence, Tag, Tagged as _};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, IntRef};
+use der::{Decode as _, Encode as _, Sequence, SliceReader, Tag, TagNumber, Tagged as _};
 use jiff::civil::DateTime;
 use x509_cert::Version;
 use x509_cert::ext::Extension;
@@ -74,8 +74,9 @@ impl<'a> Structure<'a> {
     /// # Errors
     /// [`KeyError::X509`] with what is wrong.
     pub(super) fn from_der(der: &'a [u8]) -> Result<Self, KeyError> {
-        let signed = Signed::from_der(der).map_err(malformed)?;
-        let tbs: Tbs<'a> = signed.tbs.decode_as().map_err(malformed)?;
+        let misshapen = |error| malformed_start(der).unwrap_or_else(|| malformed(error));
+        let signed = Signed::from_der(der).map_err(misshapen)?;
+        let tbs: Tbs<'a> = signed.tbs.decode_as().map_err(misshapen)?;
         if signed.algorithm != tbs.signature {
             let text = "inner and outer signature algorithm identifiers don't match";
             return Err(KeyError::x509(text));
@@ -145,6 +146,26 @@ fn time(value: AnyRef<'_>) -> Result<DateTime, KeyError> {
     DateTime::new(year, pair(0), pair(2), pair(4), pair(6), pair(8), 0).map_err(|_| wrong())
 }
 
+/// Where something that is no certificate ends to look like one, as Rekor tells it: a public key
+/// has no serial number.
+fn malformed_start(der: &[u8]) -> Option<KeyError> {
+    fn sequence(value: AnyRef<'_>) -> der::Result<SliceReader<'_>> {
+        value.tag().assert_eq(Tag::Sequence)?;
+        SliceReader::new(value.value())
+    }
+    let tbs = AnyRef::from_der(der).and_then(sequence);
+    let tbs = tbs.and_then(|mut certificate| AnyRef::decode(&mut certificate)).ok()?;
+    let Ok(mut tbs) = sequence(tbs) else {
+        return Some(KeyError::x509("malformed tbs certificate"));
+    };
+    let version = ContextSpecific::<Version>::decode_explicit(&mut tbs, TagNumber(0));
+    if version.is_err() {
+        return Some(KeyError::x509("malformed version"));
+    }
+    let serial = IntRef::decode(&mut tbs);
+    serial.is_err().then(|| KeyError::x509("malformed serial number"))
+}
+
 fn malformed(error: der::Error) -> KeyError {
     KeyError::x509(format!("malformed certificate: {error}"))
 }
@@ -167,6 +188,24 @@ mod tests {
         let general = |text| read(Tag::GeneralizedTime, text);
         assert_eq!(general("99991231235959Z").unwrap(), "9999-12-31T23:59:59");
         assert_eq!(general("00010101000000Z").unwrap(), "0001-01-01T00:00:00");
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_told_by_where_it_ends_to_look_like_one() {
+        for (encoding, reason) in [
+            ("", "malformed certificate"),
+            ("0400", "malformed certificate"),
+            ("3003020101", "malformed tbs certificate"),
+            // The beginning of a public key: an algorithm.
+            ("3007300506032a0304", "malformed serial number"),
+            ("30073005a003020105", "malformed version"),
+            ("30073005a003020102", "malformed serial number"),
+            ("30053003020101", "malformed certificate"),
+        ] {
+            let encoding = hex::decode(encoding).unwrap();
+            let refusal = Structure::from_der(&encoding).err().unwrap().to_string();
+            assert!(refusal.starts_with(&format!("x509: {reason}")), "{refusal}, not {reason}");
+        }
     }
 
     #[test]
