@@ -188,22 +188,25 @@ const RSA_SIGNATURE: &str = "438d9a5b5f13c9594899768ddf4fdccf8a63ba4a4bd12892e4c
     395806c9711de7fdd513550686d9baa15c217e7b73960ac3af0ed8f66b90f678cc08540bcd7d1a3f\
     73c466e8e60fd7d03ec27bc61c93b3d1";
 
+/// Adds a timestamp with these RSA keys, each of which made this signature.
+fn add_rsa(keys: &[&str], signature: &str, threshold: usize) -> Result<VerifiedEntry, String> {
+    let (mut listed, mut ids, mut signatures) = (String::new(), Vec::new(), Vec::new());
+    for (number, pem) in keys.iter().enumerate() {
+        listed += &format!(
+            r#","r{number}":{{"keytype":"rsa","keyval":{{"public":"{pem}"}},"scheme":"rsassa-pss-sha256"}}"#
+        );
+        ids.push(format!(r#""r{number}""#));
+        signatures.push(format!(r#"{{"keyid":"r{number}","sig":"{signature}"}}"#));
+    }
+    let role = format!(r#"{{"keyids":[{}],"threshold":{threshold}}}"#, ids.join(","));
+    let root = root(&listed, &format!(r#""root":{ROLE},"timestamp":{role}"#));
+    let signatures = signatures.join(",");
+    add(&root, &format!(r#"{{"signatures":[{signatures}],"signed":{TIMESTAMP}}}"#))
+}
+
 #[test]
 fn rsa_keys_are_pkcs1_or_spki_under_any_label() {
-    let with = |keys: &[&str], threshold: usize| {
-        let (mut listed, mut ids, mut signatures) = (String::new(), Vec::new(), Vec::new());
-        for (number, pem) in keys.iter().enumerate() {
-            listed += &format!(
-                r#","r{number}":{{"keytype":"rsa","keyval":{{"public":"{pem}"}},"scheme":"rsassa-pss-sha256"}}"#
-            );
-            ids.push(format!(r#""r{number}""#));
-            signatures.push(format!(r#"{{"keyid":"r{number}","sig":"{RSA_SIGNATURE}"}}"#));
-        }
-        let role = format!(r#"{{"keyids":[{}],"threshold":{threshold}}}"#, ids.join(","));
-        let root = root(&listed, &format!(r#""root":{ROLE},"timestamp":{role}"#));
-        let signatures = signatures.join(",");
-        add(&root, &format!(r#"{{"signatures":[{signatures}],"signed":{TIMESTAMP}}}"#))
-    };
+    let with = |keys: &[&str], threshold| add_rsa(keys, RSA_SIGNATURE, threshold);
     let labelled = RSA_SPKI.replace(" PUBLIC KEY", " RSA PUBLIC KEY");
     for pem in [RSA_PKCS1, RSA_SPKI, &labelled] {
         assert!(stored(&with(&[pem], 1).unwrap()).contains(TIMESTAMP), "{pem}");
@@ -214,4 +217,41 @@ fn rsa_keys_are_pkcs1_or_spki_under_any_label() {
     let other = RSA_PKCS1.replace("MIIBCgKCAQEA", "MIIBCgKCAQAA");
     assert!(with(&[&other], 1).is_err());
     assert!(with(&[RSA_PKCS1.trim_end_matches('\n').trim_end_matches('-')], 1).is_err());
+}
+
+/// As [`RSA_SIGNATURE`], with `rsa_pss_saltlen` 10 and 222, the longest that fits.
+const SALTED: [&str; 2] = [
+    "3304ab9d29220fe8237f37a872925e1bfbd9cdb2e319d88710bee2669a0e031fea0fd0b71176b5e2a39430069d\
+    ef305e3f14d53208cb4eb41cc6effe17ed1e34899931f5c7a0dab76fcf90c93f51ac5b8a37b84ab30f7112d8bf\
+    1c7de07ea6e4d6d27f6a10ab026c8df7f610b55bc4d9515e33073bfa8ba8f7ad0702ef602074d8f8a5e15b3d76\
+    095866c65763321dd9c16d8a4b6e15e47cd6fce5d555f8f0b6c4af07e5b21093b573572707213fbfd3f4d24e3f\
+    5ef3698128608cebe8379e1cc89da6d1e5b294c8f4621f121a881bbce381e24ea129ec809d8e23d22908d3172c\
+    31577cd163e56f3d7c30fbec638d9b93db97b42efbe807aaa078922f8dc559",
+    "0b6671ca6bb001565db0656e3efe4d6174b6d4dc9a10e4f5cc89f31ec4b69e7e8b171c36573615105e8ace55c2\
+    7e64d9f3eead7aeaee24116e7968f72abf8cae22948e25e90ef364f696728a5d7922a53b86a030e1667a7fd8e1\
+    1a2a537ec86a215d803f5c5d1e742291fd6f749d6f08dfe468a311781328c6b0f7ed27eacae4fb3e0dd47712ec\
+    35c0f0bb438f51317951a471a3b332d899e9dc959c0a6a5a5154794be6eac38c67aff5e7d12238cb7c53a0893b\
+    051caa88fa8634ff76476a0d648ff252e77ee72d3ea5284c49fd7d2d50fbc2c6e861654f3fec5f98c17b713b2e\
+    b95f89264d9d949dc3f2ec9a6b93b7ad2b742ee1b97ef0bc20afd3341528ec",
+];
+/// Another key, and its signature with the longest salt, of 94 bytes.
+const RSA_1024: &str = "-----BEGIN RSA PUBLIC KEY-----\n\
+    MIGJAoGBALJbnITry6V8XRmT4nR/ulvsHvlVsMXX3x1ZtYlbw6uDAYNt3qLreDZC\n\
+    pd42M8yUZxTzHLwQfpf5GngU4K2CVN+P5h/2b/ux/rVpLP7fweQusI77fAfemugk\n\
+    4wq56x8abf7uqDVO79os29UD5s391IKaZiEOnGsZzn0cjOSlMzkvAgMBAAE=\n\
+    -----END RSA PUBLIC KEY-----\n";
+const RSA_1024_SIGNATURE: &str = "8d057f27deb84e53f87c09038bff2bca7f181e21aaeedce577ebbc5b43f97e31a9df8919575a4ad884612f67ef\
+    d2aeb19a4da6e327e1ebfffcd8c88e2c389a09d562cacf52fc4a0d6e3dfeac18e0aefd7ccfd431b24a53a2b496\
+    91485ddca617d9654202ca02f9f41c9c3faac55ce3a829384a864fcb71617800b45d628afc28";
+
+#[test]
+fn rsa_signatures_have_any_salt_and_keys_from_1024_bits() {
+    for (key, signature) in
+        [(RSA_PKCS1, SALTED[0]), (RSA_PKCS1, SALTED[1]), (RSA_1024, RSA_1024_SIGNATURE)]
+    {
+        assert!(stored(&add_rsa(&[key], signature, 1).unwrap()).contains(TIMESTAMP));
+        let changed = format!("{}00", &signature[..signature.len() - 2]);
+        let refusal = add_rsa(&[key], &changed, 1).unwrap_err();
+        assert_eq!(refusal, "tuf: valid signatures did not meet threshold");
+    }
 }
