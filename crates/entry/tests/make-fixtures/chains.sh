@@ -170,6 +170,7 @@ DIGEST=sha1 signed rsa2048-sha1 rsa2048
 DIGEST=sha224 signed p384-sha224 p384
 pss='rsa_padding_mode:pss rsa_pss_saltlen'
 DIGEST=sha256 SIGOPT="$pss:32" signed rsa2048-pss rsa2048
+DIGEST=sha384 SIGOPT="$pss:48" signed rsa1024-pss rsa1024
 DIGEST=sha256 SIGOPT="$pss:48" signed rsa2048-pss-salt rsa2048
 certificate forged leaf leaf root second "$plain"
 certificate other-root Root root Root root "$ca"

@@ -54,7 +54,8 @@ impl IssuerSignature {
             }
             Scheme::Pss(algorithm) => {
                 let rsa = key.as_rsa().ok_or_else(another_key)?;
-                rsa.verify_pss(algorithm, &algorithm.digest(&self.signed), &self.signature)
+                let digest = algorithm.digest(&self.signed);
+                rsa.verify_pss_with_salt(algorithm, &digest, algorithm.size(), &self.signature)
             }
             Scheme::Ecdsa(algorithm) => {
                 let ecdsa = key.as_ecdsa().ok_or_else(another_key)?;
