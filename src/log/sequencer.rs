@@ -174,8 +174,9 @@ impl Sequencer {
         let mut turn = self.store.turn().await?;
         if turn.head().size > before.head.size + ADVANCE_CHUNK {
             // So much is not read while others wait.
+            let head = turn.head().clone();
             turn.settle().await?;
-            before = self.tree.advance().await?;
+            before = self.tree.adopt(&before, head, None).await?;
             turn = self.store.turn().await?;
         }
         self.expects_company = turn.head().size > self.settled;
@@ -184,7 +185,7 @@ impl Sequencer {
     }
 
     async fn settle(&mut self) -> Result<(), StoreError> {
-        self.settled = self.tree.settle().await?.head.size;
+        self.settled = self.tree.settle().await?;
         Ok(())
     }
 

@@ -5,21 +5,24 @@
 //! publishes what it committed; [`Tree::advance`] follows what other servers
 //! on the same database committed, with the same code that appends.
 
-use std::cmp::Ordering;
+mod flights;
+mod follow;
+mod right_edge;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tlog::{Edge, Hash, NodeId, ProofPlan, Tile, TileId, TilePath, verify_consistency};
+use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 
+use self::flights::Flights;
+pub(crate) use self::follow::ADVANCE_CHUNK;
+use self::follow::{Followed, PATIENCE};
+pub(crate) use self::right_edge::restore_edge;
 use super::ReadError;
-use super::guard::Seen;
 use super::snapshot::Snapshot;
-use super::tiles::{Tiles, full_tile};
+use super::tiles::Tiles;
 use crate::signer::LogKey;
-use crate::store::{Head, Store, StoreError, Turn};
-
-/// Leaf hashes read at once while following another server.
-pub(crate) const ADVANCE_CHUNK: u64 = 8_192;
+use crate::store::{Head, Store, StoreError};
 
 /// The published state of the tree.
 pub(crate) struct Tree {
@@ -27,8 +30,8 @@ pub(crate) struct Tree {
     key: Arc<LogKey>,
     snapshot: ArcSwap<Snapshot>,
     pub(super) tiles: Tiles,
-    /// One reader follows the database at a time; the others wait for its result.
-    following: tokio::sync::Mutex<()>,
+    /// Readers follow the database together.
+    flights: Arc<Flights<Followed>>,
     /// Tells those who have asked for it by [`Tree::published`].
     published: tokio::sync::watch::Sender<()>,
 }
@@ -45,7 +48,7 @@ impl Tree {
             store,
             key,
             snapshot: ArcSwap::from_pointee(first),
-            following: tokio::sync::Mutex::new(()),
+            flights: Arc::new(Flights::new(PATIENCE)),
             published: tokio::sync::watch::Sender::new(()),
         }
     }
@@ -72,90 +75,23 @@ impl Tree {
         self.published.subscribe()
     }
 
-    /// Follows the committed head, if it is ahead of what is published.
-    ///
-    /// # Errors
-    /// `Corrupt` when the database went back, or holds another history than
-    /// the one that this process has seen.
-    pub(crate) async fn advance(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let _alone = self.following.lock().await;
-        let before = self.snapshot();
-        let head = self.store.head().await?;
-        self.adopt(&before, head, None).await
-    }
-
-    /// Follows the settled head: what is answered after this is a promise, whoever wrote it.
-    ///
-    /// # Errors
-    /// As [`advance`](Self::advance).
-    pub(crate) async fn settle(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let _alone = self.following.lock().await;
-        let before = self.snapshot();
-        let head = self.store.settled_head().await?;
-        self.adopt(&before, head, None).await
-    }
-
-    /// Follows the head that a turn holds, which was taken after `before` was published.
-    /// Reads by the turn alone: whoever follows at the same time may wait for readers.
-    ///
-    /// # Errors
-    /// As [`advance`](Self::advance).
-    pub(crate) async fn follow_turn(
+    /// Makes `next` the published state in the place of `now`, unless there is another one by now.
+    fn replace(
         &self,
-        before: &Snapshot,
-        turn: &mut dyn Turn,
-    ) -> Result<Arc<Snapshot>, StoreError> {
-        let head = turn.head().clone();
-        self.adopt(before, head, Some(turn)).await
-    }
-
-    /// Takes over a head that was read after `before` was published.
-    async fn adopt(
-        &self,
-        before: &Snapshot,
-        head: Head,
-        turn: Option<&mut dyn Turn>,
-    ) -> Result<Arc<Snapshot>, StoreError> {
-        Seen::from(&before.head).check(&head)?;
-        // The sequencer may have committed and published more since the head was read.
-        let now = self.snapshot();
-        match now.head.size.cmp(&head.size) {
-            Ordering::Greater => Ok(now),
-            Ordering::Equal => {
-                Seen::from(&now.head).check(&head)?;
-                Ok(now)
-            }
-            Ordering::Less => self.follow(&now, head, turn).await,
+        now: &Arc<Snapshot>,
+        next: Snapshot,
+        completed: Vec<Tile>,
+    ) -> Option<Arc<Snapshot>> {
+        let next = Arc::new(next);
+        let before = self.snapshot.compare_and_swap(now, Arc::clone(&next));
+        if !Arc::ptr_eq(&before, now) {
+            return None;
         }
-    }
-
-    async fn follow(
-        &self,
-        now: &Snapshot,
-        head: Head,
-        mut turn: Option<&mut dyn Turn>,
-    ) -> Result<Arc<Snapshot>, StoreError> {
-        let mut edge = now.edge.clone();
-        let mut completed = Vec::new();
-        while edge.size() < head.size {
-            let (start, count) = (edge.size(), ADVANCE_CHUNK.min(head.size - edge.size()));
-            let leaves = match turn.as_deref_mut() {
-                Some(turn) => turn.leaf_hashes(start, count).await?,
-                None => self.store.leaf_hashes(start, count).await?,
-            };
-            if leaves.len() as u64 != count {
-                return Err(StoreError::Corrupt(format!(
-                    "entries are missing behind index {}",
-                    edge.size() + leaves.len() as u64
-                )));
-            }
-            for leaf in leaves {
-                edge.append(leaf, &mut completed);
-            }
+        for tile in completed {
+            self.tiles.keep(Arc::new(tile));
         }
-        check_head(&self.key, &head, edge.root())?;
-        Ok(self
-            .publish(Snapshot::new(head, edge, &[]), completed.into_iter().map(Arc::new).collect()))
+        self.published.send_replace(());
+        Some(next)
     }
 
     /// Proves that the tree of `last` leaves continues the one of `first`.
@@ -232,48 +168,4 @@ pub(crate) fn check_head(key: &LogKey, head: &Head, root: Hash) -> Result<(), St
         )));
     }
     Ok(())
-}
-
-/// Rebuilds the right edge of a tree of `head.size` leaves from what is stored.
-pub(crate) async fn restore_edge(store: &dyn Store, size: u64) -> Result<Edge, StoreError> {
-    let mut partial = Vec::new();
-    for (id, width) in tlog::partial_widths(size) {
-        let start = id.index * tlog::TILE_WIDTH;
-        let hashes = if id.level == 0 {
-            store.leaf_hashes(start, width as u64).await?
-        } else {
-            tile_roots(store, id.level - 1, start, width as u64).await?
-        };
-        if hashes.len() != width {
-            return Err(StoreError::Corrupt(format!(
-                "{} of {width} hashes are there for the right edge at level {}",
-                hashes.len(),
-                id.level
-            )));
-        }
-        let tile =
-            Tile::from_hashes(id, &hashes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-        partial.push(tile);
-    }
-    Edge::restore(size, partial).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// The roots of full tiles `start..start + count` of one level, in order.
-async fn tile_roots(
-    store: &dyn Store,
-    level: u8,
-    start: u64,
-    count: u64,
-) -> Result<Vec<Hash>, StoreError> {
-    let ids: Vec<TileId> = (start..start + count).map(|index| TileId { level, index }).collect();
-    let mut stored = store.tiles(&ids).await?;
-    stored.sort_by_key(|tile| tile.id);
-    stored
-        .iter()
-        .map(|tile| {
-            full_tile(tile.id, &tile.hashes)?
-                .root()
-                .ok_or_else(|| StoreError::Corrupt(format!("tile {:?} is not full", tile.id)))
-        })
-        .collect()
 }

@@ -68,7 +68,7 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
     for fault in [Fault::Refused, Fault::DoneButReportedAsFailed] {
         // The last one: the commit's outcome is unknown, and so is the head at first.
         for broken in
-            [&[Method::FindLeaves][..], &[Method::Commit], &[Method::Commit, Method::Head]]
+            [&[Method::FindLeaves][..], &[Method::Commit], &[Method::Commit, Method::Settle]]
         {
             if broken[0] == Method::FindLeaves {
                 // Leaves are looked up in the round after one that met a known leaf.

@@ -20,7 +20,7 @@ async fn a_broken_write_is_all_or_nothing(db: TestDb) {
     let store = FaultyStore::new(db.open().await);
     let log = open_on(store.clone(), Options::default()).await;
     let mut n = 0;
-    for method in [Method::FindLeaves, Method::Commit, Method::Head] {
+    for method in [Method::FindLeaves, Method::Commit, Method::Settle] {
         for fault in [Fault::Refused, Fault::DoneButReportedAsFailed] {
             submit(&log, n).await;
             if method == Method::FindLeaves {
@@ -28,8 +28,8 @@ async fn a_broken_write_is_all_or_nothing(db: TestDb) {
                 assert!(!submit(&log, n).await.2);
             }
             store.fail(method, 1, fault);
-            if method == Method::Head {
-                // The head is only read when a commit's outcome is unknown.
+            if method == Method::Settle {
+                // The settled head is only read when a commit's outcome is unknown.
                 store.fail(Method::Commit, 1, fault);
             }
             let size = log.published_size();

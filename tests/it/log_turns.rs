@@ -63,9 +63,9 @@ async fn a_known_leaf_costs_one_turn(db: TestDb) {
     assert_eq!((store.calls(Method::Commit), store.calls(Method::Turn)), (2, 1));
     // Settled by a turn, it is not asked for again. (The second turn is for company.)
     assert!(!submit(&log, 1).await.2);
-    assert_eq!((store.calls(Method::Turn), store.calls(Method::Head)), (2, 2));
+    assert_eq!((store.calls(Method::Turn), store.calls(Method::Settle)), (2, 2));
     assert!(!submit(&log, 1).await.2);
-    assert_eq!((store.calls(Method::Turn), store.calls(Method::Head)), (2, 2));
+    assert_eq!((store.calls(Method::Turn), store.calls(Method::Settle)), (2, 2));
     assert_eq!(log.check().await.unwrap(), 2);
 }
 
@@ -80,7 +80,7 @@ async fn a_broken_turn_is_all_or_nothing(db: TestDb) {
             // The first one is without a turn, and lost.
             &[(Method::Commit, 2)],
             // Its outcome is unknown, and so is the head at first.
-            &[(Method::Commit, 2), (Method::Head, 1)],
+            &[(Method::Commit, 2), (Method::Settle, 1)],
         ] {
             // The second finds that nobody else writes any more.
             submit(&log, n).await;

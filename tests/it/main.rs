@@ -25,6 +25,7 @@ mod http_writers;
 mod log_clock;
 mod log_duplicates;
 mod log_faults;
+mod log_following;
 mod log_story;
 mod log_tiles;
 mod log_turns;

@@ -26,13 +26,14 @@ pub(crate) enum Fault {
     Panic,
 }
 
-/// A method of [`Store`]. Within a [`Turn`] the same names count, and [`Method::Head`] when
-/// it settles.
+/// A method of [`Store`]. Within a [`Turn`] the same names count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Method {
     Load,
     Create,
     Head,
+    /// The settled head.
+    Settle,
     Commit,
     Turn,
     FindLeaves,
@@ -163,7 +164,7 @@ impl Store for FaultyStore {
     }
 
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.faults.pass(Method::Head, self.inner.settled_head()).await
+        self.faults.pass(Method::Settle, self.inner.settled_head()).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -239,6 +240,6 @@ impl Turn for FaultyTurn {
     }
 
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {
-        self.faults.pass(Method::Head, self.inner.settle()).await
+        self.faults.pass(Method::Settle, self.inner.settle()).await
     }
 }

@@ -1,0 +1,162 @@
+//! How this process follows what is committed to the database.
+//!
+//! Border: reads the store, and publishes only what continues what was published before. Readers
+//! share their reads; the sequencer has reads of its own, so that no number of readers keeps a
+//! write waiting.
+
+use std::cmp::Ordering;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tlog::Tile;
+
+use super::{Tree, check_head};
+use crate::log::guard::Seen;
+use crate::log::snapshot::Snapshot;
+use crate::store::{Head, StoreError, Turn};
+
+/// Leaf hashes read at once while following another server.
+pub(crate) const ADVANCE_CHUNK: u64 = 8_192;
+
+/// How long a reader waits for the head. While the database is silent a read ends after half a
+/// minute; there is no use in waiting for it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What readers share.
+pub(super) type Followed = Result<Arc<Snapshot>, Failure>;
+
+/// A [`StoreError`] for each of those who share it.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    Conflict,
+    Unavailable(Arc<dyn Error + Send + Sync>),
+    Corrupt(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Conflict,
+            StoreError::Unavailable(cause) => Self::Unavailable(cause.into()),
+            StoreError::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict => Self::Conflict,
+            Failure::Unavailable(cause) => Self::Unavailable(Box::new(cause)),
+            Failure::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
+impl Tree {
+    /// Follows the committed head, if it is ahead of what is published. For readers, who share
+    /// what was read after they asked.
+    ///
+    /// # Errors
+    /// `Corrupt` when the database went back, or holds another history than
+    /// the one that this process has seen.
+    pub(crate) async fn advance(self: &Arc<Self>) -> Result<Arc<Snapshot>, StoreError> {
+        let tree = Arc::clone(self);
+        let followed = self.flights.share(async move { Ok(tree.follow_head().await?) }).await;
+        let followed = followed.map_err(|none| StoreError::Unavailable(Box::new(none)))?;
+        Ok(followed?)
+    }
+
+    async fn follow_head(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let before = self.snapshot();
+        let head = self.store.head().await?;
+        self.adopt(&before, head, None).await
+    }
+
+    /// Follows the settled head, and gives its size: what is answered of its leaves is a promise,
+    /// whoever wrote them. What is published may be ahead of it.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn settle(&self) -> Result<u64, StoreError> {
+        let before = self.snapshot();
+        let head = self.store.settled_head().await?;
+        let size = head.size;
+        self.adopt(&before, head, None).await?;
+        Ok(size)
+    }
+
+    /// Follows the head that a turn holds, which was taken after `before` was published.
+    /// Reads by the turn alone, so that nothing is waited for meanwhile.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn follow_turn(
+        &self,
+        before: &Snapshot,
+        turn: &mut dyn Turn,
+    ) -> Result<Arc<Snapshot>, StoreError> {
+        let head = turn.head().clone();
+        self.adopt(before, head, Some(turn)).await
+    }
+
+    /// Takes over a head that was read after `before` was published.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn adopt(
+        &self,
+        before: &Snapshot,
+        head: Head,
+        mut turn: Option<&mut dyn Turn>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
+        Seen::from(&before.head).check(&head)?;
+        loop {
+            // Others may have published more since the head was read.
+            let now = self.snapshot();
+            match now.head.size.cmp(&head.size) {
+                Ordering::Greater => return Ok(now),
+                Ordering::Equal => {
+                    Seen::from(&now.head).check(&head)?;
+                    return Ok(now);
+                }
+                Ordering::Less => {}
+            }
+            let (next, completed) = self.append(&now, head.clone(), &mut turn).await?;
+            // If not, what is shown next must continue that, too.
+            if let Some(next) = self.replace(&now, next, completed) {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// Appends what is there up to `head` to what was published.
+    async fn append(
+        &self,
+        now: &Snapshot,
+        head: Head,
+        turn: &mut Option<&mut dyn Turn>,
+    ) -> Result<(Snapshot, Vec<Tile>), StoreError> {
+        let mut edge = now.edge.clone();
+        let mut completed = Vec::new();
+        while edge.size() < head.size {
+            let (start, count) = (edge.size(), ADVANCE_CHUNK.min(head.size - edge.size()));
+            let leaves = match turn {
+                Some(turn) => turn.leaf_hashes(start, count).await?,
+                None => self.store.leaf_hashes(start, count).await?,
+            };
+            if leaves.len() as u64 != count {
+                return Err(StoreError::Corrupt(format!(
+                    "entries are missing behind index {}",
+                    edge.size() + leaves.len() as u64
+                )));
+            }
+            for leaf in leaves {
+                edge.append(leaf, &mut completed);
+            }
+        }
+        check_head(&self.key, &head, edge.root())?;
+        Ok((Snapshot::new(head, edge, &[]), completed))
+    }
+}
