@@ -68,6 +68,9 @@ pub struct Options {
     pub max_recent_bytes: u64,
     /// Full tiles that are kept in memory, 16 KiB each.
     pub max_tiles: usize,
+    /// Leaves of other servers that are read at once and appended one by one. Who is further behind
+    /// rebuilds the right edge from the stored tiles, as at a start.
+    pub max_followed: u64,
     /// Leaves that this server added lately and remembers the place of, for who adds them again;
     /// some 100 bytes each.
     pub max_added: usize,
@@ -85,6 +88,7 @@ impl Default for Options {
             max_round_bytes: 32 << 20,
             max_recent_bytes: 64 << 20,
             max_tiles: 1_024,
+            max_followed: 8_192,
             max_added: 65_536,
             max_found: 10_000,
         }

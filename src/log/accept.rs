@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::Options;
 use super::guard::{GuardError, PlacedNote, went_back};
 use super::open::{OpenError, check_identity, restore};
 use super::tree::Tree;
@@ -61,7 +62,8 @@ pub async fn accept_restore(
         };
     };
     check_identity(&identity, &key, None)?;
-    let tree = restore(&store, &key, head, 0).await?;
+    let options = Options { max_tiles: 0, ..Options::default() };
+    let tree = restore(&store, &key, head, &options).await?;
     let head = &tree.snapshot().head;
     if head.size != size {
         return Ok(Accepted::OtherSize(head.size));

@@ -21,6 +21,7 @@ pub use refusal::{GuardError, Sealed, WentBack};
 
 use super::ReadError;
 use super::open::OpenError;
+use super::snapshot::Snapshot;
 use super::tree::Tree;
 use crate::last_checkpoint::{Place, PlaceName};
 use crate::signer::LogKey;
@@ -67,12 +68,20 @@ impl Seen {
     /// `Ok(Err(…))` when the database went back; `Err` when that cannot be told,
     /// because it cannot be read or its tiles do not hash to its own head.
     pub(crate) async fn check_tree(self, tree: &Tree) -> Result<Result<(), WentBack>, ReadError> {
-        let snapshot = tree.snapshot();
+        self.check_in(tree, &tree.snapshot()).await
+    }
+
+    /// The same of a snapshot that is not published yet.
+    pub(crate) async fn check_in(
+        self,
+        tree: &Tree,
+        snapshot: &Snapshot,
+    ) -> Result<Result<(), WentBack>, ReadError> {
         let head = &snapshot.head;
         if let Err(went_back) = self.check(head) {
             return Ok(Err(went_back));
         }
-        let root = tree.growth(&snapshot, self.size, head.size).await?.first_root;
+        let root = tree.growth(snapshot, self.size, head.size).await?.first_root;
         if root == self.root {
             return Ok(Ok(()));
         }

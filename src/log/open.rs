@@ -132,7 +132,7 @@ pub async fn open_guarded(
         }
     };
     check_identity(&identity, &key, hostname)?;
-    let tree = restore(&store, &key, head, options.max_tiles).await?;
+    let tree = restore(&store, &key, head, &options).await?;
     let identity = Arc::new(identity);
     let guard = guard(last_checkpoint, &notes, &key, &identity, &tree).await?;
     let head = &tree.snapshot().head;
@@ -179,12 +179,12 @@ pub(super) async fn restore(
     store: &Arc<dyn Store>,
     key: &Arc<LogKey>,
     head: Head,
-    max_tiles: usize,
+    options: &Options,
 ) -> Result<Arc<Tree>, StoreError> {
     let edge = restore_edge(&**store, head.size).await?;
     check_head(key, &head, edge.root())?;
     let first = Snapshot::new(head, edge, &[]);
-    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first, max_tiles)))
+    Ok(Arc::new(Tree::new(Arc::clone(store), Arc::clone(key), first, options)))
 }
 
 async fn create(

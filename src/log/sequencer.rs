@@ -20,7 +20,7 @@ use super::guard::Bar;
 use super::queue::{Queue, Waiting};
 use super::round::Round;
 use super::snapshot::Snapshot;
-use super::tree::{ADVANCE_CHUNK, Tree};
+use super::tree::Tree;
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
 
@@ -172,7 +172,7 @@ impl Sequencer {
         metrics::counter!("indelible_turns").increment(1);
         let mut before = self.tree.snapshot();
         let mut turn = self.store.turn().await?;
-        if turn.head().size > before.head.size + ADVANCE_CHUNK {
+        if self.tree.is_far(&before, turn.head()) {
             // So much is not read while others wait.
             let head = turn.head().clone();
             turn.settle().await?;

@@ -3,7 +3,8 @@
 //!
 //! Border: reads the store, never writes it, never signs. The sequencer
 //! publishes what it committed; [`Tree::advance`] follows what other servers
-//! on the same database committed, with the same code that appends.
+//! on the same database committed, with the same code that appends, or from the
+//! stored tiles if that is much.
 
 mod flights;
 mod follow;
@@ -15,12 +16,11 @@ use arc_swap::ArcSwap;
 use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 
 use self::flights::Flights;
-pub(crate) use self::follow::ADVANCE_CHUNK;
 use self::follow::{Followed, PATIENCE};
 pub(crate) use self::right_edge::restore_edge;
-use super::ReadError;
 use super::snapshot::Snapshot;
 use super::tiles::Tiles;
+use super::{Options, ReadError};
 use crate::signer::LogKey;
 use crate::store::{Head, Store, StoreError};
 
@@ -30,6 +30,8 @@ pub(crate) struct Tree {
     key: Arc<LogKey>,
     snapshot: ArcSwap<Snapshot>,
     pub(super) tiles: Tiles,
+    /// See [`Options::max_followed`].
+    max_followed: u64,
     /// Readers follow the database together.
     flights: Arc<Flights<Followed>>,
     /// Tells those who have asked for it by [`Tree::published`].
@@ -41,13 +43,14 @@ impl Tree {
         store: Arc<dyn Store>,
         key: Arc<LogKey>,
         first: Snapshot,
-        max_tiles: usize,
+        options: &Options,
     ) -> Self {
         Self {
-            tiles: Tiles::new(Arc::clone(&store), max_tiles),
+            tiles: Tiles::new(Arc::clone(&store), options.max_tiles),
             store,
             key,
             snapshot: ArcSwap::from_pointee(first),
+            max_followed: options.max_followed.max(1),
             flights: Arc::new(Flights::new(PATIENCE)),
             published: tokio::sync::watch::Sender::new(()),
         }
@@ -116,14 +119,19 @@ impl Tree {
         let checked = verify_consistency(last, *size, &last_root, root, &onwards)
             .and_then(|()| verify_consistency(first, last, &first_root, &last_root, &proof));
         if let Err(wrong) = checked {
-            // The subtrees left of a leaf and right of the one before it are what was read.
-            for size in [first, last] {
-                self.tiles.forget(size);
-                self.tiles.forget(size.saturating_sub(1));
-            }
+            self.forget_around([first, last]);
             return Err(wrong.into());
         }
         Ok(Growth { proof, first_root })
+    }
+
+    /// Reads anew what a proof between trees of these sizes is made of: the subtrees left of a leaf
+    /// and right of the one before it.
+    fn forget_around(&self, sizes: [u64; 2]) {
+        for size in sizes {
+            self.tiles.forget(size);
+            self.tiles.forget(size.saturating_sub(1));
+        }
     }
 
     /// Computes proof plans over `snapshot` and what is known of a `path`, reading old tiles

@@ -141,10 +141,18 @@ async fn a_silent_wire_is_given_up_in_time() {
     let first = begun.elapsed();
     assert!(first < Duration::from_secs(70), "{first:?}");
     let begun = Instant::now();
+    let mut readers = JoinSet::new();
+    for _ in 0..40 {
+        let client = story.client.clone();
+        readers.spawn(async move { client.log_info().await });
+    }
     story.refused().await;
-    // From then on it is known that nobody is there.
+    // From then on it is known that nobody is there, and readers are in nobody's way.
     let later = begun.elapsed();
     assert!(later < Duration::from_secs(30), "{later:?}");
+    while let Some(read) = readers.join_next().await {
+        assert!(read.expect("a reader").is_err(), "there is no head to be had");
+    }
     println!("refused within {first:?}, then {later:?}");
     proxy.swallow(&[]);
     story.end().await;

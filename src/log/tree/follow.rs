@@ -11,13 +11,11 @@ use std::time::Duration;
 
 use tlog::Tile;
 
-use super::{Tree, check_head};
+use super::{Tree, check_head, restore_edge};
+use crate::log::ReadError;
 use crate::log::guard::Seen;
 use crate::log::snapshot::Snapshot;
 use crate::store::{Head, StoreError, Turn};
-
-/// Leaf hashes read at once while following another server.
-pub(crate) const ADVANCE_CHUNK: u64 = 8_192;
 
 /// How long a reader waits for the head. While the database is silent a read ends after half a
 /// minute; there is no use in waiting for it.
@@ -123,11 +121,38 @@ impl Tree {
                 }
                 Ordering::Less => {}
             }
-            let (next, completed) = self.append(&now, head.clone(), &mut turn).await?;
+            let (next, completed) = match turn.is_none() && self.is_far(&now, &head) {
+                true => (self.rebuild(&now, head.clone()).await?, Vec::new()),
+                false => self.append(&now, head.clone(), &mut turn).await?,
+            };
             // If not, what is shown next must continue that, too.
             if let Some(next) = self.replace(&now, next, completed) {
                 return Ok(next);
             }
+        }
+    }
+
+    /// Whether so much was committed since that it is not read leaf by leaf.
+    pub(crate) fn is_far(&self, now: &Snapshot, head: &Head) -> bool {
+        head.size.saturating_sub(now.head.size) > self.max_followed
+    }
+
+    /// The tree of `head` from its right edge, as at a start, which costs little however long the
+    /// way is. Unlike a tree that is appended to, this one may be of another history.
+    async fn rebuild(&self, now: &Snapshot, head: Head) -> Result<Snapshot, StoreError> {
+        let (seen, size) = (Seen::from(&now.head), head.size);
+        let edge = restore_edge(&*self.store, size).await?;
+        check_head(&self.key, &head, edge.root())?;
+        let next = Snapshot::new(head, edge, &[]);
+        match seen.check_in(self, &next).await {
+            Ok(Ok(())) => Ok(next),
+            Ok(Err(went_back)) => {
+                // Tiles of that history were read.
+                self.forget_around([seen.size, size]);
+                Err(went_back.into())
+            }
+            Err(ReadError::Store(error)) => Err(error),
+            Err(damaged) => Err(StoreError::Corrupt(damaged.to_string())),
         }
     }
 
@@ -141,7 +166,7 @@ impl Tree {
         let mut edge = now.edge.clone();
         let mut completed = Vec::new();
         while edge.size() < head.size {
-            let (start, count) = (edge.size(), ADVANCE_CHUNK.min(head.size - edge.size()));
+            let (start, count) = (edge.size(), self.max_followed.min(head.size - edge.size()));
             let leaves = match turn {
                 Some(turn) => turn.leaf_hashes(start, count).await?,
                 None => self.store.leaf_hashes(start, count).await?,

@@ -8,7 +8,7 @@ use tlog::{Edge, Hash, Tile, TileId};
 use crate::log::tiles::full_tile;
 use crate::store::{Store, StoreError};
 
-/// Rebuilds the right edge of a tree of `head.size` leaves from what is stored.
+/// Rebuilds the right edge of a tree of `size` leaves from what is stored.
 pub(crate) async fn restore_edge(store: &dyn Store, size: u64) -> Result<Edge, StoreError> {
     let mut partial = Vec::new();
     for (id, width) in tlog::partial_widths(size) {

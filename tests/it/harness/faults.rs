@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,7 +48,7 @@ pub(crate) enum Method {
 
 /// A database that passes calls on to another one until a planned fault.
 pub(crate) struct FaultyStore {
-    inner: Arc<dyn Store>,
+    inner: RwLock<Arc<dyn Store>>,
     faults: Arc<Faults>,
 }
 
@@ -79,7 +79,16 @@ struct Planned(Method, Fault);
 impl FaultyStore {
     /// Without faults yet.
     pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, faults: Arc::default() })
+        Arc::new(Self { inner: RwLock::new(inner), faults: Arc::default() })
+    }
+
+    /// Leads to another database from now on, as when one is restored under the server.
+    pub(crate) fn switch(&self, inner: Arc<dyn Store>) {
+        *self.inner.write().expect("the database") = inner;
+    }
+
+    fn inner(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.inner.read().expect("the database"))
     }
 
     /// Breaks the n-th call of a method from now on; the next one is number 1.
@@ -152,56 +161,56 @@ impl Faults {
 #[async_trait]
 impl Store for FaultyStore {
     async fn load(&self) -> Result<Option<(Identity, Head)>, StoreError> {
-        self.faults.pass(Method::Load, self.inner.load()).await
+        self.faults.pass(Method::Load, self.inner().load()).await
     }
 
     async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
-        self.faults.pass(Method::Create, self.inner.create(identity, head)).await
+        self.faults.pass(Method::Create, self.inner().create(identity, head)).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.faults.pass(Method::Head, self.inner.head()).await
+        self.faults.pass(Method::Head, self.inner().head()).await
     }
 
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        self.faults.pass(Method::Settle, self.inner.settled_head()).await
+        self.faults.pass(Method::Settle, self.inner().settled_head()).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.faults.pass(Method::Commit, self.inner.commit(batch)).await
+        self.faults.pass(Method::Commit, self.inner().commit(batch)).await
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
-        let inner = self.faults.pass(Method::Turn, self.inner.turn()).await?;
+        let inner = self.faults.pass(Method::Turn, self.inner().turn()).await?;
         Ok(Box::new(FaultyTurn { inner, faults: Arc::clone(&self.faults) }))
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        self.faults.pass(Method::FindLeaves, self.inner.find_leaves(leaves)).await
+        self.faults.pass(Method::FindLeaves, self.inner().find_leaves(leaves)).await
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
-        self.faults.pass(Method::Entry, self.inner.entry(key)).await
+        self.faults.pass(Method::Entry, self.inner().entry(key)).await
     }
 
     async fn leaf_hashes(&self, start: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-        self.faults.pass(Method::LeafHashes, self.inner.leaf_hashes(start, count)).await
+        self.faults.pass(Method::LeafHashes, self.inner().leaf_hashes(start, count)).await
     }
 
     async fn entries(&self, start: u64, count: u64) -> Result<Vec<StoredEntry>, StoreError> {
-        self.faults.pass(Method::Entries, self.inner.entries(start, count)).await
+        self.faults.pass(Method::Entries, self.inner().entries(start, count)).await
     }
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<FullTile>, StoreError> {
-        self.faults.pass(Method::Tiles, self.inner.tiles(ids)).await
+        self.faults.pass(Method::Tiles, self.inner().tiles(ids)).await
     }
 
     async fn half_tiles(&self, numbers: &[u64]) -> Result<Vec<Around>, StoreError> {
-        self.faults.pass(Method::HalfTiles, self.inner.half_tiles(numbers)).await
+        self.faults.pass(Method::HalfTiles, self.inner().half_tiles(numbers)).await
     }
 
     async fn search(&self, keys: &[IndexKey], most: usize) -> Result<Vec<Found>, StoreError> {
-        self.faults.pass(Method::Search, self.inner.search(keys, most)).await
+        self.faults.pass(Method::Search, self.inner().search(keys, most)).await
     }
 
     async fn search_among(
@@ -209,15 +218,15 @@ impl Store for FaultyStore {
         keys: &[IndexKey],
         indexes: &[u64],
     ) -> Result<Vec<Found>, StoreError> {
-        self.faults.pass(Method::Search, self.inner.search_among(keys, indexes)).await
+        self.faults.pass(Method::Search, self.inner().search_among(keys, indexes)).await
     }
 
     async fn ping(&self) -> Result<Option<i64>, StoreError> {
-        self.faults.pass(Method::Ping, self.inner.ping()).await
+        self.faults.pass(Method::Ping, self.inner().ping()).await
     }
 
     async fn close(&self) {
-        self.inner.close().await;
+        self.inner().close().await;
     }
 }
 
