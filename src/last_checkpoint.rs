@@ -165,3 +165,26 @@ async fn lock(file: &NoteFile) -> Result<Lock, PlaceError> {
 fn set_aside_suffix(now: i64) -> String {
     format!(".set-aside-{now}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_the_file_locked_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = NoteFile::at(folder.path().join("last-checkpoint"));
+        let place = Place::File(file.clone());
+        let held = file.try_lock().unwrap().unwrap();
+        let first = file.replace(None, "theirs", &held).unwrap();
+        let release = async {
+            tokio::task::yield_now().await;
+            drop(held);
+        };
+        let (ours, ()) = tokio::join!(place.write("ours", None), release);
+        assert_eq!((first, ours.unwrap()), (Written::Done, Written::Overtaken));
+        let kept = place.read().await.unwrap();
+        assert_eq!(place.write("ours", kept.as_ref()).await.unwrap(), Written::Done);
+        assert_eq!(file.read().unwrap().as_deref(), Some("ours"));
+    }
+}
