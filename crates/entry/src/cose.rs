@@ -109,9 +109,15 @@ impl<'a> Sign1<'a> {
 const ES256: i64 = -7;
 const PS256: i64 = -37;
 
+/// Bytes of the smallest RSA modulus that signs (RFC 8230 section 6.1).
+const MIN_MODULUS: usize = 256;
+
 fn algorithm_of(key: &PublicKey) -> Result<i64, EntryError> {
     match key.algorithm() {
         KeyAlgorithm::P256 => Ok(ES256),
+        KeyAlgorithm::Rsa { modulus_bytes } if modulus_bytes < MIN_MODULUS => {
+            Err(EntryError::invalid("RSA key must be at least 2048 bits long"))
+        }
         KeyAlgorithm::Rsa { .. } => Ok(PS256),
         KeyAlgorithm::P224 => Err(EntryError::invalid("unsupported elliptic curve P-224")),
         KeyAlgorithm::P384 => Err(EntryError::invalid("unsupported elliptic curve P-384")),
