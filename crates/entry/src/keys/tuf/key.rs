@@ -1,7 +1,7 @@
 //! One key of a TUF root (TUF specification, section 4.2).
 //!
 //! Border: the three key types and what they verify: Ed25519, ECDSA with SHA-256
-//! (whatever the curve) and RSA-PSS with SHA-256 (whatever the salt).
+//! (whatever the curve) and RSA-PSS with SHA-256 (whatever the salt, which must not be empty).
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
