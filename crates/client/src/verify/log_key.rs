@@ -7,7 +7,7 @@ use entry::KeyError;
 use entry::keys::x509::PublicKey;
 use sha2::{Digest as _, Sha256};
 
-/// A log's public key: ECDSA on P-256, P-384 or P-521, RSA (PKCS #1 v1.5) or Ed25519.
+/// A log's public key: ECDSA on P-224, P-256, P-384 or P-521, RSA (PKCS #1 v1.5) or Ed25519.
 #[derive(Debug)]
 pub struct LogKey {
     key: PublicKey,
