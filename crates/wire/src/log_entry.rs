@@ -8,7 +8,7 @@ use crate::Base64;
 use crate::bounded::{bounded_list, bounded_object};
 
 /// Members of a [`LogEntry`] that are read at most; more than one is wrong already.
-const MAX_MEMBERS: usize = 10;
+const MEMBERS: usize = 10;
 
 /// Hashes of a proof that are read at most. A tree of 2^64 leaves is 64 levels high; none but a
 /// proof of consistency can have more hashes than that, by a few.
@@ -20,8 +20,7 @@ pub(crate) const MAX_HASHES: usize = 128;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct LogEntry(
-    #[serde(deserialize_with = "bounded_object::<MAX_MEMBERS, _, _>")]
-    pub  BTreeMap<String, EntryBody>,
+    #[serde(deserialize_with = "bounded_object::<MEMBERS, _, _>")] pub BTreeMap<String, EntryBody>,
 );
 
 /// A [`LogEntry`] that does not hold exactly one member.
@@ -191,8 +190,8 @@ mod tests {
             let entry = serde_json::Value::Object(members.collect());
             serde_json::from_value::<LogEntry>(entry).map_err(|error| error.to_string())
         };
-        assert_eq!(entry(MAX_MEMBERS).unwrap().single(), Err(LogEntryError(MAX_MEMBERS)));
-        let refused = entry(MAX_MEMBERS + 1).unwrap_err();
+        assert_eq!(entry(MEMBERS).unwrap().single(), Err(LogEntryError(MEMBERS)));
+        let refused = entry(MEMBERS + 1).unwrap_err();
         assert_eq!(refused, "invalid length 11, expected an object of at most 10 members");
     }
 
