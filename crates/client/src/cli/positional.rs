@@ -27,11 +27,16 @@ pub(super) struct Words {
     pub(super) ignored: Vec<String>,
 }
 
-/// Tells them apart. Every word is a FILE unless an entry is selected, be it by environment or
-/// config file; then only what exists is one.
+/// Tells them apart. Every word is a FILE unless an entry is selected; then what exists is one.
+///
+/// A selection that the command line does not show, by environment or config file, may be older than the
+/// FILE: one that is missing, as when its download failed, must not turn into a success for that
+/// entry. Beside it only the values of switches are no FILE.
 pub(super) fn read(settings: &Settings) -> anyhow::Result<Words> {
-    let selected = SELECTORS.iter().any(|name| settings.text(name).is_some());
-    let is_file = |word: &String| !selected || Path::new(word).exists();
+    let shown = SELECTORS.iter().any(|name| settings.flag(name).is_some());
+    let selected = shown || SELECTORS.iter().any(|name| settings.text(name).is_some());
+    let is_stray = |word: &str| shown || matches!(word, "true" | "false");
+    let is_file = |word: &String| !selected || Path::new(word).exists() || !is_stray(word.as_str());
     let (mut files, ignored): (Vec<String>, Vec<String>) =
         settings.rest.iter().cloned().partition(is_file);
     anyhow::ensure!(files.len() <= 1, "one FILE at a time, not {}", files.join(", "));

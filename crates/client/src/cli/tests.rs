@@ -240,7 +240,7 @@ async fn a_file_to_verify_is_never_lost() {
         let said = refusal(&arguments, &[]).await;
         assert!(said.contains(text), "{arguments:?}: {said}");
     }
-    // Environment and config file select as flags do, and never instead of the file.
+    // Environment and config file select, too, and never instead of the file.
     let config = folder.path().join(".rekor.yaml");
     let home = folder.path().to_str().unwrap();
     for (setting, value, word, text) in [
@@ -251,7 +251,9 @@ async fn a_file_to_verify_is_never_lost() {
         ("type", "rekord", &absent, "-absent\": No such file"),
         ("uuid", &uuid, "false", "\"false\" is ignored: "),
         ("uuid", &uuid, "false", "/api/v1/log/entries/retrieve"),
-        ("log-index", "7", &absent, "/api/v1/log/entries/retrieve"),
+        ("log-index", "7", "true", "/api/v1/log/entries/retrieve"),
+        // A download that failed.
+        ("log-index", "7", &absent, "-absent\": No such file"),
     ] {
         let arguments = [&["verify", word], &NOWHERE[..]].concat();
         let variable = format!("REKOR_{}", setting.to_uppercase().replace('-', "_"));
