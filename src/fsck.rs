@@ -17,12 +17,15 @@
 //! timestamp).
 
 mod finding;
+mod findings;
 mod head;
 mod index;
 mod meter;
 mod pass;
+mod reads;
 mod state;
 mod tile;
+mod times;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -39,6 +42,7 @@ use crate::last_checkpoint::{Place, PlaceName};
 use crate::log::{GuardError, Seen};
 use crate::signer::LogKey;
 use crate::store::{Audit, StoreError};
+use findings::Findings;
 use pass::{Pass, Step};
 use state::State;
 
@@ -70,12 +74,30 @@ pub struct Progress {
     pub size: u64,
 }
 
+/// What an audit has to say while it is made.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It has come so far.
+    Progress(Progress),
+    /// Something is not as it must be. Told once, in the order of the entries as far
+    /// as one step finds them; at most [`MAX_FINDINGS`].
+    Found(&'a Finding),
+    /// The state file could not be written or removed; the audit goes on all the same.
+    NotKept(StateError),
+}
+
+/// Whom it is told, while the audit waits.
+pub type Tell<'t> = dyn FnMut(Event<'_>) + Send + 't;
+
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Entries in the log when the audit began.
     pub size: u64,
-    /// What is not as it must be, in the order of the entries; at most [`MAX_FINDINGS`].
+    /// Entries that were compared, with those of former runs. Fewer than `size` after
+    /// [`MAX_FINDINGS`], and where nothing tells the leaf hash of the next one.
+    pub visited: u64,
+    /// What is not as it must be, as it was told; at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
     /// Entries whose body this version cannot read, so that only hash and payload
     /// were checked.
@@ -104,13 +126,13 @@ pub enum FsckError {
 /// bodies, or the largest body, and the largest payload.
 ///
 /// # Errors
-/// [`FsckError`]; a finding is no error.
+/// [`FsckError`]; a finding is no error, and what was found before an error was told.
 pub async fn run(
     store: &dyn Audit,
     key: &LogKey,
     last_checkpoint: &[Place],
     options: &Options,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    tell: &mut Tell<'_>,
 ) -> Result<Report, FsckError> {
     // Before the head: a live server writes the notes behind its commits.
     let mut notes = Vec::with_capacity(last_checkpoint.len());
@@ -118,13 +140,14 @@ pub async fn run(
         notes.push((place_column(&place.name()), Seen::read(place, key).await));
     }
     let (identity, head) = store.load().await?.ok_or(FsckError::NoLog)?;
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let target = head::check(&identity, &head, key, &mut findings);
     let seen = notes.into_iter().filter_map(|(column, seen)| {
         let seen = believable(column, seen, target, &mut findings)?;
         Some((column, seen))
     });
     let seen = seen.collect();
+    findings.settle().iter().for_each(|finding| tell(Event::Found(finding)));
     let state = match options.resume {
         true => State::load(&options.state, identity.tree_id)?,
         false => None,
@@ -136,13 +159,17 @@ pub async fn run(
         return Err(StateError::Unfit { path: options.state.clone(), what }.into());
     }
     let mut pass = Pass::new(store, target, seen, state, findings);
-    let whole = walk(&mut pass, identity.tree_id, options, progress).await?;
-    if whole {
+    let walked = walk(&mut pass, identity.tree_id, options, tell).await;
+    if let Ok(true) = walked {
         pass.end(&identity, &head);
     }
+    pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
+    walked?;
     let report = pass.report();
-    if report.findings.is_empty() {
-        State::remove(&options.state)?;
+    if report.findings.is_empty()
+        && let Err(error) = State::remove(&options.state)
+    {
+        tell(Event::NotKept(error));
     }
     Ok(report)
 }
@@ -152,28 +179,29 @@ async fn walk(
     pass: &mut Pass<'_>,
     tree_id: u64,
     options: &Options,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    tell: &mut Tell<'_>,
 ) -> Result<bool, FsckError> {
     let (started, began) = (Instant::now(), pass.done());
     let mut saved = started;
     // A tenth of a second's worth, so that the disk is not hit in bursts.
     let at_once = options.rate.map_or(u64::MAX, |rate| u64::from(rate.get().div_ceil(10)));
-    let mut show = |pass: &Pass<'_>| {
-        progress(Progress { began, done: pass.done(), size: pass.size() });
-    };
-    show(pass);
+    let size = pass.size();
+    tell(Event::Progress(Progress { began, done: began, size }));
     loop {
         let good = pass.state();
         let known = pass.found();
         let step = pass.step(at_once).await?;
-        show(pass);
+        pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
+        tell(Event::Progress(Progress { began, done: pass.done(), size }));
         if pass.found() > known && known == 0 || pass.found() == 0 && saved.elapsed() > SAVE_EVERY {
             // Never behind a finding: the next run must meet it again.
-            good.save(&options.state, tree_id)?;
+            if let Err(error) = good.save(&options.state, tree_id) {
+                tell(Event::NotKept(error));
+            }
             saved = Instant::now();
         }
         match step {
-            Step::On if pass.found() < MAX_FINDINGS => {}
+            Step::On if !pass.is_full() => {}
             Step::On | Step::Stuck => return Ok(false),
             Step::End => return Ok(true),
         }
@@ -198,7 +226,7 @@ fn believable(
     column: &'static str,
     seen: Result<Option<Seen>, GuardError>,
     target: Seen,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Seen> {
     match seen {
         Ok(Some(seen)) if seen.size > target.size => {

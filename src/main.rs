@@ -11,7 +11,7 @@ use clap::Parser as _;
 use indelible::config::{
     Cli, Command, Database, DatabaseArgs, FsckArgs, KeyArgs, Listener, Settings,
 };
-use indelible::fsck::{self, Meter};
+use indelible::fsck::{self, Event, Meter};
 use indelible::http::{self, App};
 use indelible::log::{self, Accepted, Log, Opening};
 use indelible::server::{self, ConnectionLimits};
@@ -98,24 +98,24 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
-    use std::io::Write as _;
     let settings = &args.settings;
     telemetry::init(settings.log_format, &settings.log_filter)?;
     let (store, key) = open_existing(settings).await?;
     let mut meter = Meter::start();
     let places = settings.guard.places(&settings.database.data_dir)?;
-    let mut show = |progress| meter.show(progress);
-    let report = fsck::run(&*store, &key, &places, &args.options(), &mut show).await;
-    meter.finish();
+    let mut tell = |event: Event<'_>| meter.tell(event);
+    let report = fsck::run(&*store, &key, &places, &args.options(), &mut tell).await;
+    let said = meter.finish();
     store.close().await;
-    let report = report?;
-    for finding in &report.findings {
-        writeln!(std::io::stdout(), "{finding}")?;
-    }
-    let fsck::Report { size, findings, unread, untold } = report;
+    let fsck::Report { size, visited, findings, unread, untold } = report?;
+    said?;
     match findings.len() {
         0 => {}
         fsck::MAX_FINDINGS => anyhow::bail!("stopped at {} findings", fsck::MAX_FINDINGS),
+        count if visited < size => anyhow::bail!(
+            "findings in a log of {size} entries: {count}; entry {visited} and those behind it \
+             could not be compared, as nothing tells its leaf hash"
+        ),
         count => anyhow::bail!("findings in a log of {size} entries: {count}"),
     }
     tracing::info!(

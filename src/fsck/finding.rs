@@ -18,6 +18,17 @@ pub enum Subject {
     Entries(u64, u64),
 }
 
+impl Subject {
+    /// The first and the last entry.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        match *self {
+            Self::Log => None,
+            Self::Entry(index) => Some((index, index)),
+            Self::Entries(first, last) => Some((first, last)),
+        }
+    }
+}
+
 /// A difference between what is stored and what follows from the rest of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -48,6 +59,16 @@ impl Finding {
     ) -> Self {
         let subject = Subject::Entry(index);
         Self { subject, column, expected: expected.into(), found: found.into() }
+    }
+
+    /// A row, or what leads to it, that the database cannot read; `what` is its word.
+    pub(super) fn unreadable(index: u64, column: &'static str, what: &str) -> Self {
+        Self::entry(index, column, "what can be read", what)
+    }
+
+    /// Whether they differ in nothing but what they are about.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.column == other.column && self.expected == other.expected && self.found == other.found
     }
 
     /// One hash of a tile, or the whole of it when `place` is `None`.

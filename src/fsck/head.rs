@@ -6,6 +6,7 @@
 use tlog::Checkpoint;
 
 use super::finding::Finding;
+use super::findings::Findings;
 use crate::log::Seen;
 use crate::signer::{self, LogKey};
 use crate::store::{Head, Identity};
@@ -16,7 +17,7 @@ pub(super) fn check(
     identity: &Identity,
     head: &Head,
     key: &LogKey,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Seen {
     if identity.public_key != key.spki() {
         let found = signer::log_id(&identity.public_key);
@@ -49,7 +50,7 @@ fn check_tree_id(
     identity: &Identity,
     key: &LogKey,
     signed: Option<&Checkpoint>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let Identity { hostname, tree_id, .. } = identity;
     let origin = signed.and_then(|signed| signed.origin.rsplit_once(" - "));

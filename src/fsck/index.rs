@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
 use super::finding::Finding;
+use super::findings::Findings;
+use super::reads::readable;
 use crate::log::index_key;
 use crate::store::{Audit, IndexRow, RawEntry, StoreError};
 
@@ -38,18 +40,21 @@ impl IndexRows {
         &mut self,
         store: &dyn Audit,
         row: &RawEntry,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Result<(), StoreError> {
         let payload = match &row.attestation {
-            Some(digest) => store.payload(digest).await?,
-            None => None,
+            Some(digest) => readable(store.payload(digest).await)?,
+            None => Ok(None),
         };
         // Without the payload first: a wrong one must not hide what the body says.
         let alone = StoredKeys::of(&row.body, None);
         let recorded = alone.as_ref().ok().and_then(|keys| keys.payload_hash.as_deref());
-        let wrong = check_payload(row, payload.as_deref(), recorded);
+        let wrong = match &payload {
+            Ok(payload) => check_payload(row, payload.as_deref(), recorded),
+            Err(what) => Some(Finding::unreadable(row.index, "attestations.data", what)),
+        };
         let keys = match (payload, &wrong) {
-            (Some(payload), None) => StoredKeys::of(&row.body, Some(&payload)),
+            (Ok(Some(payload)), None) => StoredKeys::of(&row.body, Some(&payload)),
             _ => alone,
         };
         findings.extend(wrong);
@@ -68,25 +73,44 @@ impl IndexRows {
     pub(super) async fn check(
         &mut self,
         store: &dyn Audit,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
         let rows: Vec<IndexRow> = pending.iter().flat_map(Expected::rows).collect();
         if rows.is_empty() {
             return Ok(());
         }
-        let missing: HashSet<IndexRow> = store.missing_keys(&rows).await?.into_iter().collect();
-        for Expected { index, certain, together } in pending {
-            let is_missing = |key: &&String| missing.contains(&(index_key(key), index));
-            let lost = together.iter().filter(is_missing).count();
-            let untold = lost > 0 && lost == together.len();
-            self.untold += u64::from(untold);
-            let together = together.iter().filter(|_| !untold);
-            findings.extend(certain.iter().chain(together).filter(is_missing).map(|key| {
-                Finding::entry(index, "index_keys.key", format!("a row for {key:?}"), "none")
-            }));
+        if let Ok(missing) = readable(store.missing_keys(&rows).await)? {
+            let missing = HashSet::from_iter(missing);
+            pending.iter().for_each(|entry| self.judge(entry, &missing, findings));
+            return Ok(());
+        }
+        for entry in pending {
+            let rows: Vec<IndexRow> = entry.rows().collect();
+            match readable(store.missing_keys(&rows).await)? {
+                Ok(missing) => self.judge(&entry, &HashSet::from_iter(missing), findings),
+                Err(what) => {
+                    findings.push(Finding::unreadable(entry.index, "index_keys.key", &what));
+                }
+            }
         }
         Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        Expected { index, certain, together }: &Expected,
+        missing: &HashSet<IndexRow>,
+        findings: &mut Findings,
+    ) {
+        let is_missing = |key: &&String| missing.contains(&(index_key(key), *index));
+        let lost = together.iter().filter(is_missing).count();
+        let untold = lost > 0 && lost == together.len();
+        self.untold += u64::from(untold);
+        let together = together.iter().filter(|_| !untold);
+        findings.extend(certain.iter().chain(together).filter(is_missing).map(|key| {
+            Finding::entry(*index, "index_keys.key", format!("a row for {key:?}"), "none")
+        }));
     }
 }
 

@@ -1,33 +1,64 @@
-//! Showing how far an audit has come.
+//! Showing how far an audit has come, and what it finds.
 //!
-//! Border: text on standard error, a line per second, or one line that is written
-//! over when it is a terminal.
+//! Border: text. Progress goes to standard error, a line per second, or one line that
+//! is written over when it is a terminal; findings go to standard output.
 
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::time::{Duration, Instant};
 
-use super::Progress;
+use super::{Event, Progress};
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Writes progress to standard error.
+/// Writes what an audit tells.
 pub struct Meter {
     terminal: bool,
     started: Instant,
     /// When something was shown last, and what.
     shown: Option<(Instant, Progress)>,
+    /// Why a finding could not be written.
+    unsaid: Option<io::Error>,
 }
 
 impl Meter {
     /// Starts the clock.
     #[must_use]
     pub fn start() -> Self {
-        Self { terminal: stderr().is_terminal(), started: Instant::now(), shown: None }
+        Self {
+            terminal: stderr().is_terminal(),
+            started: Instant::now(),
+            shown: None,
+            unsaid: None,
+        }
+    }
+
+    /// Says it at once: what is found must not be lost with an audit that never ends.
+    pub fn tell(&mut self, event: Event<'_>) {
+        match event {
+            Event::Progress(progress) => self.show(progress),
+            Event::Found(finding) => {
+                self.make_way();
+                if let Err(error) = writeln!(stdout(), "{finding}") {
+                    self.unsaid.get_or_insert(error);
+                }
+            }
+            Event::NotKept(error) => {
+                self.make_way();
+                tracing::warn!(%error, "a later --resume will not know how far this audit came");
+            }
+        }
+    }
+
+    /// Takes the line away, for something that is said in its place.
+    fn make_way(&self) {
+        if self.terminal {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
     }
 
     /// Shows it, unless less than a second has passed since the last time.
-    pub fn show(&mut self, progress: Progress) {
+    fn show(&mut self, progress: Progress) {
         let due = match self.shown {
             Some((_, last)) if last == progress => false,
             Some((when, _)) => when.elapsed() >= EVERY || progress.done == progress.size,
@@ -47,10 +78,14 @@ impl Meter {
     }
 
     /// Leaves the line for what comes next.
-    pub fn finish(&self) {
+    ///
+    /// # Errors
+    /// When a finding could not be written.
+    pub fn finish(self) -> io::Result<()> {
         if self.terminal {
             let _ = writeln!(stderr());
         }
+        self.unsaid.map_or(Ok(()), Err)
     }
 }
 

@@ -7,12 +7,15 @@
 use tlog::{Edge, Hash, TILE_WIDTH, TileId};
 
 use super::Report;
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
+use super::findings::Findings;
 use super::index::IndexRows;
+use super::reads::{self, Readable, Rows, readable};
 use super::state::State;
 use super::tile;
+use super::times::Times;
 use crate::log::Seen;
-use crate::store::{Audit, Head, Identity, RawEntry, StoreError};
+use crate::store::{Audit, FullTile, Head, Identity, RawEntry, StoreError};
 
 /// Bytes of bodies that are read at once, unless one alone is larger.
 const MAX_BYTES: u64 = 8 << 20;
@@ -36,14 +39,11 @@ pub(super) struct Pass<'a> {
     /// Smaller trees that they must contain, and where these are remembered.
     seen: Vec<(&'static str, Seen)>,
     edge: Edge,
-    /// Times of the two entries before.
-    times: [i64; 2],
-    /// Whether the time of the last entry was found wrong.
-    odd_time: bool,
-    /// Integrated time of entry 0, when this run visited it.
-    first_time: Option<i64>,
+    times: Times,
     index: IndexRows,
-    findings: Vec<Finding>,
+    findings: Findings,
+    /// The stored tile of leaves that was read last.
+    told: Option<(TileId, Readable<Option<FullTile>>)>,
     /// A leaf could not be told, so the root cannot be held against anything.
     untold: bool,
 }
@@ -54,12 +54,11 @@ impl<'a> Pass<'a> {
         target: Seen,
         seen: Vec<(&'static str, Seen)>,
         state: State,
-        findings: Vec<Finding>,
+        findings: Findings,
     ) -> Self {
         let State { edge, times } = state;
-        let index = IndexRows::default();
-        let (odd_time, first_time, untold) = (false, None, false);
-        Self { store, target, seen, edge, times, odd_time, first_time, index, findings, untold }
+        let (index, times) = (IndexRows::default(), Times::behind(times));
+        Self { store, target, seen, edge, times, index, findings, told: None, untold: false }
     }
 
     pub(super) fn done(&self) -> u64 {
@@ -74,14 +73,23 @@ impl<'a> Pass<'a> {
         self.findings.len()
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.findings.is_full()
+    }
+
+    /// What is to be told, once for each step.
+    pub(super) fn settle(&mut self) -> &[Finding] {
+        self.findings.settle()
+    }
+
     pub(super) fn state(&self) -> State {
-        State { edge: self.edge.clone(), times: self.times }
+        State { edge: self.edge.clone(), times: self.times.before }
     }
 
     pub(super) fn report(self) -> Report {
-        let Self { target, mut findings, index, .. } = self;
-        findings.truncate(super::MAX_FINDINGS);
-        Report { size: target.size, findings, unread: index.unread, untold: index.untold }
+        let Self { target, edge, findings, index, .. } = self;
+        let (size, visited, findings) = (target.size, edge.size(), findings.into_told());
+        Report { size, visited, findings, unread: index.unread, untold: index.untold }
     }
 
     /// Checks the next entries: up to the end of a tile, `at_once` of them, and
@@ -90,38 +98,48 @@ impl<'a> Pass<'a> {
         let start = self.edge.size();
         let rest = self.target.size - start;
         let count = (TILE_WIDTH - start % TILE_WIDTH).min(at_once).min(rest);
-        let count = self.affordable(start, count).await?;
-        let mut rows = self.store.raw_entries(start, count).await?.into_iter().peekable();
+        let (count, mut rows) = self.affordable(start, count).await?;
         for index in start..start + count {
-            let leaf = match rows.next_if(|row| row.index == index) {
-                Some(row) => self.entry(&row).await?,
-                None => match self.missing(index).await? {
-                    Some(leaf) => leaf,
-                    None => return Ok(Step::Stuck),
-                },
+            let leaf = match rows.next(self.store, index).await? {
+                Ok(Some(row)) => Some(self.entry(&row).await?),
+                Ok(None) => {
+                    self.findings.push(Finding::entry(index, "entries.idx", "a row", "none"));
+                    self.tile_leaf(index).await?
+                }
+                Err(what) => {
+                    self.findings.push(Finding::unreadable(index, "entries", &what));
+                    self.tile_leaf(index).await?
+                }
             };
-            self.append(leaf).await?;
+            match leaf {
+                Some(leaf) => self.append(leaf).await?,
+                None => return Ok(Step::Stuck),
+            }
         }
         self.index.check(self.store, &mut self.findings).await?;
         Ok(if self.edge.size() == self.target.size { Step::End } else { Step::On })
     }
 
-    /// How many of the next entries may be read at once; at least one, if any.
-    async fn affordable(&self, start: u64, count: u64) -> Result<u64, StoreError> {
-        let mut bytes = 0_u64;
-        for (index, size) in self.store.body_sizes(start, count).await? {
+    /// How many of the next entries may be read at once, at least one, if any; and these.
+    async fn affordable(&self, start: u64, count: u64) -> Result<(u64, Rows), StoreError> {
+        let Ok(sizes) = readable(self.store.body_sizes(start, count).await)? else {
+            return Ok((count, Rows::OneByOne));
+        };
+        let (mut bytes, mut end) = (0_u64, start + count);
+        for (index, size) in sizes {
             bytes = bytes.saturating_add(size);
             if bytes > MAX_BYTES && index > start {
-                return Ok(index - start);
+                end = index;
+                break;
             }
         }
-        Ok(count)
+        Ok((end - start, Rows::read(self.store, start, end - start).await?))
     }
 
     /// Checks one row; the leaf hash to go on with.
     async fn entry(&mut self, row: &RawEntry) -> Result<Hash, StoreError> {
         let index = row.index;
-        self.time(index, row.integrated_time);
+        self.times.next(index, row.integrated_time, &mut self.findings);
         let computed = Hash::leaf(&row.body);
         if row.leaf == computed.as_bytes() {
             self.index.entry(self.store, row, &mut self.findings).await?;
@@ -153,63 +171,29 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Times never go back. Of two that do, the one that its neighbours
-    /// contradict is named.
-    fn time(&mut self, index: u64, time: i64) {
-        if index == 0 {
-            self.first_time = Some(time);
-        }
-        let [before, last] = self.times;
-        self.odd_time = false;
-        if time >= last {
-            self.times = [last, time];
-            return;
-        }
-        let column = "entries.integrated_time";
-        if index > 0 && before <= time {
-            let expected = format!("at most {time}, the time of the next entry");
-            self.findings.push(Finding::entry(index - 1, column, expected, last.to_string()));
-            self.times = [before, time];
-        } else if index > 0 {
-            let expected = format!("at least {last}, the time of the entry before");
-            self.findings.push(Finding::entry(index, column, expected, time.to_string()));
-            self.odd_time = true;
-        } else {
-            // Either it or the creation is wrong; the end decides by the head.
-            self.times = [time, time];
-        }
-    }
-
-    /// Notes that a row is not there; its leaf hash, if a tile knows it.
-    async fn missing(&mut self, index: u64) -> Result<Option<Hash>, StoreError> {
-        let last = self.findings.last_mut().filter(|finding| finding.column == MISSING);
-        match last.map(|finding| &mut finding.subject) {
-            Some(Subject::Entries(_, last)) if last.saturating_add(1) == index => *last = index,
-            Some(Subject::Entry(one)) if one.saturating_add(1) == index => {
-                let first = *one;
-                if let Some(finding) = self.findings.last_mut() {
-                    finding.subject = Subject::Entries(first, index);
-                }
-            }
-            _ => self.findings.push(Finding::entry(index, MISSING, "a row", "none")),
-        }
-        self.tile_leaf(index).await
-    }
-
-    async fn tile_leaf(&self, index: u64) -> Result<Option<Hash>, StoreError> {
+    /// What the stored tile says.
+    async fn tile_leaf(&mut self, index: u64) -> Result<Option<Hash>, StoreError> {
         let id = TileId { level: 0, index: index / TILE_WIDTH };
         let place = (index % TILE_WIDTH) as usize;
-        let stored = self.store.tiles(&[id]).await?;
-        let hash = stored.first().and_then(|tile| tile.hashes.as_chunks::<32>().0.get(place));
+        let Ok(Some(stored)) = self.stored(id).await? else { return Ok(None) };
+        let hash = stored.hashes.as_chunks::<32>().0.get(place);
         Ok(hash.map(|hash| Hash::from(*hash)))
+    }
+
+    async fn stored(&mut self, id: TileId) -> Result<&Readable<Option<FullTile>>, StoreError> {
+        let (_, stored) = match self.told.take() {
+            Some(told) if told.0 == id => self.told.insert(told),
+            _ => self.told.insert((id, reads::tile(self.store, id).await?)),
+        };
+        Ok(stored)
     }
 
     async fn append(&mut self, leaf: Hash) -> Result<(), StoreError> {
         let mut completed = Vec::new();
         self.edge.append(leaf, &mut completed);
         for tile in completed {
-            let stored = self.store.tiles(&[tile.id()]).await?;
-            self.findings.extend(tile::differences(&tile, stored.first()));
+            let found = tile::differences(&tile, self.stored(tile.id()).await?);
+            self.findings.extend(found);
         }
         for &(column, seen) in self.seen.iter().filter(|(_, seen)| seen.size == self.edge.size()) {
             let root = self.edge.root();
@@ -230,35 +214,9 @@ impl<'a> Pass<'a> {
             let found = format!("entries that hash to {root}");
             self.findings.push(Finding::log("head.root", expected, found));
         }
-        if let Some(first) = self.first_time
-            && identity.created_at > first
-        {
-            let expected = format!("at most {first}, the time of entry 0");
-            let found = identity.created_at.to_string();
-            self.findings.push(Finding::log("log.created_at", expected, found));
-        }
-        let last = self.times[1];
-        if head.time == last || self.odd_time {
-            return;
-        }
-        let found = format!("{} and {last}", head.time);
-        let finding = match self.target.size.checked_sub(1) {
-            Some(index) => {
-                let column = "entries.integrated_time or head.time";
-                Finding::entry(
-                    index,
-                    column,
-                    "the same time for the last entry and the head",
-                    found,
-                )
-            }
-            None => Finding::log("head.time or log.created_at", "the same time", found),
-        };
-        self.findings.push(finding);
+        self.times.end(self.target.size, identity, head, &mut self.findings);
     }
 }
-
-const MISSING: &str = "entries.idx";
 
 fn hex(bytes: &[u8]) -> String {
     match Hash::from_slice(bytes) {

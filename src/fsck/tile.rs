@@ -5,13 +5,17 @@
 use tlog::{HalfTile, Hash, Tile};
 
 use super::finding::Finding;
+use super::reads::Readable;
 use crate::store::FullTile;
 
 /// The first difference of each column.
-pub(super) fn differences(tile: &Tile, stored: Option<&FullTile>) -> Vec<Finding> {
+pub(super) fn differences(tile: &Tile, stored: &Readable<Option<FullTile>>) -> Vec<Finding> {
     let id = tile.id();
-    let Some(stored) = stored else {
-        return vec![Finding::tile(id, None, "a full tile".to_owned(), "none".to_owned())];
+    let absent = |what: &str| vec![Finding::tile(id, None, "a full tile".into(), what.into())];
+    let stored = match stored {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return absent("none"),
+        Err(what) => return absent(what),
     };
     let mut findings = Vec::new();
     if let Some((place, expected, found)) = first_difference(tile.hashes(), &stored.hashes) {
@@ -54,22 +58,25 @@ mod tests {
         (tile, FullTile { id, hashes: bytes, upper })
     }
 
-    fn sentences(tile: &Tile, stored: Option<&FullTile>) -> Vec<String> {
-        differences(tile, stored).iter().map(ToString::to_string).collect()
+    fn sentences(tile: &Tile, stored: Option<FullTile>) -> Vec<String> {
+        differences(tile, &Ok(stored)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn what_is_right_is_not_named() {
         let (tile, mut stored) = full(0);
-        assert_eq!(differences(&tile, Some(&stored)), []);
+        assert!(sentences(&tile, Some(stored.clone())).is_empty());
         stored.upper = None;
-        assert_eq!(differences(&tile, Some(&stored)), []);
+        assert!(sentences(&tile, Some(stored)).is_empty());
     }
 
     #[test]
     fn a_tile_that_is_not_there_is_named() {
         let expected = "entries 512 to 767: tiles.hashes: expected a full tile, found none";
         assert_eq!(sentences(&full(0).0, None), [expected]);
+        let unreadable = differences(&full(0).0, &Err("tile 0/2 has 8191 bytes".to_owned()));
+        let expected = expected.replace("none", "tile 0/2 has 8191 bytes");
+        assert_eq!(unreadable[0].to_string(), expected);
     }
 
     #[test]
@@ -81,7 +88,7 @@ mod tests {
             "entries 512 to 767: tiles.hashes: expected 8192 bytes, found 8000 bytes",
             "entries 512 to 767: tiles.upper_half: expected 512 bytes, found 0 bytes",
         ];
-        assert_eq!(sentences(&tile, Some(&stored)), expected);
+        assert_eq!(sentences(&tile, Some(stored)), expected);
     }
 
     #[test]
@@ -89,7 +96,7 @@ mod tests {
         let (tile, mut stored) = full(0);
         stored.hashes[32 * 7] ^= 1;
         stored.upper.as_mut().unwrap()[32 * 3 + 31] ^= 1;
-        let found = sentences(&tile, Some(&stored));
+        let found = sentences(&tile, Some(stored));
         assert!(found[0].starts_with("entry 519: tiles.hashes: expected 070707"), "{found:?}");
         assert!(found[1].starts_with("entries 560 to 575: tiles.upper_half: "), "{found:?}");
         assert!(found[1].contains("as hash 3 of tile 0/2, found "), "{found:?}");
@@ -99,7 +106,7 @@ mod tests {
     #[test]
     fn only_tiles_of_leaves_have_an_upper_half() {
         let (tile, stored) = full(1);
-        let found = sentences(&tile, Some(&stored));
+        let found = sentences(&tile, Some(stored));
         let expected =
             "entries 131072 to 196607: tiles.upper_half: expected 0 bytes, found 512 bytes";
         assert_eq!(found, [expected]);

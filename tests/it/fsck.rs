@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible::fsck::{self, FsckError, Options, Progress, Report};
+use indelible::fsck::{self, Event, FsckError, Options, Progress, Report};
 use indelible::log::{self, Log, index_key};
 use indelible::signer::LogKey;
 use indelible_client::Client;
@@ -36,18 +36,18 @@ const PLAIN: u64 = 262;
 const DSSE: u64 = PLAIN;
 const INTOTO: u64 = PLAIN + 1;
 const CERTIFIED: u64 = PLAIN + 2;
-const LAST: u64 = PLAIN + 3;
+pub(crate) const LAST: u64 = PLAIN + 3;
 
 const STATEMENT: &[u8] = br#"{"_type":"https://in-toto.io/Statement/v1","subject":[
     {"name":"a","digest":{"sha256":"00aa"}},{"name":"b","digest":{"sha256":"00bb"}}]}"#;
 
 const PAYLOAD: &[u8] = b"{\"a payload\":7}";
 
-fn key() -> LogKey {
+pub(crate) fn key() -> LogKey {
     LogKey::from_pem(KEY, None).expect("the test key is a key")
 }
 
-async fn open(db: &TestDb) -> Log {
+pub(crate) async fn open(db: &TestDb) -> Log {
     let options = log::Options::default();
     let clock: log::Clock = Arc::new(|| 1_700_000_000);
     let opened = log::open(db.open().await, key(), None, "log.example", options, clock).await;
@@ -73,7 +73,7 @@ fn intoto(payload: &[u8]) -> Value {
     } } })
 }
 
-async fn fill(db: &TestDb) {
+pub(crate) async fn fill(db: &TestDb) {
     let log = open(db).await;
     for n in 0..PLAIN {
         log.submit(leaf(n)).await.expect("the log takes it");
@@ -85,7 +85,11 @@ async fn fill(db: &TestDb) {
 }
 
 /// Audits with the state in this folder.
-async fn audit_in(db: &TestDb, folder: &TempDir, resume: bool) -> Result<Report, FsckError> {
+pub(crate) async fn audit_in(
+    db: &TestDb,
+    folder: &TempDir,
+    resume: bool,
+) -> Result<Report, FsckError> {
     let options = Options { state: folder.path().join("state"), resume, rate: None };
     let store = db.open_for_audit().await;
     let report = fsck::run(&*store, &key(), &[], &options, &mut |_| {}).await;
@@ -93,22 +97,23 @@ async fn audit_in(db: &TestDb, folder: &TempDir, resume: bool) -> Result<Report,
     report
 }
 
-async fn audit(db: &TestDb) -> Report {
+pub(crate) async fn audit(db: &TestDb) -> Report {
     let folder = tempfile::tempdir().expect("a folder");
     audit_in(db, &folder, false).await.expect("an audit")
 }
 
-fn sentences(report: &Report) -> Vec<String> {
+pub(crate) fn sentences(report: &Report) -> Vec<String> {
     report.findings.iter().map(ToString::to_string).collect()
 }
 
-async fn assert_whole(db: &TestDb) {
+pub(crate) async fn assert_whole(db: &TestDb) {
     let report = audit(db).await;
-    assert_eq!(report, Report { size: LAST + 1, ..Report::default() }, "{:?}", sentences(&report));
+    let (size, visited) = (LAST + 1, LAST + 1);
+    assert_eq!(report, Report { size, visited, ..Report::default() }, "{:?}", sentences(&report));
 }
 
 /// The one finding says all of this.
-async fn assert_found(db: &TestDb, parts: &[&str]) {
+pub(crate) async fn assert_found(db: &TestDb, parts: &[&str]) {
     let found = sentences(&audit(db).await);
     assert_eq!(found.len(), 1, "{parts:?}: {found:#?}");
     assert!(parts.iter().all(|part| found[0].contains(part)), "{parts:?}: {}", found[0]);
@@ -317,7 +322,11 @@ async fn an_audit_keeps_to_its_rate(db: TestDb) {
     let store = db.open_for_audit().await;
     let mut seen: Vec<Progress> = Vec::new();
     let started = std::time::Instant::now();
-    let mut show = |progress| seen.push(progress);
+    let mut show = |event: Event<'_>| {
+        if let Event::Progress(progress) = event {
+            seen.push(progress);
+        }
+    };
     let report = fsck::run(&*store, &key(), &[], &options, &mut show).await.expect("an audit");
     assert!(started.elapsed() >= Duration::from_millis(300) && seen.len() >= 4, "{seen:?}");
     assert_eq!((report.size, report.findings.len()), (40, 0));

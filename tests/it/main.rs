@@ -7,6 +7,7 @@
 mod harness;
 
 mod fsck;
+mod fsck_damage;
 mod guard;
 mod guard_courses;
 mod guard_process;

@@ -25,8 +25,10 @@ impl Audit for SqliteStore {
     async fn raw_entries(&self, start: u64, count: u64) -> Result<Vec<RawEntry>, StoreError> {
         let (start, end) = rows::span(start, count);
         let query = sqlx::query_as(
+            // The limit keeps it from looking for one more row in the next page, which may be
+            // damaged when all that was asked for can be read.
             "SELECT idx, integrated_time, leaf_hash, body, attestation FROM entries
-              WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+              WHERE idx >= $1 AND idx < $2 ORDER BY idx LIMIT $2 - $1",
         )
         .bind(start)
         .bind(end);

@@ -1,0 +1,71 @@
+//! The order of integrated times.
+//!
+//! Border: times never go back. Of two that do, the one that its neighbours
+//! contradict is named.
+
+use super::finding::Finding;
+use super::findings::Findings;
+use crate::store::{Head, Identity};
+
+const COLUMN: &str = "entries.integrated_time";
+
+pub(super) struct Times {
+    /// Of the two entries before.
+    pub(super) before: [i64; 2],
+    /// Whether that of the last entry was found wrong.
+    odd: bool,
+    /// Of entry 0, when this run visited it.
+    first: Option<i64>,
+}
+
+impl Times {
+    pub(super) fn behind(before: [i64; 2]) -> Self {
+        Self { before, odd: false, first: None }
+    }
+
+    pub(super) fn next(&mut self, index: u64, time: i64, findings: &mut Findings) {
+        if index == 0 {
+            self.first = Some(time);
+        }
+        let [before, last] = self.before;
+        self.odd = false;
+        if time >= last {
+            self.before = [last, time];
+        } else if index > 0 && before <= time {
+            let expected = format!("at most {time}, the time of the next entry");
+            findings.push(Finding::entry(index - 1, COLUMN, expected, last.to_string()));
+            self.before = [before, time];
+        } else if index > 0 {
+            let expected = format!("at least {last}, the time of the entry before");
+            findings.push(Finding::entry(index, COLUMN, expected, time.to_string()));
+            self.odd = true;
+        } else {
+            // Either it or the creation is wrong; the end decides by the head.
+            self.before = [time, time];
+        }
+    }
+
+    /// Holds the first against the creation, and the last of `size` entries against the head.
+    pub(super) fn end(&self, size: u64, identity: &Identity, head: &Head, findings: &mut Findings) {
+        if let Some(first) = self.first
+            && identity.created_at > first
+        {
+            let expected = format!("at most {first}, the time of entry 0");
+            let found = identity.created_at.to_string();
+            findings.push(Finding::log("log.created_at", expected, found));
+        }
+        let [_, last] = self.before;
+        if head.time == last || self.odd {
+            return;
+        }
+        let found = format!("{} and {last}", head.time);
+        findings.push(match size.checked_sub(1) {
+            Some(index) => {
+                let column = "entries.integrated_time or head.time";
+                let expected = "the same time for the last entry and the head";
+                Finding::entry(index, column, expected, found)
+            }
+            None => Finding::log("head.time or log.created_at", "the same time", found),
+        });
+    }
+}
