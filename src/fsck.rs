@@ -8,7 +8,8 @@
 //! What is recomputed for each entry: the leaf hash from the body, every full tile
 //! above it, the index rows that follow from body and kept payload, the payload's
 //! digest, the order of times; then root, size, signature, origin and tree ID, and
-//! the checkpoint that is kept outside the database.
+//! the checkpoint that is kept outside the database; and that nothing lies behind the
+//! head.
 //!
 //! What cannot be: a search string that the body does not hold
 //! ([`entry::StoredKeys`]), index rows and payloads that no entry asks for, whether
@@ -16,6 +17,7 @@
 //! the bounds of its neighbours (clients see that: it is in their signed entry
 //! timestamp).
 
+mod beyond;
 mod finding;
 mod findings;
 mod head;
@@ -41,7 +43,7 @@ pub use state::StateError;
 use crate::last_checkpoint::{Place, PlaceName};
 use crate::log::{GuardError, Seen};
 use crate::signer::LogKey;
-use crate::store::{Audit, StoreError};
+use crate::store::{Audit, Head, Identity, StoreError};
 use findings::Findings;
 use pass::{Pass, Step};
 use state::State;
@@ -160,11 +162,12 @@ pub async fn run(
     }
     let mut pass = Pass::new(store, target, seen, state, findings);
     let walked = walk(&mut pass, identity.tree_id, options, tell).await;
-    if let Ok(true) = walked {
-        pass.end(&identity, &head);
-    }
+    let ended = match walked {
+        Ok(whole) => end(&mut pass, &identity, &head, whole).await,
+        Err(error) => Err(error),
+    };
     pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
-    walked?;
+    ended?;
     let report = pass.report();
     if report.findings.is_empty()
         && let Err(error) = State::remove(&options.state)
@@ -211,6 +214,22 @@ async fn walk(
             tokio::time::sleep_until(started + due).await;
         }
     }
+}
+
+/// Looks at what the walk does not come to; `whole` says whether it visited all entries.
+async fn end(
+    pass: &mut Pass<'_>,
+    identity: &Identity,
+    head: &Head,
+    whole: bool,
+) -> Result<(), FsckError> {
+    if whole {
+        pass.end(identity, head);
+    }
+    if !pass.is_full() {
+        pass.beyond().await?;
+    }
+    Ok(())
 }
 
 /// What a finding calls the place of a note.

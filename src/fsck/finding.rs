@@ -66,6 +66,22 @@ impl Finding {
         Self::entry(index, column, "what can be read", what)
     }
 
+    /// Rows of entries that a head of `size` leaves does not cover.
+    pub(super) fn beyond_entries(first: u64, last: u64, size: u64) -> Self {
+        let subject =
+            if first == last { Subject::Entry(first) } else { Subject::Entries(first, last) };
+        let (expected, found) = (format!("none behind the head of {size} entries"), "some".into());
+        Self { subject, column: "entries.idx", expected, found }
+    }
+
+    /// A tile that a tree of `size` leaves does not have.
+    pub(super) fn beyond_tile(id: TileId, size: u64) -> Self {
+        let (first, last) = covered(id, None);
+        let expected = format!("none behind the head of {size} entries");
+        let found = format!("tile {}/{}", id.level, id.index);
+        Self { subject: Subject::Entries(first, last), column: "tiles.idx", expected, found }
+    }
+
     /// Whether they differ in nothing but what they are about.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         self.column == other.column && self.expected == other.expected && self.found == other.found

@@ -7,6 +7,7 @@
 use tlog::{Edge, Hash, TILE_WIDTH, TileId};
 
 use super::Report;
+use super::beyond;
 use super::finding::Finding;
 use super::findings::Findings;
 use super::index::IndexRows;
@@ -215,6 +216,16 @@ impl<'a> Pass<'a> {
             self.findings.push(Finding::log("head.root", expected, found));
         }
         self.times.end(self.target.size, identity, head, &mut self.findings);
+    }
+
+    /// Looks at what no walk comes to.
+    pub(super) async fn beyond(&mut self) -> Result<(), StoreError> {
+        let looked = beyond::check(self.store, self.target.size, &mut self.findings).await;
+        if let Err(what) = readable(looked)? {
+            let column = "entries.idx or tiles.idx, behind the head";
+            self.findings.push(Finding::log(column, "what can be read", what));
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,8 @@
 
 use async_trait::async_trait;
 
+use tlog::TileId;
+
 use super::{IndexKey, Store, StoreError};
 
 /// One row of `entries`, whatever it holds.
@@ -43,11 +45,27 @@ pub trait Audit: Store {
 
     /// Which of these rows are not in the index; any order.
     async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// The first and the last index of the entries from `size` on, if there are any.
+    async fn entries_beyond(&self, size: u64) -> Result<Option<(u64, u64)>, StoreError>;
+
+    /// Tiles that are not full in a tree of `size` leaves; the first few, by level and index.
+    async fn tiles_beyond(&self, size: u64) -> Result<Vec<TileId>, StoreError>;
 }
 
 pub(super) fn raw((idx, integrated_time, leaf, body, attestation): RawRow) -> RawEntry {
     // The span that was asked for has no negative numbers.
     RawEntry { index: idx.cast_unsigned(), integrated_time, leaf, body, attestation }
+}
+
+/// The first and the last index of a span of entries, or nulls.
+pub(super) fn span((first, last): (Option<i64>, Option<i64>)) -> Option<(u64, u64)> {
+    first.zip(last).map(|(first, last)| (first.cast_unsigned(), last.cast_unsigned()))
+}
+
+/// Level and index, as far as they can be those of a tile.
+pub(super) fn tile_id((level, index): (i64, i64)) -> TileId {
+    TileId { level: u8::try_from(level).unwrap_or(u8::MAX), index: index.cast_unsigned() }
 }
 
 /// The number columns of a query for index rows; one beyond 63 bits is not there.

@@ -13,6 +13,7 @@ both! {
     a_step_is_told_in_the_order_of_its_entries,
     a_tile_of_another_length_is_one_finding_of_several,
     a_state_that_cannot_be_kept_hides_nothing,
+    what_lies_behind_the_head_is_named,
     the_command_tells_what_it_found_before_it_failed,
 }
 
@@ -60,6 +61,29 @@ async fn a_state_that_cannot_be_kept_hides_nothing(db: TestDb) {
     let report = fsck::run(&*store, &key(), &[], &options, &mut tell).await.expect("an audit");
     store.close().await;
     assert!(!kept && told == report.findings && told.len() == 1, "{told:?}");
+}
+
+/// The log could never be written again: the next round finds its place taken.
+async fn what_lies_behind_the_head_is_named(db: TestDb) {
+    fill(&db).await;
+    let hash = |n: u8| db.bytes(&[n; 32]);
+    let row = |index: u64, n: u8| {
+        let (hash, body) = (hash(n), db.bytes(b"{}"));
+        format!(
+            "INSERT INTO entries (idx, integrated_time, leaf_hash, body)
+             VALUES ({index}, 1, {hash}, {body});"
+        )
+    };
+    db.tamper(&row(266, 1)).await;
+    let expected = "entries.idx: expected none behind the head of 266 entries, found some";
+    assert_found(&db, &["entry 266: ", expected]).await;
+    db.tamper(&row(300, 2)).await;
+    assert_found(&db, &["entries 266 to 300: ", expected]).await;
+    let tile = db.bytes(&[7; 8_192]);
+    db.tamper(&format!("INSERT INTO tiles (level, idx, hashes) VALUES (0, 1, {tile})")).await;
+    let found = sentences(&audit(&db).await);
+    let expected = "entries 256 to 511: tiles.idx: expected none behind the head of 266 entries";
+    assert!(found.len() == 2 && found.iter().any(|f| f.starts_with(expected)), "{found:#?}");
 }
 
 async fn the_command_tells_what_it_found_before_it_failed(db: TestDb) {

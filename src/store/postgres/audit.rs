@@ -1,6 +1,7 @@
 //! Audit reads.
 
 use async_trait::async_trait;
+use tlog::TileId;
 
 use super::PostgresStore;
 use crate::store::audit::{self, Audit, IndexRow, RawEntry};
@@ -50,5 +51,28 @@ impl Audit for PostgresStore {
         .bind(keys)
         .bind(indexes);
         Ok(self.read(query).await?.into_iter().map(audit::index_row).collect())
+    }
+
+    async fn entries_beyond(&self, size: u64) -> Result<Option<(u64, u64)>, StoreError> {
+        let (start, _) = rows::span(size, 0);
+        let query = sqlx::query_as(
+            "SELECT (SELECT min(idx) FROM entries WHERE idx >= $1),
+                    (SELECT max(idx) FROM entries WHERE idx >= $1)",
+        )
+        .bind(start);
+        Ok(self.read(query).await?.into_iter().next().and_then(audit::span))
+    }
+
+    async fn tiles_beyond(&self, size: u64) -> Result<Vec<TileId>, StoreError> {
+        let (size, _) = rows::span(size, 0);
+        let query = sqlx::query_as(
+            // A shift by 64 is one by 0 here, so level 7 and above, which no tree of 63 bits has full,
+            // come first.
+            "SELECT level::bigint, idx FROM tiles
+              WHERE CASE WHEN level > 6 THEN true ELSE idx >= $1::bigint >> (8 * (level + 1)) END
+              ORDER BY level, idx LIMIT 20",
+        )
+        .bind(size);
+        Ok(self.read(query).await?.into_iter().map(audit::tile_id).collect())
     }
 }

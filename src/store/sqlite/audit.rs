@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
+use tlog::TileId;
 
 use super::SqliteStore;
 use super::round::pieces;
@@ -59,5 +60,26 @@ impl Audit for SqliteStore {
             missing.extend(rows.into_iter().map(audit::index_row));
         }
         Ok(missing)
+    }
+
+    async fn entries_beyond(&self, size: u64) -> Result<Option<(u64, u64)>, StoreError> {
+        let (start, _) = rows::span(size, 0);
+        let query = sqlx::query_as(
+            "SELECT (SELECT min(idx) FROM entries WHERE idx >= $1),
+                    (SELECT max(idx) FROM entries WHERE idx >= $1)",
+        )
+        .bind(start);
+        Ok(self.read(query).await?.into_iter().next().and_then(audit::span))
+    }
+
+    async fn tiles_beyond(&self, size: u64) -> Result<Vec<TileId>, StoreError> {
+        let (size, _) = rows::span(size, 0);
+        let query = sqlx::query_as(
+            "SELECT level, idx FROM tiles
+              WHERE level > 6 OR idx >= ($1 >> (8 * (level + 1)))
+              ORDER BY level, idx LIMIT 20",
+        )
+        .bind(size);
+        Ok(self.read(query).await?.into_iter().map(audit::tile_id).collect())
     }
 }
