@@ -5,8 +5,8 @@
 //! the sequencer: what it expects is written out anew from RFC 6962 tiles
 //! (`tlog`) and canonical bodies (`entry`).
 //!
-//! What is recomputed for each entry: the leaf hash from the body, every full tile
-//! above it, the index rows that follow from body and kept payload, the payload's
+//! What is recomputed for each entry: the leaf hash from the body, the way from that hash
+//! to the entry, every full tile above it, the index rows that follow from body and kept payload, the payload's
 //! digest, the order of times; then root, size, signature, origin and tree ID, and
 //! the checkpoint that is kept outside the database; and that nothing lies behind the
 //! head.
@@ -22,6 +22,7 @@ mod finding;
 mod findings;
 mod head;
 mod index;
+mod leaves;
 mod meter;
 mod pass;
 mod reads;
@@ -228,6 +229,7 @@ async fn end(
     }
     if !pass.is_full() {
         pass.beyond().await?;
+        pass.own_check().await?;
     }
     Ok(())
 }

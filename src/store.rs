@@ -40,7 +40,7 @@ mod turn;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-pub use audit::{Audit, IndexRow, RawEntry};
+pub use audit::{Audit, IndexRow, RawEntry, RawPayload};
 pub use index_key::IndexKey;
 use tlog::{HalfTile, Hash, TileId};
 pub use turn::Turn;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use tlog::{HALF_WIDTH, TILE_WIDTH, TileId};
+use tlog::{HALF_WIDTH, Hash, TILE_WIDTH, TileId};
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +150,14 @@ impl fmt::Display for Finding {
         }
         let Self { column, expected, found, .. } = self;
         write!(f, ": {column}: expected {expected}, found {found}")
+    }
+}
+
+/// A hash in words, or what is in its place.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    match Hash::from_slice(bytes) {
+        Ok(hash) => hash.to_string(),
+        Err(_) => format!("{} bytes", bytes.len()),
     }
 }
 

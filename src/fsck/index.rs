@@ -9,11 +9,11 @@ use entry::StoredKeys;
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
-use super::finding::Finding;
+use super::finding::{Finding, hex};
 use super::findings::Findings;
 use super::reads::readable;
 use crate::log::index_key;
-use crate::store::{Audit, IndexRow, RawEntry, StoreError};
+use crate::store::{Audit, IndexRow, RawEntry, RawPayload, StoreError};
 
 /// Rows that are looked up at once; those of one entry are never split.
 const MAX_ROWS: usize = 4_096;
@@ -50,11 +50,11 @@ impl IndexRows {
         let alone = StoredKeys::of(&row.body, None);
         let recorded = alone.as_ref().ok().and_then(|keys| keys.payload_hash.as_deref());
         let wrong = match &payload {
-            Ok(payload) => check_payload(row, payload.as_deref(), recorded),
+            Ok(payload) => check_payload(row, payload.as_ref(), recorded),
             Err(what) => Some(Finding::unreadable(row.index, "attestations.data", what)),
         };
         let keys = match (payload, &wrong) {
-            (Ok(Some(payload)), None) => StoredKeys::of(&row.body, Some(&payload)),
+            (Ok(Some(payload)), None) => StoredKeys::of(&row.body, Some(&payload.data)),
             _ => alone,
         };
         findings.extend(wrong);
@@ -128,23 +128,24 @@ impl Expected {
 /// its body, in hex, which the tree vouches for.
 fn check_payload(
     row: &RawEntry,
-    payload: Option<&[u8]>,
+    payload: Option<&RawPayload>,
     recorded: Option<&str>,
 ) -> Option<Finding> {
     let named = row.attestation.as_deref()?;
-    let named = match Hash::from_slice(named) {
-        Ok(hash) => hash.to_string(),
-        Err(_) => format!("{} bytes", named.len()),
-    };
+    let named = hex(named);
     if let Some(recorded) = recorded.filter(|recorded| *recorded != named) {
         let expected = format!("{recorded}, the payload's digest in the body");
         return Some(Finding::entry(row.index, "entries.attestation", expected, named));
     }
-    let Some(payload) = payload else {
+    let lost = |found: &str| {
         let expected = format!("a payload with the digest {named}");
-        return Some(Finding::entry(row.index, "attestations.digest", expected, "none"));
+        Some(Finding::entry(row.index, "attestations.digest", expected, found))
     };
-    let computed = Hash::from(<[u8; 32]>::from(Sha256::digest(payload))).to_string();
+    let Some(RawPayload { digest, data }) = payload else { return lost("none") };
+    if row.attestation.as_ref() != Some(digest) {
+        return lost(&format!("one with {} in its place", hex(digest)));
+    }
+    let computed = Hash::from(<[u8; 32]>::from(Sha256::digest(data))).to_string();
     (computed != named).then(|| {
         let (expected, found) = (format!("bytes with the digest {named}"), computed);
         Finding::entry(row.index, "attestations.data", expected, found)

@@ -8,9 +8,10 @@ use tlog::{Edge, Hash, TILE_WIDTH, TileId};
 
 use super::Report;
 use super::beyond;
-use super::finding::Finding;
+use super::finding::{Finding, hex};
 use super::findings::Findings;
 use super::index::IndexRows;
+use super::leaves::Leaves;
 use super::reads::{self, Readable, Rows, readable};
 use super::state::State;
 use super::tile;
@@ -42,6 +43,7 @@ pub(super) struct Pass<'a> {
     edge: Edge,
     times: Times,
     index: IndexRows,
+    leaves: Leaves,
     findings: Findings,
     /// The stored tile of leaves that was read last.
     told: Option<(TileId, Readable<Option<FullTile>>)>,
@@ -58,8 +60,9 @@ impl<'a> Pass<'a> {
         findings: Findings,
     ) -> Self {
         let State { edge, times } = state;
-        let (index, times) = (IndexRows::default(), Times::behind(times));
-        Self { store, target, seen, edge, times, index, findings, told: None, untold: false }
+        let (index, leaves) = (IndexRows::default(), Leaves::default());
+        let (times, told, untold) = (Times::behind(times), None, false);
+        Self { store, target, seen, edge, times, index, leaves, findings, told, untold }
     }
 
     pub(super) fn done(&self) -> u64 {
@@ -117,6 +120,7 @@ impl<'a> Pass<'a> {
                 None => return Ok(Step::Stuck),
             }
         }
+        self.leaves.check(self.store, &mut self.findings).await?;
         self.index.check(self.store, &mut self.findings).await?;
         Ok(if self.edge.size() == self.target.size { Step::End } else { Step::On })
     }
@@ -143,6 +147,7 @@ impl<'a> Pass<'a> {
         self.times.next(index, row.integrated_time, &mut self.findings);
         let computed = Hash::leaf(&row.body);
         if row.leaf == computed.as_bytes() {
+            self.leaves.note(index, computed);
             self.index.entry(self.store, row, &mut self.findings).await?;
             return Ok(computed);
         }
@@ -153,6 +158,7 @@ impl<'a> Pass<'a> {
                 let expected = format!("a body with the leaf hash {stored}, as in its tile");
                 let found = format!("one with {computed}");
                 self.findings.push(Finding::entry(index, "entries.body", expected, found));
+                self.leaves.note(index, leaf);
                 Ok(leaf)
             }
             Some(leaf) if leaf == computed => {
@@ -227,11 +233,12 @@ impl<'a> Pass<'a> {
         }
         Ok(())
     }
-}
 
-fn hex(bytes: &[u8]) -> String {
-    match Hash::from_slice(bytes) {
-        Ok(hash) => hash.to_string(),
-        Err(_) => format!("{} bytes", bytes.len()),
+    /// Asks the database what it finds wrong with its own files.
+    pub(super) async fn own_check(&mut self) -> Result<(), StoreError> {
+        let said = readable(self.store.own_check().await)?.unwrap_or_else(|what| vec![what]);
+        let found = |said| Finding::log("the database's own check", "nothing to complain of", said);
+        self.findings.extend(said.into_iter().map(found));
+        Ok(())
     }
 }

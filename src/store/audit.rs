@@ -24,6 +24,15 @@ pub struct RawEntry {
     pub attestation: Option<Vec<u8>>,
 }
 
+/// One row of `attestations`, whatever it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPayload {
+    /// `digest` as it is in the row, whatever index led there.
+    pub digest: Vec<u8>,
+    /// `data`, the payload bytes.
+    pub data: Vec<u8>,
+}
+
 /// One row of `index_keys`: the key of a search string, and the index.
 pub type IndexRow = (IndexKey, u64);
 
@@ -40,8 +49,8 @@ pub trait Audit: Store {
     /// The entries of `start..start + count` that are there, in index order.
     async fn raw_entries(&self, start: u64, count: u64) -> Result<Vec<RawEntry>, StoreError>;
 
-    /// The payload under this digest, if there is one.
-    async fn payload(&self, digest: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The payload that is found under this digest, if there is one.
+    async fn payload(&self, digest: &[u8]) -> Result<Option<RawPayload>, StoreError>;
 
     /// Which of these rows are not in the index; any order.
     async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError>;
@@ -51,11 +60,19 @@ pub trait Audit: Store {
 
     /// Tiles that are not full in a tree of `size` leaves; the first few, by level and index.
     async fn tiles_beyond(&self, size: u64) -> Result<Vec<TileId>, StoreError>;
+
+    /// What the database itself finds wrong with its files when it is asked; the first few
+    /// sentences. Reads all of them, at its own pace; nothing where there is no such question.
+    async fn own_check(&self) -> Result<Vec<String>, StoreError>;
 }
 
 pub(super) fn raw((idx, integrated_time, leaf, body, attestation): RawRow) -> RawEntry {
     // The span that was asked for has no negative numbers.
     RawEntry { index: idx.cast_unsigned(), integrated_time, leaf, body, attestation }
+}
+
+pub(super) fn raw_payload((digest, data): (Vec<u8>, Vec<u8>)) -> RawPayload {
+    RawPayload { digest, data }
 }
 
 /// The first and the last index of a span of entries, or nulls.

@@ -6,7 +6,7 @@ use tlog::TileId;
 
 use super::SqliteStore;
 use super::round::pieces;
-use crate::store::audit::{self, Audit, IndexRow, RawEntry};
+use crate::store::audit::{self, Audit, IndexRow, RawEntry, RawPayload};
 use crate::store::{IndexKey, StoreError, rows};
 
 #[async_trait]
@@ -36,11 +36,17 @@ impl Audit for SqliteStore {
         Ok(self.read(query).await?.into_iter().map(audit::raw).collect())
     }
 
-    async fn payload(&self, digest: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let query =
-            sqlx::query_as::<_, (Vec<u8>,)>("SELECT data FROM attestations WHERE digest = $1")
-                .bind(digest.to_vec());
-        Ok(self.read(query).await?.into_iter().next().map(|(data,)| data))
+    async fn payload(&self, digest: &[u8]) -> Result<Option<RawPayload>, StoreError> {
+        // The second name of the table is read by row ID: else SQLite would take the digest from
+        // the index that it looks into.
+        let query = sqlx::query_as(
+            "SELECT kept.digest, kept.data
+               FROM attestations AS found CROSS JOIN attestations AS kept
+                 ON kept.rowid = found.rowid
+              WHERE found.digest = $1",
+        )
+        .bind(digest.to_vec());
+        Ok(self.read(query).await?.into_iter().next().map(audit::raw_payload))
     }
 
     async fn missing_keys(&self, rows: &[IndexRow]) -> Result<Vec<IndexRow>, StoreError> {
@@ -81,5 +87,11 @@ impl Audit for SqliteStore {
         )
         .bind(size);
         Ok(self.read(query).await?.into_iter().map(audit::tile_id).collect())
+    }
+
+    async fn own_check(&self) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_as("PRAGMA integrity_check(20)");
+        let said = self.read::<(String,)>(query).await?.into_iter().map(|(line,)| line);
+        Ok(said.filter(|line| line != "ok").collect())
     }
 }
