@@ -24,6 +24,7 @@ mod head;
 mod index;
 mod leaves;
 mod meter;
+mod notes;
 mod pass;
 mod reads;
 mod state;
@@ -34,15 +35,13 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tlog::Edge;
 use tokio::time::Instant;
 
 pub use finding::{Finding, Subject};
 pub use meter::Meter;
 pub use state::StateError;
 
-use crate::last_checkpoint::{Place, PlaceName};
-use crate::log::{GuardError, Seen};
+use crate::last_checkpoint::Place;
 use crate::signer::LogKey;
 use crate::store::{Audit, Head, Identity, StoreError};
 use findings::Findings;
@@ -137,31 +136,20 @@ pub async fn run(
     options: &Options,
     tell: &mut Tell<'_>,
 ) -> Result<Report, FsckError> {
-    // Before the head: a live server writes the notes behind its commits.
-    let mut notes = Vec::with_capacity(last_checkpoint.len());
-    for place in last_checkpoint {
-        notes.push((place_column(&place.name()), Seen::read(place, key).await));
-    }
+    let notes = notes::read(last_checkpoint, key).await;
     let (identity, head) = store.load().await?.ok_or(FsckError::NoLog)?;
     let mut findings = Findings::default();
     let target = head::check(&identity, &head, key, &mut findings);
-    let seen = notes.into_iter().filter_map(|(column, seen)| {
-        let seen = believable(column, seen, target, &mut findings)?;
-        Some((column, seen))
-    });
-    let seen = seen.collect();
+    let notes = notes::believable(notes, target, &mut findings);
     findings.settle().iter().for_each(|finding| tell(Event::Found(finding)));
     let state = match options.resume {
-        true => State::load(&options.state, identity.tree_id)?,
+        true => State::load(&options.state, identity.tree_id, store, target.size).await?,
         false => None,
     };
-    let state = state.unwrap_or(State { edge: Edge::new(), times: [identity.created_at; 2] });
-    if state.edge.size() > target.size {
-        let (done, size) = (state.edge.size(), target.size);
-        let what = format!("it has checked {done} entries of a log that now has {size}");
-        return Err(StateError::Unfit { path: options.state.clone(), what }.into());
-    }
-    let mut pass = Pass::new(store, target, seen, state, findings);
+    let state = state.unwrap_or_else(|| State::beginning(&identity));
+    notes::check_behind(state.edge.size(), &notes, store, &mut findings).await?;
+    findings.settle().iter().for_each(|finding| tell(Event::Found(finding)));
+    let mut pass = Pass::new(store, target, notes, state, findings);
     let walked = walk(&mut pass, identity.tree_id, options, tell).await;
     let ended = match walked {
         Ok(whole) => end(&mut pass, &identity, &head, whole).await,
@@ -192,14 +180,13 @@ async fn walk(
     let size = pass.size();
     tell(Event::Progress(Progress { began, done: began, size }));
     loop {
-        let good = pass.state();
         let known = pass.found();
         let step = pass.step(at_once).await?;
         pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
         tell(Event::Progress(Progress { began, done: pass.done(), size }));
         if pass.found() > known && known == 0 || pass.found() == 0 && saved.elapsed() > SAVE_EVERY {
             // Never behind a finding: the next run must meet it again.
-            if let Err(error) = good.save(&options.state, tree_id) {
+            if let Err(error) = pass.good().save(&options.state, tree_id) {
                 tell(Event::NotKept(error));
             }
             saved = Instant::now();
@@ -232,34 +219,4 @@ async fn end(
         pass.own_check().await?;
     }
     Ok(())
-}
-
-/// What a finding calls the place of a note.
-fn place_column(place: &PlaceName) -> &'static str {
-    match place {
-        PlaceName::File(_) => "the last-checkpoint file",
-        PlaceName::Http(_) | PlaceName::S3(_) => "the last-checkpoint URL",
-    }
-}
-
-/// What a checkpoint outside the database says, if it can be believed.
-fn believable(
-    column: &'static str,
-    seen: Result<Option<Seen>, GuardError>,
-    target: Seen,
-    findings: &mut Findings,
-) -> Option<Seen> {
-    match seen {
-        Ok(Some(seen)) if seen.size > target.size => {
-            let expected = format!("the {} leaves of {column} at least", seen.size);
-            findings.push(Finding::log("head.size", expected, target.size.to_string()));
-            None
-        }
-        Ok(seen) => seen,
-        Err(error) => {
-            let expected = "a checkpoint that this log signed";
-            findings.push(Finding::log(column, expected, error.to_string()));
-            None
-        }
-    }
 }

@@ -41,6 +41,7 @@ pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
 pub use read::Lookup;
 pub use submit::Submitted;
+pub(crate) use tree::restore_edge;
 
 use crate::signer::LogKey;
 use crate::store::{Identity, Store, StoreError};

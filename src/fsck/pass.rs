@@ -12,6 +12,7 @@ use super::finding::{Finding, hex};
 use super::findings::Findings;
 use super::index::IndexRows;
 use super::leaves::Leaves;
+use super::notes::Note;
 use super::reads::{self, Readable, Rows, readable};
 use super::state::State;
 use super::tile;
@@ -38,8 +39,11 @@ pub(super) struct Pass<'a> {
     store: &'a dyn Audit,
     /// What the entries must lead to.
     target: Seen,
-    /// Smaller trees that they must contain, and where these are remembered.
-    seen: Vec<(&'static str, Seen)>,
+    /// Trees that they must contain.
+    notes: Vec<Note>,
+    /// How far everything was in order, at the end of a tile: nothing vouches for leaves before
+    /// their tile is full.
+    good: State,
     edge: Edge,
     times: Times,
     index: IndexRows,
@@ -55,14 +59,15 @@ impl<'a> Pass<'a> {
     pub(super) fn new(
         store: &'a dyn Audit,
         target: Seen,
-        seen: Vec<(&'static str, Seen)>,
+        notes: Vec<Note>,
         state: State,
         findings: Findings,
     ) -> Self {
+        let good = state.clone();
         let State { edge, times } = state;
         let (index, leaves) = (IndexRows::default(), Leaves::default());
-        let (times, told, untold) = (Times::behind(times), None, false);
-        Self { store, target, seen, edge, times, index, leaves, findings, told, untold }
+        let (told, untold) = (None, false);
+        Self { store, target, notes, good, edge, times, index, leaves, findings, told, untold }
     }
 
     pub(super) fn done(&self) -> u64 {
@@ -86,8 +91,8 @@ impl<'a> Pass<'a> {
         self.findings.settle()
     }
 
-    pub(super) fn state(&self) -> State {
-        State { edge: self.edge.clone(), times: self.times.before }
+    pub(super) fn good(&self) -> &State {
+        &self.good
     }
 
     pub(super) fn report(self) -> Report {
@@ -122,6 +127,9 @@ impl<'a> Pass<'a> {
         }
         self.leaves.check(self.store, &mut self.findings).await?;
         self.index.check(self.store, &mut self.findings).await?;
+        if self.found() == 0 && self.edge.size().is_multiple_of(TILE_WIDTH) {
+            self.good = State { edge: self.edge.clone(), times: self.times.clone() };
+        }
         Ok(if self.edge.size() == self.target.size { Step::End } else { Step::On })
     }
 
@@ -202,13 +210,9 @@ impl<'a> Pass<'a> {
             let found = tile::differences(&tile, self.stored(tile.id()).await?);
             self.findings.extend(found);
         }
-        for &(column, seen) in self.seen.iter().filter(|(_, seen)| seen.size == self.edge.size()) {
-            let root = self.edge.root();
-            if root != seen.root && !self.untold {
-                let expected =
-                    format!("root {} over {} leaves, as signed there", seen.root, seen.size);
-                self.findings.push(Finding::log(column, expected, root.to_string()));
-            }
+        let size = self.edge.size();
+        for note in self.notes.iter().filter(|note| note.seen.size == size && !self.untold) {
+            note.check(self.edge.root(), &mut self.findings);
         }
         Ok(())
     }

@@ -1,19 +1,25 @@
 //! How far an audit has come, so that the next one can go on from there.
 //!
-//! Border: the file and what binds it to one log. What is in it is believed as
-//! far as its hashes lead to the signed head; that the skipped entries were found
-//! in order is the file's word alone, so it belongs to the operator like the key.
+//! Border: the file and what binds it to one log. Only places between two tiles are
+//! kept: the tree up to there is read from the stored tiles again and must have the
+//! root that the file says. That the skipped entries were found in order is the file's
+//! word alone, so it belongs to the operator like the key.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tlog::{Edge, Hash, Tile, partial_widths};
+use tlog::Edge;
 
+use super::FsckError;
+use super::reads::readable;
+use super::times::Times;
 use crate::durable;
+use crate::log::restore_edge;
+use crate::store::{Audit, Identity};
 
-/// An edge has at most 8 levels of 255 hashes, 64 digits each; more is never read.
-const MAX_BYTES: u64 = 1 << 20;
+/// The file has a few numbers; more is never read.
+const MAX_BYTES: u64 = 1 << 16;
 
 /// Why there is nothing to resume from.
 #[derive(Debug, thiserror::Error)]
@@ -41,43 +47,53 @@ pub enum StateError {
 pub(super) struct State {
     /// The tree of the entries that are done.
     pub(super) edge: Edge,
-    /// Integrated time of the last of them, and of the one before it.
-    pub(super) times: [i64; 2],
+    /// Their times.
+    pub(super) times: Times,
 }
 
 /// The form in the file.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
     tree_id: u64,
     size: u64,
-    /// Hex; the hashes of `edge` must lead to it.
+    /// Hex; the stored tiles must lead to it.
     root: String,
-    /// The hashes of each partial tile from the leaves up, hex, concatenated.
-    edge: Vec<String>,
     times: [i64; 2],
+    first_time: Option<i64>,
 }
 
 impl State {
-    /// Reads the file of the log with this tree ID; `None` when there is none.
+    /// Before the first entry.
+    pub(super) fn beginning(identity: &Identity) -> Self {
+        Self { edge: Edge::new(), times: Times::since(identity.created_at) }
+    }
+
+    /// Reads the file of the log with this tree ID, which has `size` leaves; `None` when there is
+    /// no file.
     ///
     /// # Errors
-    /// [`StateError`].
-    pub(super) fn load(path: &Path, tree_id: u64) -> Result<Option<Self>, StateError> {
+    /// [`FsckError`], but for [`FsckError::NoLog`].
+    pub(super) async fn load(
+        path: &Path,
+        tree_id: u64,
+        store: &dyn Audit,
+        size: u64,
+    ) -> Result<Option<Self>, FsckError> {
+        let Some(stored) = Stored::read(path, tree_id)? else { return Ok(None) };
         let unfit = |what: String| StateError::Unfit { path: path.to_owned(), what };
-        let text = match read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { path: path.to_owned(), source }),
-        };
-        let stored: Stored = serde_json::from_str(&text).map_err(|e| unfit(e.to_string()))?;
-        if stored.tree_id != tree_id {
-            return Err(unfit(format!("it is about tree {}", stored.tree_id)));
+        if stored.size > size {
+            let done = stored.size;
+            let what = format!("it has checked {done} entries of a log that now has {size}");
+            return Err(unfit(what).into());
         }
-        let edge = stored.edge().ok_or_else(|| unfit("its hashes are damaged".to_owned()))?;
+        let edge = readable(restore_edge(store, stored.size).await)?.map_err(unfit)?;
         if edge.root().to_string() != stored.root {
-            return Err(unfit("its hashes do not lead to its root".to_owned()));
+            let what = "the stored tiles have another root by now than the entries that it has \
+                        checked";
+            return Err(unfit(what.to_owned()).into());
         }
-        Ok(Some(Self { edge, times: stored.times }))
+        let times = Times::behind(stored.times, stored.first_time);
+        Ok(Some(Self { edge, times }))
     }
 
     /// Writes the file, durably.
@@ -85,14 +101,12 @@ impl State {
     /// # Errors
     /// [`StateError::Io`].
     pub(super) fn save(&self, path: &Path, tree_id: u64) -> Result<(), StateError> {
-        let tiles = self.edge.partial_tiles().iter().filter(|tile| !tile.is_empty());
-        let hex = |tile: &Tile| tile.hashes().iter().map(Hash::to_string).collect();
         let stored = Stored {
             tree_id,
             size: self.edge.size(),
             root: self.edge.root().to_string(),
-            edge: tiles.map(hex).collect(),
-            times: self.times,
+            times: self.times.before,
+            first_time: self.times.first,
         };
         let io = |source| StateError::Io { path: path.to_owned(), source };
         let text = serde_json::to_vec(&stored).map_err(|error| io(error.into()))?;
@@ -114,20 +128,18 @@ impl State {
 }
 
 impl Stored {
-    fn edge(&self) -> Option<Edge> {
-        let mut rows = self.edge.iter();
-        let mut tiles = Vec::new();
-        for (id, width) in partial_widths(self.size) {
-            let hashes = rows.next()?.as_bytes().chunks(64).map(|digits| {
-                std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok())
-            });
-            let hashes = hashes.collect::<Option<Vec<Hash>>>()?;
-            if hashes.len() != width {
-                return None;
-            }
-            tiles.push(Tile::from_hashes(id, &hashes).ok()?);
+    fn read(path: &Path, tree_id: u64) -> Result<Option<Self>, StateError> {
+        let unfit = |what: String| StateError::Unfit { path: path.to_owned(), what };
+        let text = match read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Io { path: path.to_owned(), source }),
+        };
+        let stored: Self = serde_json::from_str(&text).map_err(|e| unfit(e.to_string()))?;
+        if stored.tree_id != tree_id {
+            return Err(unfit(format!("it is about tree {}", stored.tree_id)));
         }
-        if rows.next().is_some() { None } else { Edge::restore(self.size, tiles).ok() }
+        Ok(Some(stored))
     }
 }
 
@@ -140,23 +152,24 @@ fn read(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use tlog::Hash;
+
     use super::*;
 
     #[test]
-    fn an_audit_goes_on_where_it_stopped() {
+    fn what_was_kept_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        assert_eq!(State::load(&path, 1).unwrap(), None);
+        assert_eq!(Stored::read(&path, 1).unwrap(), None);
         let mut edge = Edge::new();
-        for n in 0_u64..70_000 {
-            edge.append(Hash::leaf(&n.to_be_bytes()), &mut Vec::new());
-            if [0, 1, 254, 255, 256, 65_535, 65_536, 69_999].contains(&n) {
-                let state = State { edge: edge.clone(), times: [n as i64, 7] };
-                state.save(&path, 1).unwrap();
-                assert_eq!(State::load(&path, 1).unwrap(), Some(state));
-            }
-        }
-        assert!(matches!(State::load(&path, 2), Err(StateError::Unfit { .. })));
+        (0_u64..256).for_each(|n| edge.append(Hash::leaf(&n.to_be_bytes()), &mut Vec::new()));
+        let root = edge.root().to_string();
+        let state = State { edge, times: Times::behind([3, 7], Some(2)) };
+        state.save(&path, 1).unwrap();
+        let (tree_id, size, times, first_time) = (1, 256, [3, 7], Some(2));
+        let kept = Stored { tree_id, size, root, times, first_time };
+        assert_eq!(Stored::read(&path, 1).unwrap(), Some(kept));
+        assert!(matches!(Stored::read(&path, 2), Err(StateError::Unfit { .. })));
         State::remove(&path).unwrap();
         State::remove(&path).unwrap();
     }
@@ -165,15 +178,11 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let mut edge = Edge::new();
-        edge.append(Hash::leaf(b"x"), &mut Vec::new());
-        State { edge, times: [0, 0] }.save(&path, 1).unwrap();
+        State { edge: Edge::new(), times: Times::since(0) }.save(&path, 1).unwrap();
         let whole = std::fs::read_to_string(&path).unwrap();
-        let huge = whole.replace("\"size\":1", "\"size\":18446744073709551615");
-        let wide = whole.replace("\"edge\":[\"", "\"edge\":[\"é");
-        for text in ["", "{}", &whole[..whole.len() / 2], &huge, &wide] {
+        for text in ["", "{}", &whole[..whole.len() / 2], "{\"tree_id\":1,\"size\":-1}"] {
             std::fs::write(&path, text).unwrap();
-            assert!(matches!(State::load(&path, 1), Err(StateError::Unfit { .. })), "{text}");
+            assert!(matches!(Stored::read(&path, 1), Err(StateError::Unfit { .. })), "{text}");
         }
     }
 }

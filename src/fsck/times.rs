@@ -9,18 +9,25 @@ use crate::store::{Head, Identity};
 
 const COLUMN: &str = "entries.integrated_time";
 
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Times {
     /// Of the two entries before.
     pub(super) before: [i64; 2],
     /// Whether that of the last entry was found wrong.
     odd: bool,
-    /// Of entry 0, when this run visited it.
-    first: Option<i64>,
+    /// Of entry 0, if it could be read.
+    pub(super) first: Option<i64>,
 }
 
 impl Times {
-    pub(super) fn behind(before: [i64; 2]) -> Self {
-        Self { before, odd: false, first: None }
+    /// Before the first entry of a log that was created then.
+    pub(super) fn since(created_at: i64) -> Self {
+        Self::behind([created_at; 2], None)
+    }
+
+    /// Behind entries that are in order.
+    pub(super) fn behind(before: [i64; 2], first: Option<i64>) -> Self {
+        Self { before, odd: false, first }
     }
 
     pub(super) fn next(&mut self, index: u64, time: i64, findings: &mut Findings) {

@@ -1,0 +1,93 @@
+//! The checkpoints that are kept outside the database.
+//!
+//! Border: which of them can be believed, and whether the database's tree contains
+//! theirs.
+
+use super::finding::Finding;
+use super::findings::Findings;
+use super::reads::readable;
+use crate::last_checkpoint::{Place, PlaceName};
+use crate::log::{GuardError, Seen, restore_edge};
+use crate::signer::LogKey;
+use crate::store::{Audit, StoreError};
+
+/// What is said there.
+pub(super) struct Note {
+    /// What a finding calls the place.
+    column: &'static str,
+    pub(super) seen: Seen,
+}
+
+impl Note {
+    /// Holds it against the root over as many leaves.
+    pub(super) fn check(&self, root: tlog::Hash, findings: &mut Findings) {
+        let Seen { size, root: signed } = self.seen;
+        if root != signed {
+            let expected = format!("root {signed} over {size} leaves, as signed there");
+            findings.push(Finding::log(self.column, expected, root.to_string()));
+        }
+    }
+}
+
+/// Reads all of them; before the head, as a live server writes them behind its commits.
+pub(super) async fn read(
+    places: &[Place],
+    key: &LogKey,
+) -> Vec<(PlaceName, Result<Option<Seen>, GuardError>)> {
+    let mut read = Vec::with_capacity(places.len());
+    for place in places {
+        read.push((place.name(), Seen::read(place, key).await));
+    }
+    read
+}
+
+/// Those that a log with this head can be held against.
+pub(super) fn believable(
+    read: Vec<(PlaceName, Result<Option<Seen>, GuardError>)>,
+    target: Seen,
+    findings: &mut Findings,
+) -> Vec<Note> {
+    let mut notes = Vec::with_capacity(read.len());
+    for (place, seen) in read {
+        let column = column(&place);
+        match seen {
+            Ok(Some(seen)) if seen.size > target.size => {
+                let expected = format!("the {} leaves of {column} at least", seen.size);
+                findings.push(Finding::log("head.size", expected, target.size.to_string()));
+            }
+            Ok(seen) => notes.extend(seen.map(|seen| Note { column, seen })),
+            Err(error) => {
+                let expected = "a checkpoint that this log signed";
+                findings.push(Finding::log(column, expected, error.to_string()));
+            }
+        }
+    }
+    notes
+}
+
+/// Holds those of at most `size` leaves against the stored tiles: the walk begins behind them.
+pub(super) async fn check_behind(
+    size: u64,
+    notes: &[Note],
+    store: &dyn Audit,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    for note in notes.iter().filter(|note| note.seen.size <= size) {
+        match readable(restore_edge(store, note.seen.size).await)? {
+            Ok(edge) => note.check(edge.root(), findings),
+            Err(what) => {
+                let expected =
+                    format!("tiles that lead to the root over {} leaves", note.seen.size);
+                findings.push(Finding::log("tiles.hashes", expected, what));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn column(place: &PlaceName) -> &'static str {
+    match place {
+        PlaceName::File(_) => "the last-checkpoint file",
+        PlaceName::Http(_) | PlaceName::S3(_) => "the last-checkpoint URL",
+    }
+}
