@@ -41,7 +41,8 @@ pub use finding::{Finding, Subject};
 pub use meter::Meter;
 pub use state::StateError;
 
-use crate::last_checkpoint::Place;
+use crate::last_checkpoint::{Place, PlaceName};
+use crate::log::GuardError;
 use crate::signer::LogKey;
 use crate::store::{Audit, Head, Identity, StoreError};
 use findings::Findings;
@@ -84,6 +85,9 @@ pub enum Event<'a> {
     /// Something is not as it must be. Told once, in the order of the entries as far
     /// as one step finds them; at most [`MAX_FINDINGS`].
     Found(&'a Finding),
+    /// The last checkpoint in a place could not be read, so that nothing was held against
+    /// it; which is no finding about the log.
+    NotCompared(GuardError),
     /// The state file could not be written or removed; the audit goes on all the same.
     NotKept(StateError),
 }
@@ -101,6 +105,8 @@ pub struct Report {
     pub visited: u64,
     /// What is not as it must be, as it was told; at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
+    /// Places of the last checkpoint that could not be read.
+    pub uncompared: Vec<PlaceName>,
     /// Entries whose body this version cannot read, so that only hash and payload
     /// were checked.
     pub unread: u64,
@@ -136,7 +142,8 @@ pub async fn run(
     options: &Options,
     tell: &mut Tell<'_>,
 ) -> Result<Report, FsckError> {
-    let notes = notes::read(last_checkpoint, key).await;
+    let (identity, _) = store.load().await?.ok_or(FsckError::NoLog)?;
+    let (notes, uncompared) = notes::read(last_checkpoint, key, &identity, tell).await;
     let (identity, head) = store.load().await?.ok_or(FsckError::NoLog)?;
     let mut findings = Findings::default();
     let target = head::check(&identity, &head, key, &mut findings);
@@ -157,7 +164,7 @@ pub async fn run(
     };
     pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
     ended?;
-    let report = pass.report();
+    let report = Report { uncompared, ..pass.report() };
     if report.findings.is_empty()
         && let Err(error) = State::remove(&options.state)
     {

@@ -23,6 +23,9 @@ use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
 
+/// Exit code of `fsck` when nothing is wrong, as far as it could be compared.
+const UNCOMPARED: u8 = 3;
+
 /// The metrics are for a few that the operator knows.
 const METRICS_CONNECTIONS: usize = 64;
 
@@ -34,7 +37,11 @@ async fn main() -> ExitCode {
         Some(Command::Serve(settings)) => serve(&settings).await,
         Some(Command::Migrate(database)) => open_store(&database).await.map(|_| ()),
         Some(Command::Keygen { data_dir, key }) => keygen(&data_dir, &key),
-        Some(Command::Fsck(args)) => fsck(&args).await,
+        Some(Command::Fsck(args)) => match fsck(&args).await {
+            Ok(Whole::Compared) => Ok(()),
+            Ok(Whole::Uncompared) => return ExitCode::from(UNCOMPARED),
+            Err(error) => Err(error),
+        },
         Some(Command::AcceptRestore { size, settings }) => accept_restore(&settings, size).await,
         Some(Command::Openapi) => print_openapi(),
         Some(Command::Probe { address }) => probe(address).await,
@@ -97,7 +104,14 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
+/// A log without findings.
+enum Whole {
+    Compared,
+    /// A place of the last checkpoint could not be read.
+    Uncompared,
+}
+
+async fn fsck(args: &FsckArgs) -> anyhow::Result<Whole> {
     let settings = &args.settings;
     telemetry::init(settings.log_format, &settings.log_filter)?;
     let (store, key) = open_existing(settings).await?;
@@ -107,7 +121,7 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
     let report = fsck::run(&*store, &key, &places, &args.options(), &mut tell).await;
     let said = meter.finish();
     store.close().await;
-    let fsck::Report { size, visited, findings, unread, untold } = report?;
+    let fsck::Report { size, visited, findings, uncompared, unread, untold } = report?;
     said?;
     match findings.len() {
         0 => {}
@@ -124,7 +138,7 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<()> {
         untold,
         "every body, tile, index row and payload, the head and its signature are as they must be"
     );
-    Ok(())
+    Ok(if uncompared.is_empty() { Whole::Compared } else { Whole::Uncompared })
 }
 
 async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {

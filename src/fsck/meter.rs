@@ -43,6 +43,10 @@ impl Meter {
                     self.unsaid.get_or_insert(error);
                 }
             }
+            Event::NotCompared(error) => {
+                self.make_way();
+                tracing::error!(reason = %error, "nothing could be compared with the last checkpoint");
+            }
             Event::NotKept(error) => {
                 self.make_way();
                 tracing::warn!(%error, "a later --resume will not know how far this audit came");

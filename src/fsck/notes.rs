@@ -6,10 +6,11 @@
 use super::finding::Finding;
 use super::findings::Findings;
 use super::reads::readable;
+use super::{Event, Tell};
 use crate::last_checkpoint::{Place, PlaceName};
 use crate::log::{GuardError, Seen, restore_edge};
 use crate::signer::LogKey;
-use crate::store::{Audit, StoreError};
+use crate::store::{Audit, Identity, StoreError};
 
 /// What is said there.
 pub(super) struct Note {
@@ -29,24 +30,32 @@ impl Note {
     }
 }
 
-/// Reads all of them; before the head, as a live server writes them behind its commits.
+/// What was read in each place, or why it is none of this log's.
+type Read = Vec<(PlaceName, Result<Option<Seen>, GuardError>)>;
+
+/// Reads all of them, before the head, as a live server writes them behind its commits; and the
+/// places that cannot be read, which says nothing about the log.
 pub(super) async fn read(
     places: &[Place],
     key: &LogKey,
-) -> Vec<(PlaceName, Result<Option<Seen>, GuardError>)> {
-    let mut read = Vec::with_capacity(places.len());
+    identity: &Identity,
+    tell: &mut Tell<'_>,
+) -> (Read, Vec<PlaceName>) {
+    let (mut read, mut uncompared) = (Vec::new(), Vec::new());
     for place in places {
-        read.push((place.name(), Seen::read(place, key).await));
+        match Seen::read(place, key, identity).await {
+            Err(error @ GuardError::Place(_)) => {
+                tell(Event::NotCompared(error));
+                uncompared.push(place.name());
+            }
+            seen => read.push((place.name(), seen)),
+        }
     }
-    read
+    (read, uncompared)
 }
 
 /// Those that a log with this head can be held against.
-pub(super) fn believable(
-    read: Vec<(PlaceName, Result<Option<Seen>, GuardError>)>,
-    target: Seen,
-    findings: &mut Findings,
-) -> Vec<Note> {
+pub(super) fn believable(read: Read, target: Seen, findings: &mut Findings) -> Vec<Note> {
     let mut notes = Vec::with_capacity(read.len());
     for (place, seen) in read {
         let column = column(&place);

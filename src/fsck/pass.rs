@@ -49,6 +49,8 @@ pub(super) struct Pass<'a> {
     index: IndexRows,
     leaves: Leaves,
     findings: Findings,
+    /// How many there were before the first step.
+    known: usize,
     /// The stored tile of leaves that was read last.
     told: Option<(TileId, Readable<Option<FullTile>>)>,
     /// A leaf could not be told, so the root cannot be held against anything.
@@ -66,8 +68,20 @@ impl<'a> Pass<'a> {
         let good = state.clone();
         let State { edge, times } = state;
         let (index, leaves) = (IndexRows::default(), Leaves::default());
-        let (told, untold) = (None, false);
-        Self { store, target, notes, good, edge, times, index, leaves, findings, told, untold }
+        Self {
+            store,
+            target,
+            notes,
+            good,
+            edge,
+            times,
+            index,
+            leaves,
+            known: findings.len(),
+            findings,
+            told: None,
+            untold: false,
+        }
     }
 
     pub(super) fn done(&self) -> u64 {
@@ -78,8 +92,9 @@ impl<'a> Pass<'a> {
         self.target.size
     }
 
+    /// What was found on the way. What is wrong with head and notes is found again by each run.
     pub(super) fn found(&self) -> usize {
-        self.findings.len()
+        self.findings.len() - self.known
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -98,7 +113,8 @@ impl<'a> Pass<'a> {
     pub(super) fn report(self) -> Report {
         let Self { target, edge, findings, index, .. } = self;
         let (size, visited, findings) = (target.size, edge.size(), findings.into_told());
-        Report { size, visited, findings, unread: index.unread, untold: index.untold }
+        let (unread, untold) = (index.unread, index.untold);
+        Report { size, visited, findings, unread, untold, ..Report::default() }
     }
 
     /// Checks the next entries: up to the end of a tile, `at_once` of them, and

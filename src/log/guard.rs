@@ -88,13 +88,17 @@ impl Seen {
         Ok(Err(WentBack::OtherRoot { size: self.size, seen: self.root, found: root }))
     }
 
-    /// Reads the note of a log with this key from outside its database.
+    /// Reads the note of the log with this key and identity from outside its database.
     ///
     /// # Errors
     /// [`GuardError::Place`] and [`GuardError::Foreign`].
-    pub async fn read(place: &Place, key: &LogKey) -> Result<Option<Self>, GuardError> {
+    pub async fn read(
+        place: &Place,
+        key: &LogKey,
+        identity: &Identity,
+    ) -> Result<Option<Self>, GuardError> {
         let note = PlacedNote::read(place).await?;
-        note.map(|note| note.seen(key, None)).transpose()
+        note.map(|note| note.seen(key, Some(identity))).transpose()
     }
 }
 

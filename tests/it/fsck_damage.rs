@@ -54,7 +54,7 @@ async fn a_state_that_cannot_be_kept_hides_nothing(db: TestDb) {
     let mut tell = |event: Event<'_>| match event {
         Event::Found(finding) => told.push(finding.clone()),
         Event::NotKept(_) => kept = false,
-        Event::Progress(_) => {}
+        _ => {}
     };
     let options = Options { state, resume: false, rate: None };
     let store = db.open_for_audit().await;

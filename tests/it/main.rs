@@ -8,6 +8,7 @@ mod harness;
 
 mod fsck;
 mod fsck_damage;
+mod fsck_notes;
 mod fsck_resume;
 mod guard;
 mod guard_courses;
