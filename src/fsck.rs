@@ -180,14 +180,13 @@ async fn walk(
     options: &Options,
     tell: &mut Tell<'_>,
 ) -> Result<bool, FsckError> {
-    let (started, began) = (Instant::now(), pass.done());
-    let mut saved = started;
+    let (began, mut saved) = (pass.done(), Instant::now());
     // A tenth of a second's worth, so that the disk is not hit in bursts.
     let at_once = options.rate.map_or(u64::MAX, |rate| u64::from(rate.get().div_ceil(10)));
     let size = pass.size();
     tell(Event::Progress(Progress { began, done: began, size }));
     loop {
-        let known = pass.found();
+        let (begun, before, known) = (Instant::now(), pass.done(), pass.found());
         let step = pass.step(at_once).await?;
         pass.settle().iter().for_each(|finding| tell(Event::Found(finding)));
         tell(Event::Progress(Progress { began, done: pass.done(), size }));
@@ -204,9 +203,9 @@ async fn walk(
             Step::End => return Ok(true),
         }
         if let Some(rate) = options.rate {
-            let done = (pass.done() - began) as f64;
-            let due = Duration::from_secs_f64(done / f64::from(rate.get()));
-            tokio::time::sleep_until(started + due).await;
+            let share = (pass.done() - before) as f64 / f64::from(rate.get());
+            // From this step on: what was missed, asleep or stopped, is not caught up with.
+            tokio::time::sleep_until(begun + Duration::from_secs_f64(share)).await;
         }
     }
 }

@@ -176,14 +176,21 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store and the key of a log that is there; makes neither.
+/// The store and the key of a log that is there; makes neither, and changes nothing.
 async fn open_existing(settings: &Settings) -> anyhow::Result<(Arc<dyn Audit>, LogKey)> {
     if let Database::Sqlite(path) = settings.database.database()? {
         anyhow::ensure!(path.exists(), "there is no database {}", path.display());
     }
     let path = settings.key.path(&settings.database.data_dir);
     let key = LogKey::load(&path, settings.key.passphrase()?.as_deref())?;
-    Ok((open_store(&settings.database).await?, key))
+    let args = &settings.database;
+    let store: Arc<dyn Audit> = match args.database()? {
+        Database::Sqlite(path) => Arc::new(SqliteStore::open_to_read(&path).await?),
+        Database::Postgres(url) => {
+            Arc::new(PostgresStore::connect_to_read(&url, args.database_connections).await?)
+        }
+    };
+    Ok((store, key))
 }
 
 async fn open_log(settings: &Settings) -> anyhow::Result<Log> {

@@ -5,7 +5,7 @@
 //! happens before an answer arrives is the same for both.
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{AppliedMigration, MigrateError, Migrator};
 
 use super::StoreError;
 
@@ -54,6 +54,38 @@ pub(super) fn of_migration(error: MigrateError, verdict: Verdict) -> StoreError 
         )),
         other => StoreError::Corrupt(other.to_string()),
     }
+}
+
+/// A schema that whoever only reads must not bring up to date.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its schema has version {found}, and this program reads version {known}: `indelible migrate`, \
+     or the start of a server, brings it up to date"
+)]
+struct OldSchema {
+    found: i64,
+    known: i64,
+}
+
+/// Refuses a schema that is not the one that `known` leads to.
+pub(super) fn check_schema(
+    known: &Migrator,
+    applied: &[AppliedMigration],
+) -> Result<(), StoreError> {
+    let refused = |error| of_migration(error, |_| Reaction::Stop);
+    for there in applied {
+        let ours = known.iter().find(|ours| ours.version == there.version);
+        let ours = ours.ok_or_else(|| refused(MigrateError::VersionMissing(there.version)))?;
+        if ours.checksum != there.checksum {
+            return Err(refused(MigrateError::VersionMismatch(there.version)));
+        }
+    }
+    let found = applied.iter().map(|there| there.version).max().unwrap_or_default();
+    let known = known.iter().map(|ours| ours.version).max().unwrap_or_default();
+    if found == known {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(Box::new(OldSchema { found, known })))
 }
 
 /// No answer in time; the outcome is not known.

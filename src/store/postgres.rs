@@ -17,7 +17,7 @@ mod session;
 mod turn;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use tlog::{Hash, TileId};
@@ -67,10 +67,28 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::migrate(&options, standby).await?;
+        Self::with(&options, max_connections, standby)
+    }
+
+    /// Connects to a database that is there, to read it and nothing else.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); `Unavailable` also when the schema is an older one.
+    pub async fn connect_to_read(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        let options = session::options(url)?;
+        session::check_schema(&options).await?;
+        Self::with(&options, max_connections, Standby::Optional)
+    }
+
+    fn with(
+        options: &PgConnectOptions,
+        max_connections: u32,
+        standby: Standby,
+    ) -> Result<Self, StoreError> {
         let readers = max_connections.saturating_sub(1).max(1) as usize;
         Ok(Self {
-            writer: Connections::new(&options, Purpose::Writing(standby), 1)?,
-            readers: Connections::new(&options, Purpose::Reading, readers)?,
+            writer: Connections::new(options, Purpose::Writing(standby), 1)?,
+            readers: Connections::new(options, Purpose::Reading, readers)?,
             standby,
         })
     }

@@ -73,6 +73,26 @@ impl SqliteStore {
         })
     }
 
+    /// Opens a file that is there, to read it and nothing else: neither file nor write-ahead log
+    /// is changed, whoever closes them last. (SQLite keeps its `-shm` beside them, and makes an
+    /// empty log where there is none.)
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Unavailable` also when the schema is an older one.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        session::check_schema(path).await?;
+        let anchor = session::reading_anchor(path).await?;
+        let wal = Arc::new(Wal::beside(path));
+        let writer = session::reading_pool(path, 1);
+        Ok(Self {
+            readers: session::reading_pool(path, READERS),
+            write_back: WriteBack::of(path, Arc::clone(&wal), writer.clone()),
+            writer,
+            wal,
+            anchor: Mutex::new(Some(anchor)),
+        })
+    }
+
     async fn read<O>(
         &self,
         query: QueryAs<'_, Sqlite, O, SqliteArguments>,

@@ -333,10 +333,12 @@ async fn an_audit_keeps_to_its_rate(db: TestDb) {
     let mut show = |event: Event<'_>| {
         if let Event::Progress(progress) = event {
             seen.push(progress);
+            // As a process that was stopped: what was missed is not caught up with.
+            while progress.done == 10 && started.elapsed() < Duration::from_millis(400) {}
         }
     };
     let report = fsck::run(&*store, &key(), &[], &options, &mut show).await.expect("an audit");
-    assert!(started.elapsed() >= Duration::from_millis(300) && seen.len() >= 4, "{seen:?}");
+    assert!(started.elapsed() >= Duration::from_millis(600) && seen.len() >= 4, "{seen:?}");
     assert_eq!((report.size, report.findings.len()), (40, 0));
     assert_eq!(seen.first(), Some(&Progress { began: 0, done: 0, size: 40 }));
 }

@@ -2,6 +2,7 @@
 //! some of them: each is named, the first one first, and none is lost on the way.
 
 use indelible::fsck::{self, Event, Options};
+use indelible::store::StoreError;
 
 use crate::fsck::{assert_found, audit, fill, key, sentences};
 use crate::harness::databases::TestDb;
@@ -14,6 +15,7 @@ both! {
     a_tile_of_another_length_is_one_finding_of_several,
     a_state_that_cannot_be_kept_hides_nothing,
     what_lies_behind_the_head_is_named,
+    an_older_schema_is_left_as_it_is,
     the_command_tells_what_it_found_before_it_failed,
 }
 
@@ -103,6 +105,46 @@ async fn the_command_tells_what_it_found_before_it_failed(db: TestDb) {
     assert!(found.starts_with("entry 3: entries.body") && !output.status.success(), "{found}");
     assert!(said.contains("will not know how far"), "{said}");
     assert!(said.contains("findings in a log of 5 entries: 1"), "{said}");
+}
+
+/// An audit only reads.
+async fn an_older_schema_is_left_as_it_is(db: TestDb) {
+    db.migrate_to(2).await;
+    let refused = db.try_open_for_audit().await.err().expect("refused");
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("version 2") && refused.contains("`indelible migrate`"), "{refused}");
+    let (applied,): (i64,) = db.ask("SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(applied, 2);
+    db.open().await.close().await;
+    let store = db.try_open_for_audit().await.expect("it opens");
+    assert!(store.load().await.expect("it is read").is_none());
+    store.close().await;
+}
+
+/// SQLite copies a write-ahead log into its file when the last connection is closed, and what a
+/// damaged one lost with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_ahead_log_is_left_as_it_is() {
+    let site = Site::on("sqlite");
+    let process = site.start(&[]);
+    let client = client(&process.url, std::time::Duration::from_secs(60));
+    for n in 0..20 {
+        client.upload(&hashedrekord(n)).await.expect("it is taken");
+    }
+    process.kill();
+    let [file, log] = ["log.sqlite", "log.sqlite-wal"].map(|name| site.data.path().join(name));
+    let whole = std::fs::read(&log).expect("a log");
+    for cut in [false, true] {
+        if cut {
+            std::fs::write(&log, &whole[..whole.len() / 2]).expect("it is cut");
+        }
+        let before = (std::fs::read(&file).expect("a file"), std::fs::read(&log).expect("a log"));
+        let output = site.command(&["fsck"]).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(cut || output.status.success(), "{said}");
+        assert!(before == (std::fs::read(&file).unwrap(), std::fs::read(&log).unwrap()));
+    }
 }
 
 /// The file of a log that nobody has open.

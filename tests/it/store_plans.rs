@@ -25,6 +25,7 @@ async fn a_plan_of_a_small_log_serves_a_large_one() {
 /// What one connection planned over a log of this size reads by key when there are many more.
 async fn grow(small: usize) {
     let db = TestDb::postgres().await;
+    db.open().await.close().await;
     let store = db.open_for_audit().await;
     // Whoever counts a table makes the plans anew.
     for table in ["entries", "index_keys", "attestations", "tiles"] {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
@@ -58,6 +58,27 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     Ok(options.application_name("indelible"))
 }
 
+/// Refuses a schema that this program would have to bring up to date.
+pub(super) async fn check_schema(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut connection = connect(options).await?;
+    let (begun,): (bool,) = sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(store_error)?;
+    let applied = match begun {
+        true => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
+        false => Ok(Vec::new()),
+    };
+    let applied = applied.map_err(|error| failure::of_migration(error, verdict))?;
+    connection.close().await.map_err(store_error)?;
+    failure::check_schema(&MIGRATIONS, &applied)
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let connecting = timeout(ACQUIRE, PgConnection::connect_with(options)).await;
+    connecting.map_err(|_| NoAnswer(ACQUIRE))?.map_err(store_error)
+}
+
 /// Migrates over a connection of its own: an index on a large table may take
 /// longer than any statement of the daily work. An advisory lock of the migrator
 /// lets one server at a time do it.
@@ -65,9 +86,7 @@ pub(super) async fn migrate(
     options: &PgConnectOptions,
     standby: Standby,
 ) -> Result<(), StoreError> {
-    let connecting = timeout(ACQUIRE, PgConnection::connect_with(options)).await;
-    let connecting = connecting.map_err(|_| NoAnswer(ACQUIRE))?;
-    let mut connection = connecting.map_err(store_error)?;
+    let mut connection = connect(options).await?;
     let migrated = MIGRATIONS.run(&mut connection).await;
     migrated.map_err(|error| failure::of_migration(error, verdict))?;
     let durability = Durability::read(&mut connection).await.map_err(store_error)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
 
@@ -47,9 +47,42 @@ pub(super) async fn prepare(path: &Path) -> Result<(), StoreError> {
     connection.close().await.map_err(store_error)
 }
 
+/// For connections that only read: SQLite itself writes nothing either then, not even the
+/// write-ahead log back into the file when the last of them is closed.
+fn reading(path: &Path) -> SqliteConnectOptions {
+    options(path).create_if_missing(false).read_only(true)
+}
+
+/// Refuses a schema that this program would have to bring up to date.
+pub(super) async fn check_schema(path: &Path) -> Result<(), StoreError> {
+    let connected = SqliteConnection::connect_with(&reading(path)).await;
+    let mut connection = connected.map_err(store_error)?;
+    let (begun,): (bool,) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(store_error)?;
+    let applied = match begun {
+        true => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
+        false => Ok(Vec::new()),
+    };
+    let applied = applied.map_err(|error| failure::of_migration(error, verdict))?;
+    connection.close().await.map_err(store_error)?;
+    failure::check_schema(&MIGRATIONS, &applied)
+}
+
 /// A connection that has opened the write-ahead log, and does nothing more.
 pub(super) async fn anchor(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let options = options(path).create_if_missing(false);
+    hold(options(path).create_if_missing(false)).await
+}
+
+/// The same, for who only reads.
+pub(super) async fn reading_anchor(path: &Path) -> Result<SqliteConnection, StoreError> {
+    hold(reading(path)).await
+}
+
+async fn hold(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     let mut anchor = SqliteConnection::connect_with(&options).await.map_err(store_error)?;
     let read = sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").execute(&mut anchor).await;
     read.map_err(store_error)?;
@@ -101,6 +134,11 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 
 pub(super) fn pool(path: &Path, connections: u32) -> SqlitePool {
     pool_with(connections, options(path))
+}
+
+/// Connections that only read.
+pub(super) fn reading_pool(path: &Path, connections: u32) -> SqlitePool {
+    pool_with(connections, reading(path))
 }
 
 /// One connection that waits for locks no longer than `patience`.

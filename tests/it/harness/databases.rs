@@ -140,14 +140,16 @@ impl TestDb {
 
     /// The same, with what an audit reads.
     pub(crate) async fn open_for_audit(&self) -> Arc<dyn Audit> {
-        match self.place() {
+        self.try_open_for_audit().await.expect("it opens")
+    }
+
+    pub(crate) async fn try_open_for_audit(&self) -> Result<Arc<dyn Audit>, StoreError> {
+        Ok(match self.place() {
             Place::Postgres { url, .. } => {
-                Arc::new(PostgresStore::connect(url, CONNECTIONS).await.expect("it opens"))
+                Arc::new(PostgresStore::connect_to_read(url, CONNECTIONS).await?)
             }
-            Place::Sqlite { path, .. } => {
-                Arc::new(SqliteStore::open(path).await.expect("it opens"))
-            }
-        }
+            Place::Sqlite { path, .. } => Arc::new(SqliteStore::open_to_read(path).await?),
+        })
     }
 
     pub(crate) async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
