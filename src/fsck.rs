@@ -3,7 +3,8 @@
 //! Border: recomputes the log from its bodies and compares; it reads the store,
 //! writes nothing but its own state file, and repairs nothing. It does not know
 //! the sequencer: what it expects is written out anew from RFC 6962 tiles
-//! (`tlog`) and canonical bodies (`entry`).
+//! (`tlog`) and canonical bodies (`entry`), and a stored hash is believed where it
+//! leads to the signed root.
 //!
 //! What is recomputed for each entry: the leaf hash from the body, the way from that hash
 //! to the entry, every full tile above it, the index rows that follow from body and kept payload, the payload's
@@ -27,9 +28,12 @@ mod meter;
 mod notes;
 mod pass;
 mod reads;
+mod row;
 mod state;
 mod tile;
+mod tiles;
 mod times;
+mod vouched;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -156,7 +160,7 @@ pub async fn run(
     let state = state.unwrap_or_else(|| State::beginning(&identity));
     notes::check_behind(state.edge.size(), &notes, store, &mut findings).await?;
     findings.settle().iter().for_each(|finding| tell(Event::Found(finding)));
-    let mut pass = Pass::new(store, target, notes, state, findings);
+    let mut pass = Pass::new(store, target, notes, state, findings).await?;
     let walked = walk(&mut pass, identity.tree_id, options, tell).await;
     let ended = match walked {
         Ok(whole) => end(&mut pass, &identity, &head, whole).await,

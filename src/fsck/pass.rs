@@ -1,24 +1,25 @@
 //! One walk over the entries, from the first to the last.
 //!
-//! Border: bodies, leaf hashes, times, tiles and the root. When body and leaf hash
-//! disagree the stored tile decides which of them is wrong, and the walk goes on
-//! with the hash that it names, so that one flipped bit is one finding.
+//! Border: which leaf, tile and root is held against what. The hashes of a tile that
+//! leads to the signed root are what its entries must have; where the stored tiles do
+//! not lead there, the entries make up what the tiles must be.
 
-use tlog::{Edge, Hash, TILE_WIDTH, TileId};
+use tlog::{Edge, Hash, TILE_WIDTH};
 
 use super::Report;
 use super::beyond;
-use super::finding::{Finding, hex};
+use super::finding::Finding;
 use super::findings::Findings;
 use super::index::IndexRows;
 use super::leaves::Leaves;
 use super::notes::Note;
-use super::reads::{self, Readable, Rows, readable};
+use super::reads::{Rows, readable};
+use super::row::{self, Judged, Told};
 use super::state::State;
-use super::tile;
+use super::tiles::Tiles;
 use super::times::Times;
 use crate::log::Seen;
-use crate::store::{Audit, FullTile, Head, Identity, RawEntry, StoreError};
+use crate::store::{Audit, Head, Identity, RawEntry, StoreError};
 
 /// Bytes of bodies that are read at once, unless one alone is larger.
 const MAX_BYTES: u64 = 8 << 20;
@@ -46,42 +47,42 @@ pub(super) struct Pass<'a> {
     good: State,
     edge: Edge,
     times: Times,
+    tiles: Tiles,
     index: IndexRows,
     leaves: Leaves,
     findings: Findings,
     /// How many there were before the first step.
     known: usize,
-    /// The stored tile of leaves that was read last.
-    told: Option<(TileId, Readable<Option<FullTile>>)>,
     /// A leaf could not be told, so the root cannot be held against anything.
     untold: bool,
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(
+    pub(super) async fn new(
         store: &'a dyn Audit,
         target: Seen,
         notes: Vec<Note>,
         state: State,
         findings: Findings,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
+        let tiles = Tiles::under(store, target).await?;
         let good = state.clone();
         let State { edge, times } = state;
         let (index, leaves) = (IndexRows::default(), Leaves::default());
-        Self {
+        Ok(Self {
             store,
             target,
             notes,
             good,
             edge,
             times,
+            tiles,
             index,
             leaves,
             known: findings.len(),
             findings,
-            told: None,
             untold: false,
-        }
+        })
     }
 
     pub(super) fn done(&self) -> u64 {
@@ -124,21 +125,26 @@ impl<'a> Pass<'a> {
         let rest = self.target.size - start;
         let count = (TILE_WIDTH - start % TILE_WIDTH).min(at_once).min(rest);
         let (count, mut rows) = self.affordable(start, count).await?;
+        let mut stuck = false;
         for index in start..start + count {
+            let told = self.tiles.told(self.store, index).await?;
             let leaf = match rows.next(self.store, index).await? {
-                Ok(Some(row)) => Some(self.entry(&row).await?),
+                Ok(Some(row)) => Some(self.entry(&row, told).await?),
                 Ok(None) => {
                     self.findings.push(Finding::entry(index, "entries.idx", "a row", "none"));
-                    self.tile_leaf(index).await?
+                    told.leaf()
                 }
                 Err(what) => {
                     self.findings.push(Finding::unreadable(index, "entries", &what));
-                    self.tile_leaf(index).await?
+                    told.leaf()
                 }
             };
             match leaf {
                 Some(leaf) => self.append(leaf).await?,
-                None => return Ok(Step::Stuck),
+                None => {
+                    stuck = true;
+                    break;
+                }
             }
         }
         self.leaves.check(self.store, &mut self.findings).await?;
@@ -146,7 +152,11 @@ impl<'a> Pass<'a> {
         if self.found() == 0 && self.edge.size().is_multiple_of(TILE_WIDTH) {
             self.good = State { edge: self.edge.clone(), times: self.times.clone() };
         }
-        Ok(if self.edge.size() == self.target.size { Step::End } else { Step::On })
+        Ok(match self.edge.size() == self.target.size {
+            _ if stuck => Step::Stuck,
+            true => Step::End,
+            false => Step::On,
+        })
     }
 
     /// How many of the next entries may be read at once, at least one, if any; and these.
@@ -166,65 +176,26 @@ impl<'a> Pass<'a> {
     }
 
     /// Checks one row; the leaf hash to go on with.
-    async fn entry(&mut self, row: &RawEntry) -> Result<Hash, StoreError> {
+    async fn entry(&mut self, row: &RawEntry, told: Told) -> Result<Hash, StoreError> {
         let index = row.index;
         self.times.next(index, row.integrated_time, &mut self.findings);
-        let computed = Hash::leaf(&row.body);
-        if row.leaf == computed.as_bytes() {
-            self.leaves.note(index, computed);
+        let Judged { leaf, finding, body, hash, guessed } = row::judge(row, told);
+        self.findings.extend(finding);
+        self.untold |= guessed;
+        if hash {
+            self.leaves.note(index, leaf);
+        }
+        if body {
             self.index.entry(self.store, row, &mut self.findings).await?;
-            return Ok(computed);
         }
-        let stored = hex(&row.leaf);
-        let tile = self.tile_leaf(index).await?;
-        match tile {
-            Some(leaf) if row.leaf == leaf.as_bytes() => {
-                let expected = format!("a body with the leaf hash {stored}, as in its tile");
-                let found = format!("one with {computed}");
-                self.findings.push(Finding::entry(index, "entries.body", expected, found));
-                self.leaves.note(index, leaf);
-                Ok(leaf)
-            }
-            Some(leaf) if leaf == computed => {
-                let expected = format!("{computed}, as of its body and in its tile");
-                self.findings.push(Finding::entry(index, "entries.leaf_hash", expected, stored));
-                self.index.entry(self.store, row, &mut self.findings).await?;
-                Ok(leaf)
-            }
-            _ => {
-                let column = "entries.body or entries.leaf_hash";
-                let expected = format!("a body with the leaf hash {stored}");
-                let found = format!("one with {computed}");
-                self.findings.push(Finding::entry(index, column, expected, found));
-                self.untold = true;
-                Ok(tile.unwrap_or(computed))
-            }
-        }
-    }
-
-    /// What the stored tile says.
-    async fn tile_leaf(&mut self, index: u64) -> Result<Option<Hash>, StoreError> {
-        let id = TileId { level: 0, index: index / TILE_WIDTH };
-        let place = (index % TILE_WIDTH) as usize;
-        let Ok(Some(stored)) = self.stored(id).await? else { return Ok(None) };
-        let hash = stored.hashes.as_chunks::<32>().0.get(place);
-        Ok(hash.map(|hash| Hash::from(*hash)))
-    }
-
-    async fn stored(&mut self, id: TileId) -> Result<&Readable<Option<FullTile>>, StoreError> {
-        let (_, stored) = match self.told.take() {
-            Some(told) if told.0 == id => self.told.insert(told),
-            _ => self.told.insert((id, reads::tile(self.store, id).await?)),
-        };
-        Ok(stored)
+        Ok(leaf)
     }
 
     async fn append(&mut self, leaf: Hash) -> Result<(), StoreError> {
         let mut completed = Vec::new();
         self.edge.append(leaf, &mut completed);
         for tile in completed {
-            let found = tile::differences(&tile, self.stored(tile.id()).await?);
-            self.findings.extend(found);
+            self.findings.extend(self.tiles.differences(self.store, &tile).await?);
         }
         let size = self.edge.size();
         for note in self.notes.iter().filter(|note| note.seen.size == size && !self.untold) {
