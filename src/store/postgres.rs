@@ -11,6 +11,7 @@ mod connections;
 mod durability;
 mod leaves;
 mod lent;
+mod outliving;
 mod round;
 mod search;
 mod session;

@@ -71,3 +71,19 @@ async fn a_session_that_lost_its_settings_commits_nothing() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert_eq!(store.head().await.expect("the head"), head);
 }
+
+/// A turn begins with statements in text, where bytes look as the session says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_are_read_whatever_they_look_like_elsewhere() {
+    let db = TestDb::postgres().await;
+    db.console(
+        "DO $$ BEGIN
+         EXECUTE format('ALTER DATABASE %I SET bytea_output = escape', current_database());
+         END $$",
+    )
+    .await
+    .expect("a setting");
+    let store = db.open().await;
+    let head = create(&*store).await;
+    assert_eq!(*store.turn().await.expect("a turn").head(), head);
+}

@@ -5,9 +5,8 @@
 //! Whatever is dropped in the midst of a statement or a transaction is closed: the next one who
 //! took it would wait for somebody else's answer, or hold somebody else's lock. Postgres, though, works on
 //! at a statement that nobody waits for, and does not notice before its end that the connection is gone. So
-//! whatever a client can ask for, and hang up on, is asked in a task of its own.
+//! whatever a client can ask for, and hang up on, goes on [without it](Outliving).
 
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use deadpool::managed::Object;
@@ -18,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::connections::{ALIVE, Connections, Maker, Place};
+use super::outliving::Outliving;
 use super::session::store_error;
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
@@ -38,19 +38,15 @@ where
     let sql = query.sql();
     let place = connections.place().await?;
     let connections = connections.clone();
-    let asking = tokio::spawn(async move {
+    Outliving::new(async move {
         let ask = || sqlx::query_as_with(sql.clone(), arguments.clone());
         let mut lent = Lent::at(place, &connections).await?;
         match lent.fetch(limit, ask()).await {
             Err(error) => lent.instead(error, &connections).await?.fetch(limit, ask()).await,
             rows => rows,
         }
-    });
-    asking.await.unwrap_or_else(|ended| match ended.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        // The runtime shuts down.
-        Err(cancelled) => Err(StoreError::Unavailable(Box::new(cancelled))),
     })
+    .await
 }
 
 /// Goes back to the others when it is dropped, or is closed if anything is unfinished on it.

@@ -33,6 +33,7 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 ///   than `on` and stays. Set also where it is the default: a session follows a default that is
 ///   changed under it (`ALTER SYSTEM`, and a reload) for as long as it has set nothing itself.
 /// * `read committed`: the fence needs the loser to see the winner's head.
+/// * `bytea_output`: the driver reads no other form in the answer to statements that are sent as text.
 /// * `plan_cache_mode`: a key is looked up in one way, whatever it is. Left to itself Postgres plans
 ///   each look-up of a few keys again, because it takes an array for one of ten: that costs as
 ///   much as the look-up.
@@ -46,6 +47,7 @@ const SESSION: &str = "
     SET statement_timeout = '30s';
     SET lock_timeout = '10s';
     SET default_transaction_isolation = 'read committed';
+    SET bytea_output = hex;
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
     SET enable_hashjoin = off;

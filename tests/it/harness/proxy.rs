@@ -11,9 +11,9 @@ use tokio::task::AbortHandle;
 /// No cut is planned.
 const NEVER: i64 = i64::MAX / 2;
 
-/// What only the connection that commits says: the beginning of the round's statement, when
+/// What only the connection that commits says: a part of the round's statement, when
 /// it is prepared.
-const ROUND: &[u8] = b"WITH moved AS";
+const ROUND: &[u8] = b"moved AS (";
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
