@@ -8,7 +8,6 @@ mod pool;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use entry::{EntryError, ParseError, Policy, ProposedEntry, VerifiedEntry};
 use tlog::Hash;
 
@@ -51,24 +50,27 @@ impl Verifier {
         &self.policy
     }
 
-    /// Parses, verifies and canonicalises the body of a POST.
+    /// Parses, verifies and canonicalises the body of a POST. `body` is dropped when that is done
+    /// or given up: not when its client hangs up, as long as it waits here.
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn verify(&self, body: Bytes) -> Result<VerifiedEntry, Refused> {
+    pub async fn verify(
+        &self,
+        body: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<VerifiedEntry, Refused> {
         let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
-        self.additions.run(move || Ok(ProposedEntry::parse(&body)?.verify(&policy, now)?)).await
+        let work = move || Ok(ProposedEntry::parse(body.as_ref())?.verify(&policy, now)?);
+        self.additions.run(work).await
     }
 
     /// The leaf hash that a proposed or stored entry has, without the checks of
-    /// an insertion.
+    /// an insertion. This takes long: it belongs into [`look_up`](Self::look_up).
     ///
     /// # Errors
     /// [`EntryError`].
-    pub async fn leaf_of(&self, entry: ProposedEntry) -> Result<Hash, EntryError> {
-        let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
-        let canonical = self.look_up(move || entry.canonicalize(&policy, now)).await?;
-        Ok(Hash::leaf(&canonical))
+    pub fn leaf_of(&self, entry: &ProposedEntry) -> Result<Hash, EntryError> {
+        Ok(Hash::leaf(&entry.canonicalize(&self.policy, (self.clock)())?))
     }
 
     /// Runs the CPU work of a look-up off the async threads, within the bound.
@@ -122,7 +124,7 @@ mod tests {
             job.await.unwrap();
         }
         let (release, jobs) = fill(&verifier.look_ups);
-        let refused = soon(verifier.verify(Bytes::new())).await;
+        let refused = soon(verifier.verify([])).await;
         assert!(matches!(refused, Err(Refused::Parse(_))));
         drop(release);
         for job in jobs {

@@ -68,6 +68,19 @@ pub(super) struct ReadBody {
     _share: Option<OwnedSemaphorePermit>,
 }
 
+impl ReadBody {
+    /// Whether it needs no budget, and no time that anybody would notice.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes.len() <= FREE_BYTES
+    }
+}
+
+impl AsRef<[u8]> for ReadBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl BodyBudget {
     pub(super) fn new(limits: &HttpLimits) -> Self {
         let units = usize::try_from(limits.max_bodies_bytes).unwrap_or(usize::MAX) / UNIT;

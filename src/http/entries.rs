@@ -90,8 +90,7 @@ pub(super) async fn create(
 async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "proposedEntry").await?;
     let _room = serving.admission.write()?;
-    let verified = serving.verifier.verify(body.bytes.clone()).await.map_err(refusal)?;
-    drop(body);
+    let verified = serving.verifier.verify(body).await.map_err(refusal)?;
     serving.endpoints.require(Endpoint::CreateLogEntry)?;
     let fate = fate(verified.payload());
     let entry = match serving.log.submit(verified.into()).await? {

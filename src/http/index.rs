@@ -5,6 +5,8 @@
 //! "nothing found" is a statement about the whole tree of the size that is named
 //! in `Indelible-Tree-Size`.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -18,7 +20,7 @@ use super::answer;
 use super::around::label;
 use super::endpoints::Endpoint;
 use super::negotiate::Offered;
-use super::question;
+use super::question::{self, Question};
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
 
@@ -65,24 +67,10 @@ pub(super) async fn search(
     answer
 }
 
-async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError> {
+async fn find(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "query").await?;
     let _room = serving.admission.search()?;
-    let question: Question = question::read(&body.bytes)?;
-    drop(body);
-    let key = question.key.map(KeyCriterion::read).transpose()?;
-    let mut criteria = Vec::new();
-    criteria.extend(email(question.email)?);
-    criteria.extend(hash(question.hash)?);
-    let operator = operator(question.operator)?;
-    let key = key.map(KeyCriterion::check).transpose()?;
-    let subject = subject(question.subject)?;
-    serving.endpoints.require(Endpoint::SearchIndex)?;
-    if let Some((format, content)) = key {
-        let found = serving.verifier.look_up(move || search_key(format, &content)).await;
-        criteria.push(found?);
-    }
-    criteria.extend(subject);
+    let (criteria, operator) = question::ask::<Criteria>(serving, body).await?;
     // Read before the search: what was published then is in the index now.
     let size = serving.log.published_size();
     let mut answer = answer::json(&serving.log.search(criteria, operator).await?)?;
@@ -90,9 +78,9 @@ async fn find(serving: &Serving, request: Request) -> Result<Response, ApiError>
     Ok(answer)
 }
 
-/// A question with members of the right types.
+/// The criteria of a question.
 #[derive(Default)]
-struct Question {
+struct Criteria {
     email: Option<String>,
     subject: Option<String>,
     hash: Option<String>,
@@ -100,7 +88,32 @@ struct Question {
     operator: Option<String>,
 }
 
-impl Members for Question {
+impl Question for Criteria {
+    /// For each criterion the strings that it stands for.
+    type Asked = (Vec<Vec<String>>, SearchOperator);
+
+    fn has_evidence(&self) -> bool {
+        self.key.is_some()
+    }
+
+    fn judge(self, serving: &Serving) -> Result<Self::Asked, ApiError> {
+        let key = self.key.map(KeyCriterion::read).transpose()?;
+        let mut criteria = Vec::new();
+        criteria.extend(email(self.email)?);
+        criteria.extend(hash(self.hash)?);
+        let operator = operator(self.operator)?;
+        let key = key.map(KeyCriterion::check).transpose()?;
+        let subject = subject(self.subject)?;
+        serving.endpoints.require(Endpoint::SearchIndex)?;
+        if let Some((format, content)) = key {
+            criteria.push(search_key(format, &content)?);
+        }
+        criteria.extend(subject);
+        Ok((criteria, operator))
+    }
+}
+
+impl Members for Criteria {
     const EXPECTED: &'static str = "an object with criteria";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {

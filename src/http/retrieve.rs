@@ -4,6 +4,7 @@
 //! answer; only malformed questions are refused.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -20,7 +21,7 @@ use super::around::label;
 use super::endpoints::Endpoint;
 use super::entries::{UUID_PATTERN, parse_uuid};
 use super::negotiate::Offered;
-use super::question;
+use super::question::{self, Question};
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
 use crate::log::Lookup;
@@ -61,33 +62,45 @@ pub(super) async fn retrieve(
     answer
 }
 
-async fn look_up(serving: &Serving, request: Request) -> Result<Response, ApiError> {
+async fn look_up(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "entry").await?;
     let _room = serving.admission.search()?;
-    let wanted = Wanted::read(&body.bytes)?;
-    drop(body);
-    serving.endpoints.require(Endpoint::SearchLogQuery)?;
-    let count = wanted.uuids.len() + wanted.entries.len() + wanted.indexes.len();
-    if count > MAX_ITEMS {
-        let message = format!("more than max allowed {MAX_ITEMS} entries in request");
-        return Err(ApiError::handler(StatusCode::UNPROCESSABLE_ENTITY, message));
-    }
-    let mut found: Vec<LogEntry> = Vec::with_capacity(count);
-    for lookup in wanted.lookups(serving).await? {
+    let lookups = question::ask::<Listed>(serving, body).await?;
+    let mut found: Vec<LogEntry> = Vec::with_capacity(lookups.len());
+    for lookup in lookups {
         found.extend(serving.log.entry(lookup).await?);
     }
     answer::json(&found)
 }
 
-/// A question with members of the right types.
+/// The lists of a question.
 #[derive(Default)]
-struct Question {
+struct Listed {
     uuids: Option<Vec<Option<String>>>,
     entries: Option<Vec<Object<UncheckedEntry>>>,
     indexes: Option<Vec<Option<i64>>>,
 }
 
-impl Members for Question {
+impl Question for Listed {
+    type Asked = Vec<Lookup>;
+
+    fn has_evidence(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    fn judge(self, serving: &Serving) -> Result<Vec<Lookup>, ApiError> {
+        let wanted = Wanted::read(self)?;
+        serving.endpoints.require(Endpoint::SearchLogQuery)?;
+        let count = wanted.uuids.len() + wanted.entries.len() + wanted.indexes.len();
+        if count > MAX_ITEMS {
+            let message = format!("more than max allowed {MAX_ITEMS} entries in request");
+            return Err(ApiError::handler(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
+        wanted.lookups(serving)
+    }
+}
+
+impl Members for Listed {
     const EXPECTED: &'static str = "an object with entries, entryUUIDs or logIndexes";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
@@ -110,8 +123,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let question: Question = question::read(body)?;
+    fn read(question: Listed) -> Result<Self, ApiError> {
         let entries = question.entries.unwrap_or_default().into_iter();
         let entries: Vec<_> = entries.map(|Object(entry)| entry.check()).collect();
         // A kind decides how the rest is read, so Rekor asks for it before it judges anything.
@@ -124,7 +136,7 @@ impl Wanted {
     }
 
     /// Every look-up in the order of the answer.
-    async fn lookups(self, serving: &Serving) -> Result<Vec<Lookup>, ApiError> {
+    fn lookups(self, serving: &Serving) -> Result<Vec<Lookup>, ApiError> {
         let (with_tree, without): (Vec<EntryRef>, Vec<EntryRef>) =
             self.uuids.into_iter().partition(|uuid| matches!(uuid, EntryRef::Entry(_)));
         for uuid in &with_tree {
@@ -137,7 +149,7 @@ impl Wanted {
         let mut lookups: Vec<Lookup> =
             with_tree.into_iter().chain(without).map(Lookup::Uuid).collect();
         for entry in self.entries {
-            let leaf = serving.verifier.leaf_of(entry?).await.map_err(refusal)?;
+            let leaf = serving.verifier.leaf_of(&entry?).map_err(refusal)?;
             lookups.push(Lookup::Uuid(EntryRef::Leaf(leaf)));
         }
         lookups.extend(self.indexes.into_iter().map(Lookup::Index));

@@ -9,8 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use indelible::http::{HttpLimits, RateLimits};
 use indelible_client::{Client, Uploaded};
 use reqwest::Method as Verb;
-use serde_json::json;
-use tokio::sync::mpsc;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::{hashedrekord, public_key_pem};
@@ -20,11 +22,13 @@ use crate::harness::served::{Answer, Served, Setup};
 both! {
     additions_that_wait_leave_reads_and_searches_alone,
     searches_that_wait_leave_additions_and_reads_alone,
+    look_ups_that_wait_keep_their_share_of_memory,
     who_asks_too_often_is_told_when_to_come_back,
     the_client_library_comes_back_when_it_is_told_to,
 }
 
 const ENTRIES: &str = "/api/v1/log/entries";
+const RETRIEVE: &str = "/api/v1/log/entries/retrieve";
 const SEARCH: &str = "/api/v1/index/retrieve";
 
 /// Posts each of the bodies at the same time; the answers as they come.
@@ -86,7 +90,7 @@ async fn additions_that_wait_leave_reads_and_searches_alone(db: TestDb) {
         let found = served.post(SEARCH, key.to_string()).await;
         assert_eq!((found.status, found.json().as_array().map(Vec::len)), (200, Some(1)));
         let question = json!({ "entries": [hashedrekord(0)] }).to_string();
-        let found = served.post("/api/v1/log/entries/retrieve", question).await;
+        let found = served.post(RETRIEVE, question).await;
         assert_eq!((found.status, found.json().as_array().map(Vec::len)), (200, Some(1)));
     }
     assert!(answers.is_empty(), "nothing is answered before it is committed");
@@ -109,6 +113,65 @@ async fn searches_that_wait_leave_additions_and_reads_alone(db: TestDb) {
     assert!(answers.is_empty());
     store.release(Method::Search);
     expect(&mut answers, 10, 200).await;
+}
+
+/// A question of 60 KiB on the wire, and an addition that is as large.
+fn padded(mut question: Value) -> String {
+    question["padding"] = "x".repeat(60 << 10).into();
+    question.to_string()
+}
+
+/// The status of a search that finds nothing.
+async fn search(served: &Served) -> u16 {
+    served.post(SEARCH, r#"{"subject":"x"}"#).await.status
+}
+
+/// Sends a question until all of it is there and takes the room of the one search.
+async fn ask(served: &Served, request: &str) -> TcpStream {
+    loop {
+        let mut stream = TcpStream::connect(served.address()).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("it is read");
+        // An answer is a refusal: it came while there was no room for it.
+        while stream.try_read(&mut [0]).is_err() {
+            if search(served).await == 503 {
+                return stream;
+            }
+        }
+    }
+}
+
+async fn look_ups_that_wait_keep_their_share_of_memory(db: TestDb) {
+    let limits =
+        HttpLimits { max_bodies_bytes: 64 << 10, max_searches: 1, ..HttpLimits::default() };
+    let (_, served) = served_with(&db, limits).await;
+    let key = json!({ "format": "x509", "content": STANDARD.encode(public_key_pem()) });
+    for (path, question) in
+        [(RETRIEVE, json!({ "entries": [hashedrekord(0)] })), (SEARCH, json!({ "publicKey": key }))]
+    {
+        // Their only thread is at work on something else.
+        let (release, last) = std::sync::mpsc::channel::<()>();
+        let (started, start) = oneshot::channel();
+        let work = move || (started.send(()), last.recv());
+        let verifier = served.verifier.clone();
+        let work = tokio::spawn(async move { verifier.look_up(work).await.0 });
+        start.await.expect("it begins");
+        let body = padded(question);
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let stream = ask(&served, &request).await;
+        let large = || served.post(ENTRIES, padded(hashedrekord(0)));
+        assert_eq!(large().await.status, 503, "{path}");
+        // Who hangs up leaves behind what he sent.
+        drop(stream);
+        while search(&served).await == 503 {}
+        assert_eq!(large().await.status, 503, "{path}");
+        drop(release);
+        work.await.expect("it ends").expect("it was waited for");
+        while large().await.status == 503 {}
+        assert_eq!(served.post(path, body).await.status, 200, "{path}");
+    }
 }
 
 fn limited(writes: u32, reads: u32) -> Setup {

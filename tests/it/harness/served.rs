@@ -47,6 +47,7 @@ pub(crate) struct Served {
     /// `http://127.0.0.1:port`
     pub(crate) url: String,
     pub(crate) log: Log,
+    pub(crate) verifier: Verifier,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
@@ -86,9 +87,10 @@ impl Served {
         let key = LogKey::from_pem(KEY, None).expect("the test key is a key");
         let log = log::open(store, key, None, "log.example", setup.options, Arc::clone(&clock));
         let log = log.await.expect("the log opens");
+        let verifier = Verifier::new(setup.policy, 2, clock);
         let app = App {
             log: log.clone(),
-            verifier: Verifier::new(setup.policy, 2, clock),
+            verifier: verifier.clone(),
             limits: setup.limits,
             endpoints: setup.endpoints,
             on_duplicate: setup.on_duplicate,
@@ -103,6 +105,7 @@ impl Served {
         Self {
             url: format!("http://{address}"),
             log,
+            verifier,
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             stop: Some(stop),
             running: tokio::spawn(serving),
