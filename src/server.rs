@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,8 +39,8 @@ const BACKLOG: u32 = 8_192;
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// Connections that are open at a time. For one more, the one that has kept the
-    /// server waiting for the longest time is closed; if the server is at work for all
-    /// of them, the new one waits.
+    /// server waiting for the longest time is closed; if there is none, the new one waits, and
+    /// takes the place of the next that is answered.
     pub max_connections: usize,
     /// From the first byte of a request, or from its end to the next one, until
     /// all headers are there. Bounds slow headers and idle connections alike.
@@ -180,8 +182,13 @@ fn serve(
             let mut request = http::Request::from_parts(parts, Body::new(body));
             request.extensions_mut().insert(peer);
             let answer = router.oneshot(request).await;
+            let mut answer = answer.unwrap_or_else(|never| match never {});
+            if turn.gives_way() {
+                metrics::counter!("indelible_evicted_connections").increment(1);
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             turn.is_the_clients();
-            Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
+            Ok::<_, Infallible>(answer)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

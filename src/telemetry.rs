@@ -152,7 +152,7 @@ fn describe() {
     );
     metrics::describe_counter!(
         "indelible_evicted_connections",
-        "Connections that kept the server waiting and were closed to make room"
+        "Connections that were closed to make room: they kept the server waiting, or were answered next"
     );
     metrics::describe_counter!(
         "indelible_lost_log_lines",

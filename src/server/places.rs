@@ -2,20 +2,23 @@
 //!
 //! Border: places and whose turn it is on each. A connection keeps the server waiting
 //! while its client has not sent a whole request or not taken an answer; otherwise the
-//! server is at work for it. Only the former can be closed for another one, so that
-//! holding connections, fast or slow, keeps nobody else out.
+//! server is at work for it. Only the former can be closed for another one, and while
+//! somebody waits for a place the next answer is the last one of its connection: so that
+//! holding connections, idle, fast or slow, keeps nobody else out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// How long a client has at least to take an answer, or to send its request.
+/// How long a client has at least to take an answer, or to send its next request.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often is looked for a place while there is none and nobody can be closed.
+/// How often is looked for a place while there is none and nobody can be closed; and how long a
+/// client that has just come has at least to send its first request. It is so short because
+/// a crowd may come, of which nobody ever does.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The places of a listener. Clones share them.
@@ -24,6 +27,8 @@ pub(super) struct Places(Arc<Shared>);
 
 struct Shared {
     free: Arc<Semaphore>,
+    /// Somebody waits for a place, and no answer has given way since.
+    wanted: AtomicBool,
     waits: Mutex<Waits>,
 }
 
@@ -51,7 +56,7 @@ struct Call {
 /// One connection's place; free again when it is dropped.
 pub(super) struct Place {
     turn: Turn,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Whose turn it is on one connection. Clones share it.
@@ -68,26 +73,30 @@ struct OneTurn {
 impl Places {
     pub(super) fn new(count: usize) -> Self {
         let free = Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Shared { free, waits: Mutex::default() }))
+        Self(Arc::new(Shared { free, wanted: AtomicBool::new(false), waits: Mutex::default() }))
     }
 
-    /// A place: a free one, or that of the connection that keeps the server waiting
-    /// longest. Waits while the server is at work for all of them.
+    /// A place: a free one, that of the connection that keeps the server waiting
+    /// longest, or that of the next one that is answered. Waits while the server is at work
+    /// for all of them.
     pub(super) async fn take(&self) -> Place {
         loop {
             if let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
-                return self.place(Some(permit));
+                return self.taken(permit);
             }
-            self.close_longest();
+            if !self.close_longest() {
+                self.0.wanted.store(true, Ordering::Relaxed);
+            }
             let freed = Arc::clone(&self.0.free).acquire_owned();
-            if let Ok(permit) = tokio::time::timeout(LOOK, freed).await {
-                // The semaphore is never closed.
-                return self.place(permit.ok());
+            // The semaphore is never closed.
+            if let Ok(Ok(permit)) = tokio::time::timeout(LOOK, freed).await {
+                return self.taken(permit);
             }
         }
     }
 
-    fn place(&self, permit: Option<OwnedSemaphorePermit>) -> Place {
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Place {
+        self.0.wanted.store(false, Ordering::Relaxed);
         let call = Arc::new(Call::default());
         let wait = Mutex::new(Some(self.begin(&call, true)));
         let turn = Turn(Arc::new(OneTurn { places: self.clone(), call, wait }));
@@ -107,19 +116,24 @@ impl Places {
         locked(&self.0.waits).waiting.remove(&number);
     }
 
-    /// Asks the connection that keeps the server waiting longest to end. One that may still
-    /// be taking its answer is spared for a moment.
-    fn close_longest(&self) {
+    /// Asks the connection that keeps the server waiting longest to end, if there is one. One
+    /// that may still be taking its answer is spared for a moment, and for a shorter one who has
+    /// just come.
+    fn close_longest(&self) -> bool {
         let mut waits = locked(&self.0.waits);
-        let may_go = |waiting: &Waiting| waiting.unheard || waiting.since.elapsed() >= GRACE;
+        let may_go = |waiting: &Waiting| {
+            waiting.since.elapsed() >= if waiting.unheard { LOOK } else { GRACE }
+        };
         // The first is mostly the one; the look ends soon, because what is behind the first
         // that is spared has waited even less, and only new connections can go before it.
         let found = waits.waiting.iter().take(64).find(|(_, waiting)| may_go(waiting));
-        let Some(number) = found.map(|(number, _)| *number) else { return };
-        if let Some(waiting) = waits.waiting.remove(&number) {
-            waiting.call.wait.store(number, Ordering::Release);
-            waiting.call.notify.notify_one();
-        }
+        let number = found.map(|(number, _)| *number);
+        let Some(waiting) = number.and_then(|number| waits.waiting.remove(&number)) else {
+            return false;
+        };
+        waiting.call.wait.store(number.unwrap_or_default(), Ordering::Release);
+        waiting.call.notify.notify_one();
+        true
     }
 }
 
@@ -156,6 +170,14 @@ impl Turn {
         if let Some(number) = locked(&self.0.wait).take() {
             self.0.places.end(number);
         }
+    }
+
+    /// Whether the place is needed for another connection, so that this answer must be the last.
+    /// One answer is enough for each who waits.
+    pub(super) fn gives_way(&self) -> bool {
+        let wanted = &self.0.places.0.wanted;
+        // Read first: nobody waits mostly, and then all cores may keep it in their caches.
+        wanted.load(Ordering::Relaxed) && wanted.swap(false, Ordering::Relaxed)
     }
 
     /// The answer is ready: the client has to take it, and to send another request.
@@ -205,6 +227,24 @@ mod tests {
         drop(third);
         let _fifth = fifth.await.unwrap();
         assert_eq!(locked(&places.0.waits).waiting.len(), 1, "only the fifth waits");
+    }
+
+    #[tokio::test]
+    async fn while_somebody_waits_one_answer_gives_way() {
+        let places = Places::new(2);
+        let (first, second) = (places.take().await, places.take().await);
+        for place in [&first, &second] {
+            place.turn().is_the_servers();
+            assert!(!place.turn().gives_way(), "nobody waits");
+        }
+        let others = places.clone();
+        let third = tokio::spawn(async move { others.take().await });
+        while !first.turn().gives_way() {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        let _third = third.await.unwrap();
+        assert!(!second.turn().gives_way(), "one was enough");
     }
 
     #[tokio::test]

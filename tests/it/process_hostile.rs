@@ -14,6 +14,7 @@ use indelible_client::{Client, Uploaded};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::harness::databases::TestDb;
@@ -24,6 +25,7 @@ both! {
     idle_connections_cost_little,
     slow_and_deaf_clients_are_hung_up_on,
     crowds_that_hold_connections_keep_nobody_out,
+    a_crowd_that_asks_all_the_time_keeps_nobody_out,
     a_crowd_that_comes_at_once_is_heard,
     pathological_evidence_keeps_nobody_waiting,
 }
@@ -230,6 +232,45 @@ async fn crowds_that_hold_connections_keep_nobody_out(db: TestDb) {
     careful.work(5).await;
     let evicted = process.metric("indelible_evicted_connections").await;
     assert!(evicted >= (count - places) as f64, "{evicted}");
+}
+
+/// Asks for next to nothing, again and again, and connects anew when the server hangs up. It says
+/// when it has been answered for the first time.
+async fn ask_for_ever(address: String, answered: mpsc::UnboundedSender<()>) {
+    let mut beat = tokio::time::interval(Duration::from_millis(300));
+    loop {
+        let mut stream = TcpStream::connect(&address).await.expect("a connection");
+        loop {
+            beat.tick().await;
+            let mut said = [0; 4096];
+            let asked = stream.write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            if asked.is_err() || !matches!(stream.read(&mut said).await, Ok(1..)) {
+                break;
+            }
+            let _ = answered.send(());
+        }
+    }
+}
+
+/// The server is at work for none of them, and none of them keeps it waiting.
+async fn a_crowd_that_asks_all_the_time_keeps_nobody_out(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&["--max-connections", "60", "--log", "info,access=off"]);
+    let (sender, mut answered) = mpsc::unbounded_channel();
+    let mut crowd = JoinSet::new();
+    for _ in 0..60 {
+        crowd.spawn(ask_for_ever(process.address().to_owned(), sender.clone()));
+    }
+    for _ in 0..120 {
+        answered.recv().await.expect("an answer");
+    }
+    for _ in 0..10 {
+        // With a new connection each.
+        Careful::new(&process).await;
+    }
+    assert!(process.metric("indelible_evicted_connections").await >= 1.0);
+    crowd.shutdown().await;
+    Careful::new(&process).await.work(5).await;
 }
 
 /// A DER element.
