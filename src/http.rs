@@ -8,6 +8,7 @@ mod admission;
 mod answer;
 mod around;
 mod body;
+mod budget;
 mod client_address;
 mod cors;
 mod endpoints;

@@ -2,27 +2,23 @@
 //!
 //! Border: bytes in, bytes out. Small bodies are always read; larger ones draw on
 //! a budget that all connections share, so slow or many senders cannot fill the
-//! memory, and are told to come back when it is used up.
+//! memory. When it is used up, the body that has been coming longest makes room; if all have
+//! just begun or are whole, the sender is told to come back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::budget::{Budget, Held, UsedUp};
 use super::rates::RateLimits;
 use crate::error::{ApiError, Validation};
 
 /// Bytes of each body that need no budget: the usual entry is smaller.
 const FREE_BYTES: usize = 16 << 10;
-
-/// Unit of the budget, so that its count fits the semaphore.
-const UNIT: usize = 16 << 10;
 
 /// Bounds on requests.
 #[derive(Clone, Copy, Debug)]
@@ -58,34 +54,29 @@ impl Default for HttpLimits {
 /// What all bodies share.
 #[derive(Clone)]
 pub(super) struct BodyBudget {
-    units: Arc<Semaphore>,
+    budget: Budget,
     limits: HttpLimits,
 }
 
 /// A whole body; its share of the budget is returned when it is dropped.
-pub(super) struct ReadBody {
-    pub(super) bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
-}
+pub(super) struct ReadBody(Held);
 
 impl ReadBody {
     /// Whether it needs no budget, and no time that anybody would notice.
     pub(super) fn is_small(&self) -> bool {
-        self.bytes.len() <= FREE_BYTES
+        self.0.bytes.len() <= FREE_BYTES
     }
 }
 
 impl AsRef<[u8]> for ReadBody {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 }
 
 impl BodyBudget {
     pub(super) fn new(limits: &HttpLimits) -> Self {
-        let units = usize::try_from(limits.max_bodies_bytes).unwrap_or(usize::MAX) / UNIT;
-        let units = units.min(Semaphore::MAX_PERMITS);
-        Self { units: Arc::new(Semaphore::new(units)), limits: *limits }
+        Self { budget: Budget::new(limits.max_bodies_bytes, FREE_BYTES), limits: *limits }
     }
 
     /// Reads the body of a request. `name` is how an absent body is called.
@@ -97,7 +88,7 @@ impl BodyBudget {
         let reading = self.collect(request.into_body());
         let read = tokio::time::timeout(self.limits.body_timeout, reading).await;
         let body = read.map_err(|_| self.too_slow())??;
-        if body.bytes.iter().all(u8::is_ascii_whitespace) {
+        if body.as_ref().iter().all(u8::is_ascii_whitespace) {
             let message = format!("{name} in body is required");
             return Err(ApiError::validation(Validation::Required, message));
         }
@@ -115,39 +106,22 @@ impl BodyBudget {
     }
 
     async fn collect(&self, mut body: Body) -> Result<ReadBody, ApiError> {
-        let mut bytes = BytesMut::new();
-        let mut share: Option<OwnedSemaphorePermit> = None;
+        let busy = |UsedUp| ApiError::busy("too many large requests at a time; nothing was added");
+        let mut coming = self.budget.wait(Held::default());
+        let mut size = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
                 let message = "the request body ended before it was complete";
                 ApiError::framework(StatusCode::BAD_REQUEST, message)
             })?;
             let Ok(data) = frame.into_data() else { continue };
-            let size = bytes.len() + data.len();
+            size += data.len();
             if size as u64 > self.limits.max_body_bytes {
                 return Err(self.too_large());
             }
-            self.draw(&mut share, size)?;
-            bytes.extend_from_slice(&data);
+            coming.extend(&data).map_err(busy)?;
         }
-        Ok(ReadBody { bytes: bytes.freeze(), _share: share })
-    }
-
-    /// Draws as much from the budget as a body of `size` bytes needs in all.
-    fn draw(&self, share: &mut Option<OwnedSemaphorePermit>, size: usize) -> Result<(), ApiError> {
-        let needed = size.saturating_sub(FREE_BYTES).div_ceil(UNIT);
-        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        if needed <= held {
-            return Ok(());
-        }
-        let more = u32::try_from(needed - held).unwrap_or(u32::MAX);
-        let busy = || ApiError::busy("too many large requests at a time; nothing was added");
-        let drawn = Arc::clone(&self.units).try_acquire_many_owned(more).map_err(|_| busy())?;
-        match share {
-            Some(held) => held.merge(drawn),
-            None => *share = Some(drawn),
-        }
-        Ok(())
+        Ok(ReadBody(coming.done().map_err(busy)?))
     }
 
     fn too_slow(&self) -> ApiError {

@@ -196,7 +196,7 @@ async fn large_bodies_share_a_budget(db: TestDb) {
     let limits = HttpLimits { max_bodies_bytes: 64 << 10, ..HttpLimits::default() };
     let served = Served::with(&db, Setup { limits, ..Setup::default() }).await;
     let large = padded(&format!(r#""x":"{}","#, "x".repeat(60 << 10)));
-    let (slow, refused) = loop {
+    let (mut slow, refused) = loop {
         let slow = holding_most(&served).await;
         if let Some(refused) = refused_soon(&served, &large).await {
             break (slow, refused);
@@ -205,8 +205,11 @@ async fn large_bodies_share_a_budget(db: TestDb) {
     };
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(served.add(&hashedrekord(2)).await.status, 201, "small bodies need no budget");
-    drop(slow);
+    // It holds them for a moment only, and is told so when it sends more.
     while served.post(ENTRIES, large.clone()).await.status == 503 {}
+    slow.write_all(&[b' '; 1_000]).await.unwrap();
+    let said = heard(&mut slow).await;
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
 }
 
 /// A slow sender of a body, who holds most of the budget as soon as the server has read it.
