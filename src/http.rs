@@ -48,6 +48,7 @@ use crate::log::Log;
 use crate::verifier::Verifier;
 use admission::Admission;
 use body::BodyBudget;
+use budget::Budget;
 use meters::Meters;
 use rates::Rates;
 
@@ -70,6 +71,7 @@ pub struct App {
 struct Serving {
     app: App,
     budget: BodyBudget,
+    answers: Budget,
     admission: Admission,
     rates: Rates,
     meters: Meters,
@@ -88,9 +90,11 @@ type Shared = axum::extract::State<Arc<Serving>>;
 /// Every route, behind what cleans paths and headers.
 pub fn router(app: App) -> Router {
     let budget = BodyBudget::new(&app.limits);
+    let answers = Budget::new(app.limits.max_answers_bytes, answer::FREE_BYTES);
     let admission = Admission::new(app.limits.max_writes, app.limits.max_searches);
     let rates = Rates::new(&app.limits.rates);
-    let serving = Arc::new(Serving { app, budget, admission, rates, meters: Meters::default() });
+    let serving =
+        Arc::new(Serving { app, budget, answers, admission, rates, meters: Meters::default() });
     let (routes, document) = api().split_for_parts();
     let document = Arc::new(document);
     let routes = pages::add(routes, document)

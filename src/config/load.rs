@@ -21,6 +21,10 @@ pub struct LoadArgs {
     /// the first 16 KiB of each; more are answered with 503.
     #[arg(long, env = "INDELIBLE_MAX_BODIES_BYTES", default_value_t = 256 << 20)]
     pub max_bodies_bytes: u64,
+    /// Bytes of answers held in memory at a time, over all requests, beyond the first
+    /// 64 KiB of each; more are answered with 503. One answer may be larger than that.
+    #[arg(long, env = "INDELIBLE_MAX_ANSWERS_BYTES", default_value_t = 256 << 20)]
+    pub max_answers_bytes: u64,
     /// Seconds within which a request body must have arrived.
     #[arg(long, env = "INDELIBLE_BODY_TIMEOUT", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -71,6 +75,7 @@ impl LoadArgs {
         HttpLimits {
             max_body_bytes: self.max_request_bytes,
             max_bodies_bytes: self.max_bodies_bytes,
+            max_answers_bytes: self.max_answers_bytes,
             body_timeout: Duration::from_secs(self.body_timeout),
             max_writes: connections / 2,
             max_searches: connections / 4,

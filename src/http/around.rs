@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::negotiate::{self, Offered};
-use super::{Serving, Shared, cors, paths};
+use super::{Serving, Shared, answer, cors, paths};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
@@ -46,7 +46,13 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
         path = shortened(&path)
     );
     let mut answer = match admit(&serving, request, route.as_deref()) {
-        Ok(request) => next.run(request).instrument(span.clone()).await,
+        Ok(request) => {
+            let answer = next.run(request).instrument(span.clone()).await;
+            match route {
+                Some(_) => answer::bound(&serving.answers, answer).await,
+                None => answer,
+            }
+        }
         Err(refusal) => *refusal,
     };
     finish(answer.headers_mut(), &serving, &method, route.as_deref());

@@ -28,6 +28,9 @@ pub struct HttpLimits {
     /// Bytes of bodies in memory at a time, over all requests, beyond the first
     /// 16 KiB of each.
     pub max_bodies_bytes: u64,
+    /// Bytes of answers in memory at a time, over all requests, beyond the first 64 KiB of
+    /// each. One answer may be larger than that, and then it is the only one.
+    pub max_answers_bytes: u64,
     /// Within which a body must have arrived.
     pub body_timeout: Duration,
     /// Additions under way at a time, from the whole body to the answer.
@@ -43,6 +46,7 @@ impl Default for HttpLimits {
         Self {
             max_body_bytes: 32 << 20,
             max_bodies_bytes: 256 << 20,
+            max_answers_bytes: 256 << 20,
             body_timeout: Duration::from_secs(30),
             max_writes: 4_096,
             max_searches: 2_048,

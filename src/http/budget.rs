@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Unit of the bound, so that its count fits the semaphore.
@@ -50,11 +51,13 @@ pub(super) struct Waiting {
     slot: Arc<Slot>,
     /// Of the present wait.
     number: Option<u64>,
+    /// How many of the bytes were taken.
+    taken: usize,
 }
 
 /// There is no room for the bytes, or it was needed for others.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the memory for large requests is used up")]
+#[error("the memory for large requests or answers is used up")]
 pub(super) struct UsedUp;
 
 impl Budget {
@@ -66,11 +69,25 @@ impl Budget {
         Self(Arc::new(Shared { units: Arc::new(Semaphore::new(units)), most, free_bytes, waits }))
     }
 
+    /// Bytes that everybody together may have a share of.
+    pub(super) fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// Makes the share large enough for `size` bytes in all.
+    ///
+    /// # Errors
+    /// [`UsedUp`].
+    pub(super) fn draw(&self, held: &mut Held, size: usize) -> Result<(), UsedUp> {
+        held.add(self.take(size, held.units())?);
+        Ok(())
+    }
+
     /// Lets bytes wait for their client from now on.
     pub(super) fn wait(&self, held: Held) -> Waiting {
         let has_share = held.share.is_some();
         let slot = Arc::new(Mutex::new(Some(held)));
-        let mut waiting = Waiting { budget: self.clone(), slot, number: None };
+        let mut waiting = Waiting { budget: self.clone(), slot, number: None, taken: 0 };
         if has_share {
             waiting.begin();
         }
@@ -152,6 +169,30 @@ impl Waiting {
         Ok(())
     }
 
+    /// The next bytes for the client, at most so many; none when all are taken, and then nothing
+    /// is held any more. The wait begins anew.
+    ///
+    /// # Errors
+    /// [`UsedUp`].
+    pub(super) fn next(&mut self, most: usize) -> Result<Option<Bytes>, UsedUp> {
+        let mut slot = locked(&self.slot);
+        let held = slot.as_mut().ok_or(UsedUp)?;
+        let left = &held.bytes[self.taken..];
+        // A copy, so that what the connection holds does not hold the rest as well.
+        let piece = Bytes::copy_from_slice(&left[..left.len().min(most)]);
+        self.taken += piece.len();
+        if self.taken == held.bytes.len() {
+            *held = Held::default();
+            self.taken = 0;
+        }
+        drop(slot);
+        if self.number.is_some() {
+            self.end();
+            self.begin();
+        }
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+    }
+
     /// All bytes have come.
     ///
     /// # Errors
@@ -220,6 +261,20 @@ mod tests {
         drop((new, second));
         assert_eq!(budget.0.units.available_permits(), 4);
         assert!(locked(&budget.0.waits).waiting.is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_from_is_spared() {
+        let budget = budget();
+        let mut waiting = old(&budget, 4);
+        assert_eq!(waiting.next(10).unwrap().unwrap().len(), 10);
+        assert!(budget.draw(&mut Held::default(), 101).is_err());
+        let mut taken = 10;
+        while let Some(piece) = waiting.next(UNIT).unwrap() {
+            taken += piece.len();
+        }
+        assert_eq!(taken, 100 + 4 * UNIT);
+        budget.draw(&mut Held::default(), 100 + 4 * UNIT).expect("all of it is taken");
     }
 
     #[test]

@@ -164,7 +164,8 @@ fn fate(payload: &Payload) -> Option<String> {
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; \
+            try again", body = ErrorBody)))]
 pub(super) async fn by_index(
     State(serving): Shared,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
@@ -189,7 +190,8 @@ pub(super) async fn by_index(
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; \
+            try again", body = ErrorBody)))]
 pub(super) async fn by_uuid(
     State(serving): Shared,
     uuid: Result<Path<String>, PathRejection>,
@@ -215,5 +217,5 @@ pub(super) fn parse_uuid(text: &str) -> Option<EntryRef> {
 
 async fn read(serving: &Serving, lookup: Lookup) -> Result<Response, ApiError> {
     let entry = serving.log.entry(lookup).await?.ok_or_else(ApiError::no_entry)?;
-    Ok(answer::json(&entry)?.into_response())
+    answer::entry(serving, entry).await
 }

@@ -48,7 +48,8 @@ const MAX_ITEMS: usize = 10;
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; \
+            try again", body = ErrorBody)))]
 pub(super) async fn retrieve(
     State(serving): Shared,
     Extension(offered): Extension<Offered>,
@@ -66,11 +67,11 @@ async fn look_up(serving: &Arc<Serving>, request: Request) -> Result<Response, A
     let body = serving.budget.read(request, "entry").await?;
     let _room = serving.admission.search()?;
     let lookups = question::ask::<Listed>(serving, body).await?;
-    let mut found: Vec<LogEntry> = Vec::with_capacity(lookups.len());
+    let mut found = answer::List::new(serving);
     for lookup in lookups {
-        found.extend(serving.log.entry(lookup).await?);
+        found.add(lookup).await?;
     }
-    answer::json(&found)
+    Ok(found.into_answer())
 }
 
 /// The lists of a question.

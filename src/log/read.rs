@@ -13,7 +13,7 @@ use super::{ConsistencyError, Log, ReadError};
 use crate::store::{EntryKey, Head};
 
 /// How an entry is looked up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// By virtual index.
     Index(u64),

@@ -10,12 +10,13 @@ use indelible::http::{HttpLimits, RateLimits};
 use indelible_client::{Client, Uploaded};
 use reqwest::Method as Verb;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use wire::LogEntry;
 
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::{hashedrekord, public_key_pem};
+use crate::harness::evidence::{dsse, hashedrekord, public_key_pem};
 use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::served::{Answer, Served, Setup};
 
@@ -23,6 +24,7 @@ both! {
     additions_that_wait_leave_reads_and_searches_alone,
     searches_that_wait_leave_additions_and_reads_alone,
     look_ups_that_wait_keep_their_share_of_memory,
+    an_answer_that_nobody_takes_makes_room_for_others,
     who_asks_too_often_is_told_when_to_come_back,
     the_client_library_comes_back_when_it_is_told_to,
 }
@@ -172,6 +174,47 @@ async fn look_ups_that_wait_keep_their_share_of_memory(db: TestDb) {
         while large().await.status == 503 {}
         assert_eq!(served.post(path, body).await.status, 200, "{path}");
     }
+}
+
+/// The answer to a look-up has 24 MiB: more than the system keeps for a connection.
+async fn an_answer_that_nobody_takes_makes_room_for_others(db: TestDb) {
+    let limits = HttpLimits { max_answers_bytes: 32 << 20, ..HttpLimits::default() };
+    let (_, served) = served_with(&db, limits).await;
+    let payload = json!({ "padding": "x".repeat(2 << 20) }).to_string();
+    assert_eq!(served.add(&dsse(payload.as_bytes())).await.status, 201);
+    let question = json!({ "logIndexes": [1, 0, 1, 1, 1, 1, 1, 1, 1, 1] }).to_string();
+    let mut deaf = TcpStream::connect(served.address()).await.expect("a connection");
+    let request = format!(
+        "POST {RETRIEVE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    );
+    deaf.write_all(request.as_bytes()).await.expect("it is sent");
+    let mut status = [0; 12];
+    deaf.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 200");
+    let answer = loop {
+        let answer = served.post(RETRIEVE, question.clone()).await;
+        if answer.status == 200 {
+            break answer;
+        }
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text);
+    };
+    let length: usize = answer.header("content-length").parse().expect("a length");
+    assert!(length > 20 << 20 && length == answer.text.len(), "{length}");
+    let entries: Vec<LogEntry> = serde_json::from_str(&answer.text).expect("entries");
+    let indexes = entries.iter().map(|entry| entry.single().expect("one").1.log_index);
+    assert_eq!(indexes.collect::<Vec<_>>(), [1, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let mut rest = Vec::new();
+    // A reset is a way to hang up, too.
+    let _ = deaf.read_to_end(&mut rest).await;
+    assert!(rest.len() < length / 2, "{} of {length} bytes were taken", rest.len());
+    // Small answers need no room, and one entry is an answer like any other.
+    assert_eq!(served.get("/api/v1/log/entries?logIndex=0").await.status, 200);
+    let one = served.get("/api/v1/log/entries?logIndex=1").await;
+    assert_eq!(
+        (one.status, one.text.len() > 2 << 20, one.text.ends_with("}\n")),
+        (200, true, true)
+    );
 }
 
 fn limited(writes: u32, reads: u32) -> Setup {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::hashedrekord;
+use crate::harness::evidence::{dsse, hashedrekord};
 use crate::harness::process::{Process, Site};
 
 both! {
@@ -26,6 +26,7 @@ both! {
     slow_and_deaf_clients_are_hung_up_on,
     crowds_that_hold_connections_keep_nobody_out,
     a_crowd_that_asks_all_the_time_keeps_nobody_out,
+    answers_that_nobody_takes_fill_no_memory,
     a_crowd_that_comes_at_once_is_heard,
     pathological_evidence_keeps_nobody_waiting,
 }
@@ -271,6 +272,34 @@ async fn a_crowd_that_asks_all_the_time_keeps_nobody_out(db: TestDb) {
     assert!(process.metric("indelible_evicted_connections").await >= 1.0);
     crowd.shutdown().await;
     Careful::new(&process).await.work(5).await;
+}
+
+/// Half a gigabyte of answers, for a few bytes of questions.
+async fn answers_that_nobody_takes_fill_no_memory(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&["--max-answers-bytes", "67108864", "--log", "info,access=off"]);
+    let mut careful = Careful::new(&process).await;
+    let payload = json!({ "padding": "x".repeat(3 << 20) }).to_string();
+    careful.client.upload(&dsse(payload.as_bytes())).await.expect("an answer");
+    careful.work(5).await;
+    let before = process.resident_kib();
+    let question = json!({ "logIndexes": vec![0; 10] }).to_string();
+    let head = POST.replace("entries", "entries/retrieve");
+    let request = format!("{head}Content-Length: {}\r\n\r\n{question}", question.len());
+    let mut deaf = Vec::new();
+    let mut answered = 0;
+    for _ in 0..12 {
+        let mut stream = connect(&process).await;
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.expect("an answer");
+        answered += usize::from(&status == b"HTTP/1.1 200");
+        deaf.push(stream);
+        careful.work(2).await;
+    }
+    assert!(answered >= 1);
+    let after = process.resident_kib();
+    assert!(after < before + (192 << 10), "{before} KiB grew to {after} KiB");
 }
 
 /// A DER element.
