@@ -10,6 +10,7 @@
 pub mod config;
 mod durable;
 pub mod error;
+pub mod folder;
 pub mod fsck;
 pub mod http;
 pub mod last_checkpoint;

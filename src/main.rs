@@ -11,6 +11,7 @@ use clap::Parser as _;
 use indelible::config::{
     Cli, Command, Database, DatabaseArgs, FsckArgs, KeyArgs, Listener, Settings,
 };
+use indelible::folder;
 use indelible::fsck::{self, Event, Meter};
 use indelible::http::{self, App};
 use indelible::log::{self, Accepted, Log, Opening};
@@ -220,7 +221,7 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
 }
 
 async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
-    std::fs::create_dir_all(&args.data_dir)
+    folder::make(&args.data_dir)
         .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
     let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");
     Ok(match args.database()? {
@@ -249,16 +250,16 @@ fn load_or_make_key(path: &Path, passphrase: Option<&str>, is_new: bool) -> anyh
 }
 
 fn make_key(path: &Path, passphrase: Option<&str>) -> anyhow::Result<LogKey> {
-    let key = LogKey::generate()?;
-    match key.save_new(path, passphrase) {
+    match LogKey::generate()?.save_new(path, passphrase) {
         Ok(()) => {
             tracing::info!(path = %path.display(), encrypted = passphrase.is_some(), "log key made");
-            Ok(key)
         }
-        // Another process made one in this moment: use that one.
-        Err(_) if path.exists() => Ok(LogKey::load(path, passphrase)?),
-        Err(error) => Err(error.into()),
+        // Another process made one in this moment.
+        Err(_) if path.exists() => {}
+        Err(error) => return Err(error.into()),
     }
+    // The one that the next start will find, whosever it is.
+    Ok(LogKey::load(path, passphrase)?)
 }
 
 fn keygen(data_dir: &Path, args: &KeyArgs) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -18,6 +18,8 @@ use p256::elliptic_curve::Generate as _;
 use pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use sha2::{Digest as _, Sha256};
 use tlog::{Checkpoint, Hash, Note, NoteSignature};
+
+use crate::{durable, folder};
 
 /// Why a key could not be made or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -242,21 +244,21 @@ pub fn log_id(spki: &[u8]) -> String {
     Hash::from(<[u8; 32]>::from(Sha256::digest(spki))).to_string()
 }
 
-/// A crash leaves either no file or the whole file: write beside, sync, link.
+/// A crash leaves either no file or the whole file: write beside, sync, give it its name. The draft's
+/// own name is drawn at random, as several may be made at a time: in containers every process has the
+/// number 1.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder)?;
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let _ = fs::remove_file(&beside);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| fs::hard_link(&beside, path));
-    fs::remove_file(&beside)?;
-    linked?;
-    fs::File::open(folder)?.sync_all()
+    folder::make(folder)?;
+    // Only its owner may read it.
+    let mut draft = tempfile::Builder::new().prefix(".log-key-").tempfile_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(path).map_err(|error| error.error)?;
+    durable::sync_folder(path)
 }
 
 #[cfg(test)]
@@ -314,6 +316,26 @@ mod tests {
         assert!(matches!(LogKey::load(&path, Some("battery")), Err(KeyError::Format(_))));
         assert_eq!(LogKey::load(&path, Some("correct horse")).unwrap().log_id(), key.log_id());
         assert!(matches!(key.save_new(&path, None), Err(KeyError::Io { .. })));
+    }
+
+    /// As the processes of several containers do, which all have the number 1.
+    #[test]
+    fn of_several_keys_made_at_a_time_one_is_kept_and_the_others_are_told() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("key.pem");
+            let keys: Vec<_> = (0..4).map(|_| LogKey::generate().unwrap()).collect();
+            let save = |key: &LogKey| key.save_new(&path, None).is_ok();
+            let saved: Vec<bool> = std::thread::scope(|scope| {
+                let saving: Vec<_> = keys.iter().map(|key| scope.spawn(|| save(key))).collect();
+                saving.into_iter().map(|saving| saving.join().unwrap()).collect()
+            });
+            let kept = LogKey::load(&path, None).unwrap();
+            let told: Vec<_> = keys.iter().zip(saved).filter(|(_, saved)| *saved).collect();
+            assert_eq!(told.len(), 1);
+            assert_eq!(told[0].0.log_id(), kept.log_id());
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        }
     }
 
     #[test]
