@@ -5,6 +5,7 @@
 //! Nothing here stops a second process; the fence in the round does.
 
 mod audit;
+mod file;
 mod leaves;
 mod pages;
 mod round;
@@ -24,6 +25,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Connection as _, FromRow, QueryBuilder, Sqlite, SqliteConnection};
 use tlog::{Hash, TileId};
 
+use self::file::DatabaseFile;
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
@@ -60,13 +62,14 @@ impl SqliteStore {
     /// 5 s, `Corrupt` when it is no SQLite database, has a schema that this program
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = DatabaseFile::open(path)?;
         session::prepare(path).await?;
         let anchor = session::anchor(path).await?;
-        let wal = Arc::new(Wal::beside(path));
+        let wal = Arc::new(Wal::beside(database.clone()));
         let writer = session::pool(path, 1);
         Ok(Self {
             readers: session::pool(path, READERS),
-            write_back: WriteBack::of(path, Arc::clone(&wal), writer.clone()),
+            write_back: WriteBack::of(&database, Arc::clone(&wal), writer.clone()),
             writer,
             wal,
             anchor: Mutex::new(Some(anchor)),
@@ -132,7 +135,7 @@ impl Store for SqliteStore {
 
     async fn create(&self, identity: &Identity, head: &Head) -> Result<(), StoreError> {
         head.check_first()?;
-        let mut round = round::begin(&self.writer).await?;
+        let mut round = round::begin(&self.writer, &self.wal).await?;
         round::born(&mut round, identity, head).await?;
         round.commit().await.map_err(store_error)
     }
@@ -162,7 +165,7 @@ impl Store for SqliteStore {
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         self.write_back.begin();
-        round::write(round::begin(&self.writer).await?, &self.wal, batch).await
+        round::write(round::begin(&self.writer, &self.wal).await?, &self.wal, batch).await
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError> {
@@ -279,6 +282,7 @@ impl Store for SqliteStore {
             // connection that stays open until the process is gone keeps that from happening.
             std::mem::forget(anchor.take());
         }
+        self.wal.leave();
         self.writer.close().await;
         self.readers.close().await;
         if let Some(anchor) = anchor {

@@ -40,6 +40,7 @@ mod process_hostile;
 mod process_lines;
 mod replicas;
 mod sqlite_failures;
+mod sqlite_file;
 mod sqlite_wal;
 mod store_damage;
 mod store_outage;

@@ -5,41 +5,31 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
 
+use super::file::DatabaseFile;
 use crate::store::StoreError;
 
 /// The pages of one database file.
 #[derive(Debug)]
 pub(super) struct Pages {
     path: PathBuf,
-    /// Never closed: when a process closes any of its handles of a file, the system drops all
-    /// locks that it has on that file, those of SQLite's connections too
-    /// (<https://sqlite.org/howtocorrupt.html>, section 2.2).
-    file: OnceLock<&'static File>,
+    file: &'static File,
 }
 
 impl Pages {
-    pub(super) fn of(database: &Path) -> Self {
-        Self { path: database.to_owned(), file: OnceLock::new() }
+    pub(super) fn of(database: &DatabaseFile) -> Self {
+        Self { path: database.path().to_owned(), file: database.handle() }
     }
 
-    /// Waits until all that was copied so far is on the disk. A file that cannot be opened is left
-    /// to SQLite, which has it open.
+    /// Waits until all that was copied so far is on the disk.
     ///
     /// # Errors
     /// `Corrupt` when the system could not write, or nobody knows whether it did: it drops such
     /// pages and tells nobody twice, so that a later sync would succeed without them.
-    pub(super) async fn sync(self: &Arc<Self>) -> Result<(), StoreError> {
-        let pages = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || match pages.file() {
-            Ok(file) => file.sync_data(),
-            Err(error) => {
-                tracing::debug!(%error, "the database file is not synced beside the writer");
-                Ok(())
-            }
-        });
+    pub(super) async fn sync(&self) -> Result<(), StoreError> {
+        let file = self.file;
+        let synced = tokio::task::spawn_blocking(move || file.sync_data());
         synced.await.map_err(io::Error::other).flatten().map_err(|error| {
             StoreError::Corrupt(format!(
                 "what was copied into {} did not reach the disk: {error}",
@@ -48,17 +38,11 @@ impl Pages {
         })
     }
 
-    fn file(&self) -> io::Result<&'static File> {
-        if let Some(open) = self.file.get() {
-            return Ok(open);
-        }
-        let open: &File = Box::leak(Box::new(File::open(&self.path)?));
-        Ok(self.file.get_or_init(|| open))
-    }
-
-    /// Whether anything was.
+    /// Of a device that can be opened and not synced.
     #[cfg(test)]
-    pub(super) fn are_synced_here(&self) -> bool {
-        self.file.get().is_some()
+    pub(super) fn that_cannot_be_synced() -> Self {
+        let path = PathBuf::from("/dev/null");
+        let file = Box::leak(Box::new(File::open(&path).unwrap()));
+        Self { path, file }
     }
 }

@@ -8,7 +8,7 @@
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
-use super::session::store_error;
+use super::session::{self, store_error};
 use super::wal::Wal;
 use crate::store::{
     Attestation, Batch, FullTile, Head, Identity, IndexKey, NewEntry, StoreError, rows,
@@ -32,8 +32,18 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// Takes the write lock at once: a lock that is asked for later can be refused
 /// without a wait. Dropping the transaction takes everything back.
-pub(super) async fn begin(writer: &SqlitePool) -> Result<Round, StoreError> {
-    writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+pub(super) async fn begin(writer: &SqlitePool, wal: &Wal) -> Result<Round, StoreError> {
+    writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| heeded(error, wal))
+}
+
+/// Ends all writing when a statement that writes meets a damaged file: others may not meet it.
+fn heeded(error: sqlx::Error, wal: &Wal) -> StoreError {
+    let is_damage = session::is_damage(&error);
+    let error = store_error(error);
+    if is_damage {
+        wal.condemn(&error.to_string());
+    }
+    error
 }
 
 /// Writes identity and first head where there is none.
@@ -66,11 +76,11 @@ pub(super) async fn born(
 /// Writes the whole batch behind the fence, commits, and makes sure that it will stay.
 pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     wal.check()?;
-    moved(&mut round, batch).await?;
-    new_entries(&mut round, batch).await?;
-    new_keys(&mut round, batch).await?;
-    new_attestations(&mut round, batch).await?;
-    new_tiles(&mut round, batch).await?;
+    moved(&mut round, wal, batch).await?;
+    new_entries(&mut round, wal, batch).await?;
+    new_keys(&mut round, wal, batch).await?;
+    new_attestations(&mut round, wal, batch).await?;
+    new_tiles(&mut round, wal, batch).await?;
     let _unshown = wal.unshown().await;
     wal.before_commit()?;
     let committed = round.commit().await.map_err(store_error);
@@ -83,7 +93,7 @@ pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<
 }
 
 /// The fence.
-async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn moved(round: &mut Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     let (old_size, old_root) = batch.old;
     let query = sqlx::query(
         "UPDATE head SET size = $3, root = $4, checkpoint = $5, time = $6
@@ -95,13 +105,13 @@ async fn moved(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
     .bind(&batch.head.root.as_bytes()[..])
     .bind(&*batch.head.checkpoint)
     .bind(batch.head.time);
-    match query.execute(&mut **round).await.map_err(store_error)?.rows_affected() {
+    match query.execute(&mut **round).await.map_err(|error| heeded(error, wal))?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Conflict),
     }
 }
 
-async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_entries(round: &mut Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     let numbered = numbered(batch)?;
     for piece in pieces(&numbered) {
         let mut query = QueryBuilder::new(
@@ -114,12 +124,12 @@ async fn new_entries(round: &mut Round, batch: &Batch) -> Result<(), StoreError>
                 .push_bind(&*entry.body)
                 .push_bind(entry.attestation.as_ref().map(|kept| &kept.digest[..]));
         });
-        insert(round, query).await?;
+        insert(round, wal, query).await?;
     }
     Ok(())
 }
 
-async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_keys(round: &mut Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     let keys: Vec<(IndexKey, i64)> = numbered(batch)?
         .into_iter()
         .flat_map(|(idx, entry)| entry.index_keys.iter().map(move |key| (*key, idx)))
@@ -129,12 +139,12 @@ async fn new_keys(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
         query.push_values(piece, |mut row, (key, idx)| {
             row.push_bind(*key).push_bind(*idx);
         });
-        insert(round, query).await?;
+        insert(round, wal, query).await?;
     }
     Ok(())
 }
 
-async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_attestations(round: &mut Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     let kept: Vec<&Attestation> =
         batch.entries.iter().filter_map(|entry| entry.attestation.as_ref()).collect();
     for piece in pieces(&kept) {
@@ -143,12 +153,12 @@ async fn new_attestations(round: &mut Round, batch: &Batch) -> Result<(), StoreE
             row.push_bind(&kept.digest[..]).push_bind(&*kept.data);
         });
         query.push(" ON CONFLICT (digest) DO NOTHING");
-        insert(round, query).await?;
+        insert(round, wal, query).await?;
     }
     Ok(())
 }
 
-async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
+async fn new_tiles(round: &mut Round, wal: &Wal, batch: &Batch) -> Result<(), StoreError> {
     let tiles: Vec<(u8, i64, &FullTile)> = batch
         .tiles
         .iter()
@@ -162,7 +172,7 @@ async fn new_tiles(round: &mut Round, batch: &Batch) -> Result<(), StoreError> {
                 .push_bind(&tile.hashes[..])
                 .push_bind(tile.upper.as_deref());
         });
-        insert(round, query).await?;
+        insert(round, wal, query).await?;
     }
     Ok(())
 }
@@ -172,6 +182,11 @@ fn numbered(batch: &Batch) -> Result<Vec<(i64, &NewEntry)>, StoreError> {
     Ok((first..).zip(&batch.entries).collect())
 }
 
-async fn insert(round: &mut Round, mut query: QueryBuilder<Sqlite>) -> Result<(), StoreError> {
-    query.build().execute(&mut **round).await.map(drop).map_err(store_error)
+async fn insert(
+    round: &mut Round,
+    wal: &Wal,
+    mut query: QueryBuilder<Sqlite>,
+) -> Result<(), StoreError> {
+    let inserted = query.build().execute(&mut **round).await;
+    inserted.map(drop).map_err(|error| heeded(error, wal))
 }

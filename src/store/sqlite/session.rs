@@ -166,10 +166,19 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     failure::of_driver(error, verdict)
 }
 
+/// Whether SQLite found the file itself wrong, not only what is in its tables.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    // CORRUPT, NOTADB
+    error.as_database_error().is_some_and(|error| matches!(code(error) & 0xff, 11 | 26))
+}
+
+fn code(error: &dyn DatabaseError) -> i32 {
+    error.code().and_then(|code| code.parse().ok()).unwrap_or_default()
+}
+
 /// By (extended) result code, see sqlite.org/rescode.html.
 fn verdict(error: &dyn DatabaseError) -> Reaction {
-    let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
-    match code {
+    match code(error) {
         // CONSTRAINT_UNIQUE: the leaf came in through another handle.
         2067 if error.message().contains("entries.leaf_hash") => Reaction::Reload,
         // IOERR_FSYNC, IOERR_DIR_FSYNC: what we read back may be lost already.

@@ -25,7 +25,7 @@ pub(super) struct SqliteTurn {
 
 /// Takes the write lock.
 pub(super) async fn take(writer: &SqlitePool, wal: &Arc<Wal>) -> Result<Box<dyn Turn>, StoreError> {
-    let mut round = round::begin(writer).await?;
+    let mut round = round::begin(writer, wal).await?;
     let query = sqlx::query_as("SELECT size, root, checkpoint, time FROM head");
     let head = rows::only_head(query.fetch_all(&mut *round).await.map_err(store_error)?)?;
     // It is shown to readers from here.

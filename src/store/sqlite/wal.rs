@@ -1,6 +1,7 @@
-//! Whether the write-ahead log is still the one that SQLite believes to have.
+//! Whether the files are still those that SQLite believes to have, the write-ahead log above all.
 //!
-//! Border: looks at the file `-wal` from outside, changes nothing. SQLite reads that file
+//! Border: looks at the file `-wal` from outside, and at whether database and `-shm` are still in
+//! their places; changes nothing. SQLite reads that file
 //! from its beginning at a start only. If somebody cuts or replaces it under a running
 //! server, SQLite goes on behind the end that it remembers: commits succeed, and the
 //! next start finds a hole and throws away all that is behind it. A commit in such a
@@ -10,14 +11,14 @@
 //! the midst of the file, without a change of its length, is not seen here but at the next
 //! start; the restore guard knows then what is missing.
 
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::file::{DatabaseFile, Inode};
 use crate::store::StoreError;
 
 /// The two magic numbers that a log begins with, without the bit that tells them apart.
@@ -26,7 +27,12 @@ const MAGIC: u32 = 0x377f_0682;
 /// The neighbour of one database file.
 #[derive(Debug)]
 pub(super) struct Wal {
+    database: DatabaseFile,
     path: PathBuf,
+    /// What all processes must find the newest frames by, and lock.
+    index: PathBuf,
+    /// The one that SQLite has open; none where there is no SQLite.
+    index_file: Option<Inode>,
     known: Mutex<Known>,
     /// Held by a commit until it was looked at.
     in_doubt: RwLock<()>,
@@ -42,11 +48,9 @@ struct Known {
     unseen: Option<Before>,
     /// What was found wrong once stays wrong: later commits would fill the hole.
     damage: Option<String>,
+    /// The files are no longer ours.
+    left: bool,
 }
-
-/// Device and number: another file of the same name has others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Inode(u64, u64);
 
 /// The file at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +72,13 @@ struct Before {
 }
 
 impl Wal {
-    /// Of this database, which must be open, so that the file is SQLite's.
-    pub(super) fn beside(database: &Path) -> Self {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
-        let file = std::fs::metadata(&path).ok().as_ref().map(inode);
+    /// Of this database, which must be open, so that the files are SQLite's.
+    pub(super) fn beside(database: DatabaseFile) -> Self {
+        let (path, index) = (database.beside("-wal"), database.beside("-shm"));
+        let file = Inode::at(&path);
         let known = Mutex::new(Known { file, ..Known::default() });
-        Self { path: path.into(), known, in_doubt: RwLock::default() }
+        let index_file = Inode::at(&index);
+        Self { database, path, index, index_file, known, in_doubt: RwLock::default() }
     }
 
     /// What is committed while this is held is shown to nobody.
@@ -96,10 +100,10 @@ impl Wal {
         let mut known = self.lock();
         self.look(&mut known)?;
         let (file, length) = match std::fs::metadata(&self.path) {
-            Ok(file) => (Some(inode(&file)), file.len()),
+            Ok(file) => (Some(Inode::of(&file)), file.len()),
             // It may not have begun yet.
             Err(error) if error.kind() == ErrorKind::NotFound => (None, 0),
-            Err(error) => return Err(StoreError::Unavailable(Box::new(error))),
+            Err(error) => return Err(unknown(error)),
         };
         known.unseen = Some(Before { file, length, committed: false });
         Ok(())
@@ -125,6 +129,11 @@ impl Wal {
         self.lock().damage.get_or_insert_with(|| why.to_owned());
     }
 
+    /// Looks no more: the database is about to be closed, and its neighbours go with that.
+    pub(super) fn leave(&self) {
+        self.lock().left = true;
+    }
+
     /// # Errors
     /// `Corrupt` when the file was found damaged, or condemned; `Unavailable` when it cannot be
     /// read and nobody knows.
@@ -137,26 +146,50 @@ impl Wal {
     }
 
     fn look(&self, known: &mut Known) -> Result<(), StoreError> {
+        if known.left {
+            return known.verdict();
+        }
+        if let Some(what) = self.out_of_place().map_err(unknown)? {
+            known.condemn(self.database.path(), what);
+        }
         if let Some(before) = known.unseen {
-            let now = read(&self.path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let now = read(&self.path).map_err(unknown)?;
             if let Some(what) = known.damage(before, now) {
-                known.damage.get_or_insert_with(|| {
-                    format!(
-                        "{}: {what}. Somebody has changed it under the running server, and what \
-                         is only in there is lost at the next start; stop the server, then \
-                         restore the file or the database",
-                        self.path.display()
-                    )
-                });
+                known.condemn(&self.path, &what);
             }
             known.file = known.file.or(now.map(|now| now.file));
             (known.last, known.unseen) = (now, None);
         }
         known.verdict()
     }
+
+    /// What is wrong with the database or the index of the log: with either in another place, the
+    /// next server to open them would not see this one's commits.
+    fn out_of_place(&self) -> io::Result<Option<&'static str>> {
+        if let Some(what) = self.database.damage()? {
+            return Ok(Some(what));
+        }
+        let same = self.index_file.is_none() || self.index_file == Inode::at(&self.index);
+        Ok((!same).then_some("its `-shm` file is gone, or another one is in its place"))
+    }
+}
+
+fn unknown(error: io::Error) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
 }
 
 impl Known {
+    fn condemn(&mut self, path: &Path, what: &str) {
+        self.damage.get_or_insert_with(|| {
+            format!(
+                "{}: {what}. Somebody has changed it under the running server, and what is only in \
+                 there is lost at the next start; stop the server, then restore the file or the \
+                 database",
+                path.display()
+            )
+        });
+    }
+
     fn damage(&self, before: Before, now: Option<Seen>) -> Option<String> {
         let Some(now) = now else {
             let must_be_there = before.committed || before.length > 0;
@@ -179,12 +212,8 @@ impl Known {
     }
 }
 
-fn inode(of: &Metadata) -> Inode {
-    Inode(of.dev(), of.ino())
-}
-
 /// `None` when there is no log, or something else in its place.
-fn read(path: &Path) -> std::io::Result<Option<Seen>> {
+fn read(path: &Path) -> io::Result<Option<Seen>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -203,7 +232,7 @@ fn read(path: &Path) -> std::io::Result<Option<Seen>> {
         return Ok(None);
     }
     let metadata = file.metadata()?;
-    Ok(Some(Seen { file: inode(&metadata), length: metadata.len(), salts }))
+    Ok(Some(Seen { file: Inode::of(&metadata), length: metadata.len(), salts }))
 }
 
 #[cfg(test)]
@@ -211,14 +240,20 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
+    fn database_in(folder: &TempDir) -> DatabaseFile {
+        let path = folder.path().join("log.db");
+        std::fs::write(&path, b"SQLite format 3\0\x10\0\x02\x02").unwrap();
+        DatabaseFile::open(&path).unwrap()
+    }
+
     /// A log of this length, and who looks at it.
     fn log(length: usize) -> (TempDir, Wal) {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("log.db");
+        let database = database_in(&folder);
         let header = [&0x377f_0682_u32.to_be_bytes()[..], &[7; 28]].concat();
         let content = [header, vec![0; length - 32]].concat();
         std::fs::write(folder.path().join("log.db-wal"), content).unwrap();
-        let wal = Wal::beside(&database);
+        let wal = Wal::beside(database);
         wal.before_commit().unwrap();
         wal.after_commit().unwrap();
         (folder, wal)
@@ -288,7 +323,7 @@ mod tests {
     #[test]
     fn a_first_commit_that_failed_leaves_no_log_and_no_damage() {
         let folder = tempfile::tempdir().unwrap();
-        let wal = Wal::beside(&folder.path().join("log.db"));
+        let wal = Wal::beside(database_in(&folder));
         wal.before_commit().unwrap();
         wal.check().unwrap();
         std::fs::write(&wal.path, "").unwrap();

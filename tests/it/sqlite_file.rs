@@ -1,0 +1,164 @@
+//! An SQLite file that is removed, replaced, written over or had twice, under the running server
+//! or before a start.
+//!
+//! SQLite goes by the name of a file only when it opens it, and takes what lies beside it for its
+//! own. A server that went on in a file that its name does not lead to any more would give receipts
+//! that the next start knows nothing of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_client::Client;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use crate::harness::databases::sqlite_console;
+use crate::harness::process::{Process, Site};
+use crate::harness::receipts::{Receipts, client};
+
+/// How long a client waits.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server with twenty entries.
+async fn twenty(site: &Site) -> (Process, Client, Arc<Receipts>) {
+    let process = site.start(&["--log", "info,access=off"]);
+    let client = client(&process.url, LIMIT);
+    let receipts = Receipts::of(&client).await;
+    for n in 0..20 {
+        receipts.attempt(n, &client).await.expect("it works");
+    }
+    (process, client, receipts)
+}
+
+fn database(site: &Site) -> PathBuf {
+    site.data.path().join("log.sqlite")
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// As the manual says that backups are made.
+async fn back_up(database: &Path) -> PathBuf {
+    let backup = beside(database, "-backup");
+    let mut console = sqlite_console(database).await.expect("it opens");
+    let order = AssertSqlSafe(format!("VACUUM INTO '{}'", backup.display()));
+    sqlx::raw_sql(order).execute(&mut console).await.expect("a copy");
+    console.close().await.expect("it closes");
+    backup
+}
+
+/// No commit is answered, nobody is shown one, and the log says why.
+async fn writes_nothing(process: &Process, client: &Client, receipts: &Receipts, why: &str) {
+    for n in 100..103 {
+        assert_eq!(receipts.attempt(n, client).await, Err(Some(503)), "{why}");
+    }
+    let line = process.line("a round was not committed");
+    let said = line["error"].as_str().expect("a reason");
+    assert!(said.contains(why), "{said}");
+    assert_eq!(ready(process).await, 503);
+    assert!(client.log_info().await.is_err());
+}
+
+async fn ready(process: &Process) -> u16 {
+    let answer = reqwest::get(format!("{}/readyz", process.url)).await.expect("an answer");
+    answer.status().as_u16()
+}
+
+/// How the file is taken from under the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slip {
+    Removed,
+    /// A backup takes its name.
+    Replaced,
+    /// A backup is copied into it.
+    Overwritten,
+    Emptied,
+    IndexRemoved,
+}
+
+async fn under_the_server(slip: Slip) {
+    let site = Site::on("sqlite");
+    let (process, client, receipts) = twenty(&site).await;
+    let path = database(&site);
+    let backup = back_up(&path).await;
+    let aside = beside(&path, "-aside");
+    if matches!(slip, Slip::Removed | Slip::Replaced) {
+        std::fs::hard_link(&path, &aside).expect("it stays somewhere");
+    }
+    let why = match slip {
+        Slip::Removed => {
+            std::fs::remove_file(&path).expect("removed");
+            "the database is gone"
+        }
+        Slip::Replaced => {
+            std::fs::rename(&backup, &path).expect("renamed");
+            "another file is in the place of the database"
+        }
+        Slip::Overwritten => {
+            std::fs::copy(&backup, &path).expect("copied");
+            "something else was written over the database"
+        }
+        Slip::Emptied => {
+            std::fs::write(&path, "").expect("emptied");
+            "something else was written over the database"
+        }
+        Slip::IndexRemoved => {
+            std::fs::remove_file(beside(&path, "-shm")).expect("removed");
+            "its `-shm` file is gone"
+        }
+    };
+    assert_eq!(ready(&process).await, 503, "before any commit");
+    writes_nothing(&process, &client, &receipts, why).await;
+    process.kill();
+    if matches!(slip, Slip::Removed | Slip::Replaced) {
+        // Whoever finds the file again loses nothing.
+        std::fs::rename(&aside, &path).expect("put back");
+    }
+    if matches!(slip, Slip::Removed | Slip::Replaced | Slip::IndexRemoved) {
+        let process = site.start(&[]);
+        receipts.hold(&self::client(&process.url, LIMIT)).await;
+    }
+}
+
+macro_rules! under_the_server {
+    ($($name:ident: $slip:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            under_the_server(Slip::$slip).await;
+        }
+    )+};
+}
+
+under_the_server! {
+    a_file_that_is_removed_under_the_server_is_missed: Removed,
+    a_file_that_is_replaced_under_the_server_is_missed: Replaced,
+    a_file_that_a_backup_is_copied_into_is_missed: Overwritten,
+    a_file_that_is_emptied_under_the_server_is_missed: Emptied,
+    an_index_that_is_removed_under_the_server_is_missed: IndexRemoved,
+}
+
+/// Its header stays, so that only SQLite can notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_are_written_over_end_all_writing_when_a_round_meets_them() {
+    let site = Site::on("sqlite");
+    let (mut process, _, receipts) = twenty(&site).await;
+    let path = database(&site);
+    // Its pages must be in the file, and in no connection's memory.
+    process.terminate();
+    assert!(process.wait().success());
+    let mut bytes = std::fs::read(&path).expect("the database");
+    let process = site.start(&["--log", "info,access=off"]);
+    let client = client(&process.url, LIMIT);
+    // Those of indexes, which a start does not read.
+    for page in bytes.chunks_mut(4_096).skip(1).filter(|page| page[0] == 10 || page[0] == 2) {
+        page.fill(0xa5);
+    }
+    std::fs::write(&path, &bytes).expect("written over");
+    for n in 100..103 {
+        assert_eq!(receipts.attempt(n, &client).await, Err(Some(503)));
+    }
+    assert_eq!(ready(&process).await, 503);
+}
