@@ -63,6 +63,7 @@ impl SqliteStore {
     /// cannot bring up to date, or refuses a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let database = DatabaseFile::open(path)?;
+        let path = database.path();
         session::prepare(path).await?;
         let anchor = session::anchor(path).await?;
         let wal = Arc::new(Wal::beside(database.clone()));

@@ -162,3 +162,18 @@ async fn pages_that_are_written_over_end_all_writing_when_a_round_meets_them() {
     }
     assert_eq!(ready(&process).await, 503);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_lead_to_the_file_and_its_neighbours() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let site = Site::on("sqlite");
+    std::os::unix::fs::symlink(place.path().join("real.sqlite"), database(&site)).expect("a link");
+    let (process, _, receipts) = twenty(&site).await;
+    assert_eq!(ready(&process).await, 200);
+    assert!(place.path().join("real.sqlite-wal").exists());
+    process.kill();
+    let process = site.start(&[]);
+    let client = client(&process.url, LIMIT);
+    receipts.attempt(20, &client).await.expect("it goes on");
+    receipts.hold(&client).await;
+}

@@ -15,6 +15,7 @@ use crate::store::StoreError;
 /// One database file, open as long as the process lives.
 #[derive(Clone, Debug)]
 pub(super) struct DatabaseFile {
+    /// Without links, as SQLite resolves it: the neighbours are beside the file, not the link.
     path: PathBuf,
     /// Never closed: when a process closes any of its handles of a file, the system drops all
     /// locks that it has on that file, those of SQLite's connections too
@@ -44,11 +45,12 @@ impl DatabaseFile {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let options = File::options().read(true).write(true).create(true).mode(0o644).to_owned();
         let file: &File = Box::leak(Box::new(options.open(path).map_err(unavailable)?));
+        let path = path.canonicalize().map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
-        Ok(Self { path: path.to_owned(), file, inode: Inode::of(&metadata) })
+        Ok(Self { path, file, inode: Inode::of(&metadata) })
     }
 
-    /// Where it is.
+    /// Where it is, without links.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
