@@ -95,7 +95,10 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
     };
     server::run(listener, http::router(app), connections, stop).await;
-    log.close().await;
+    // What cannot be written may be damaged, and is left as it was found.
+    if log.sealed().is_none() {
+        log.close().await;
+    }
     // Who runs the process starts it anew, and a start trusts nothing but the database.
     anyhow::ensure!(
         !ended,
@@ -154,9 +157,11 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
         &settings.key.path(&settings.database.data_dir),
         settings.key.passphrase()?.as_deref(),
     )?;
-    let accepted = log::accept_restore(store.clone(), key, &places, size, unix_now()).await;
-    store.close().await;
-    match accepted? {
+    let accepted = log::accept_restore(store.clone(), key, &places, size, unix_now()).await?;
+    if !matches!(accepted, Accepted::OtherSize(_)) {
+        store.close().await;
+    }
+    match accepted {
         Accepted::Nothing => {
             tracing::info!("nothing to accept: the database continues the last checkpoint");
         }
@@ -220,18 +225,22 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
     Ok(log)
 }
 
+/// The database. It is never dropped: whoever closes an SQLite file last copies its write-ahead log into it and removes that, which only who found the log whole
+/// may do, by closing the store.
 async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
     folder::make(&args.data_dir)
         .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
     let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");
-    Ok(match args.database()? {
+    let store: Arc<dyn Audit> = match args.database()? {
         Database::Sqlite(path) => Arc::new(SqliteStore::open(&path).await.map_err(unavailable)?),
         Database::Postgres(url) => Arc::new(
             PostgresStore::connect_to(&url, args.database_connections, args.standby())
                 .await
                 .map_err(unavailable)?,
         ),
-    })
+    };
+    std::mem::forget(Arc::clone(&store));
+    Ok(store)
 }
 
 /// A new log gets a new key unless one lies ready; an old log never does.

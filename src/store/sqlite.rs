@@ -55,17 +55,20 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens or creates the file, brings the schema up to date and checks that
     /// SQLite took the settings that keep what a commit promises. The directory
-    /// must exist.
+    /// must exist. Others may have the file open.
+    ///
+    /// Only [`close`](Store::close) copies the write-ahead log into the file for certain; who
+    /// refuses what it finds in there had better never drop this.
     ///
     /// # Errors
     /// `Unavailable` when the file cannot be opened or is locked for longer than
-    /// 5 s, `Corrupt` when it is no SQLite database, has a schema that this program
-    /// cannot bring up to date, or refuses a setting.
+    /// 5 s, `Corrupt` when it is no SQLite database or another program's, has a schema that this
+    /// program cannot bring up to date, is beside a write-ahead log that is not its own, or refuses
+    /// a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let database = DatabaseFile::open(path)?;
         let path = database.path();
-        session::prepare(path).await?;
-        let anchor = session::anchor(path).await?;
+        let anchor = session::prepare(path).await?;
         let wal = Arc::new(Wal::beside(database.clone()));
         let writer = session::pool(path, 1);
         Ok(Self {
@@ -84,13 +87,15 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open); `Unavailable` also when the schema is an older one.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let database = DatabaseFile::open(path)?;
+        let path = database.path();
         session::check_schema(path).await?;
         let anchor = session::reading_anchor(path).await?;
-        let wal = Arc::new(Wal::beside(path));
+        let wal = Arc::new(Wal::beside(database.clone()));
         let writer = session::reading_pool(path, 1);
         Ok(Self {
             readers: session::reading_pool(path, READERS),
-            write_back: WriteBack::of(path, Arc::clone(&wal), writer.clone()),
+            write_back: WriteBack::of(&database, Arc::clone(&wal), writer.clone()),
             writer,
             wal,
             anchor: Mutex::new(Some(anchor)),

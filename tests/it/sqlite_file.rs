@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use indelible::store::StoreError;
+use indelible::store::sqlite::SqliteStore;
 use indelible_client::Client;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::harness::databases::sqlite_console;
 use crate::harness::process::{Process, Site};
 use crate::harness::receipts::{Receipts, client};
+use crate::sqlite_wal::guarded;
 
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -112,12 +115,21 @@ async fn under_the_server(slip: Slip) {
     };
     assert_eq!(ready(&process).await, 503, "before any commit");
     writes_nothing(&process, &client, &receipts, why).await;
+    let log = std::fs::read(beside(&path, "-wal")).expect("the write-ahead log");
     process.kill();
+    if slip == Slip::IndexRemoved {
+        let process = site.start(&[]);
+        receipts.hold(&self::client(&process.url, LIMIT)).await;
+        return;
+    }
+    if slip == Slip::Removed || slip == Slip::Emptied {
+        let refusal = site.refusal(&[]);
+        assert!(refusal.contains("it is missing or empty"), "{slip:?}: {refusal}");
+    }
+    assert_eq!(std::fs::read(beside(&path, "-wal")).expect("it is there"), log);
     if matches!(slip, Slip::Removed | Slip::Replaced) {
         // Whoever finds the file again loses nothing.
         std::fs::rename(&aside, &path).expect("put back");
-    }
-    if matches!(slip, Slip::Removed | Slip::Replaced | Slip::IndexRemoved) {
         let process = site.start(&[]);
         receipts.hold(&self::client(&process.url, LIMIT)).await;
     }
@@ -163,6 +175,69 @@ async fn pages_that_are_written_over_end_all_writing_when_a_round_meets_them() {
     assert_eq!(ready(&process).await, 503);
 }
 
+/// The file was moved away, and what was answered is in the write-ahead log that stayed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_the_file_leaves_its_log_alone() {
+    let site = Site::on("sqlite");
+    let (process, _, receipts) = twenty(&site).await;
+    process.kill();
+    let path = database(&site);
+    let log = std::fs::read(beside(&path, "-wal")).expect("the write-ahead log");
+    assert!(log.len() > 100_000, "all of it is in there");
+    let aside = beside(&path, ".aside");
+    std::fs::rename(&path, &aside).expect("moved");
+    for command in [&["serve"][..], &["migrate"], &["accept-restore", "--size", "0"]] {
+        let refusal = site.refusal(command);
+        assert!(refusal.contains("it is missing or empty"), "{refusal}");
+        assert!(!path.exists());
+        assert_eq!(std::fs::read(beside(&path, "-wal")).expect("it is there"), log);
+    }
+    std::fs::rename(&aside, &path).expect("moved back");
+    let process = site.start(&[]);
+    receipts.hold(&client(&process.url, LIMIT)).await;
+}
+
+/// A refused start leaves the log for whoever can mend it, and so does one that only reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_write_copies_no_damaged_log_into_the_file() {
+    let site = Site::on("sqlite");
+    let (process, _, receipts) = twenty(&site).await;
+    guarded(&site, 20);
+    process.kill();
+    let path = database(&site);
+    let (whole, log) = (std::fs::read(&path), std::fs::read(beside(&path, "-wal")));
+    let (whole, log) = (whole.expect("the database"), log.expect("the write-ahead log"));
+    let unchanged = |log: &[u8]| {
+        assert_eq!(std::fs::read(&path).expect("the database"), whole);
+        assert!(std::fs::read(beside(&path, "-wal")).expect("the log") == log);
+    };
+    let key = site.key_file().with_extension("aside");
+    std::fs::rename(site.key_file(), &key).expect("moved");
+    let refusal = site.refusal(&[]);
+    assert!(refusal.contains("its key file"), "{refusal}");
+    unchanged(&log);
+    std::fs::rename(&key, site.key_file()).expect("moved back");
+    // A frame in its midst: what is behind it is still good.
+    let mut damaged = log.clone();
+    let half = 32 + 10 * (24 + 4_096);
+    damaged[half..half + 24].fill(0xa5);
+    std::fs::write(beside(&path, "-wal"), &damaged).expect("written");
+    // The next to open it reads the log.
+    std::fs::remove_file(beside(&path, "-shm")).expect("removed");
+    let mut process = site.start(&[]);
+    assert!(process.sealed().contains("has already signed a tree of 20"));
+    process.terminate();
+    assert!(process.wait().success());
+    unchanged(&damaged);
+    let refused = site.refusal(&["accept-restore", "--size", "999"]);
+    assert!(refused.contains("entries, not 999"), "{refused}");
+    unchanged(&damaged);
+    std::fs::write(beside(&path, "-wal"), &log).expect("mended");
+    let _ = std::fs::remove_file(beside(&path, "-shm"));
+    let process = site.start(&[]);
+    receipts.hold(&client(&process.url, LIMIT)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_lead_to_the_file_and_its_neighbours() {
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -176,4 +251,18 @@ async fn links_lead_to_the_file_and_its_neighbours() {
     let client = client(&process.url, LIMIT);
     receipts.attempt(20, &client).await.expect("it goes on");
     receipts.hold(&client).await;
+}
+
+#[tokio::test]
+async fn the_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("mail.sqlite");
+    std::fs::write(&path, "").expect("an empty file");
+    let mut console = sqlite_console(&path).await.expect("it opens");
+    sqlx::raw_sql("CREATE TABLE mail (text)").execute(&mut console).await.expect("a table");
+    console.close().await.expect("it closes");
+    let before = std::fs::read(&path).expect("it is there");
+    let refused = SqliteStore::open(&path).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    assert_eq!(std::fs::read(&path).expect("it is there"), before);
 }

@@ -35,7 +35,7 @@ async fn forty(site: &Site) -> (Process, Client, Arc<Receipts>) {
 }
 
 /// Waits until the last checkpoint outside is of this size.
-fn guarded(site: &Site, size: u64) {
+pub(crate) fn guarded(site: &Site, size: u64) {
     let (kept, size) = (site.data.path().join("last-checkpoint"), format!("\n{size}\n"));
     let begun = Instant::now();
     while !std::fs::read_to_string(&kept).expect("a note").contains(&size) {

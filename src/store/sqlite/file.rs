@@ -31,23 +31,35 @@ pub(super) struct Inode(u64, u64);
 /// What a file begins with (<https://sqlite.org/fileformat2.html#the_database_header>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
+    /// A database to be, or to be made anew.
+    Empty,
     /// Written by way of a write-ahead log.
     Wal,
-    /// Of a database that had none since it was made, as a copy by `VACUUM INTO`, or of none.
+    /// Never had one since it was made, as a copy by `VACUUM INTO`.
+    NoWal,
     Other,
 }
 
 impl DatabaseFile {
-    /// Opens the file, or makes an empty one.
+    /// Finds the file, or makes an empty one, and refuses what SQLite would take without a word.
     ///
     /// # Errors
-    /// `Unavailable` when it cannot be opened.
+    /// `Corrupt` when the write-ahead log beside it is not its own, or it is no database; nothing
+    /// was touched then. `Unavailable` when it cannot be opened.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        // The log before the database, here and below: whoever makes them begins with the database.
+        let log = log_length(path)?;
+        if !path.try_exists().map_err(unavailable)? {
+            judge(path, Header::Empty, log)?;
+        }
         let options = File::options().read(true).write(true).create(true).mode(0o644).to_owned();
         let file: &File = Box::leak(Box::new(options.open(path).map_err(unavailable)?));
         let path = path.canonicalize().map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
-        Ok(Self { path, file, inode: Inode::of(&metadata) })
+        let database = Self { path, file, inode: Inode::of(&metadata) };
+        let log = log_length(&database.path)?;
+        judge(&database.path, Header::of(file).map_err(unavailable)?, log)?;
+        Ok(database)
     }
 
     /// Where it is, without links.
@@ -99,15 +111,40 @@ impl Header {
         let mut bytes = [0; 20];
         match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(Self::Other),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Ok(if file.metadata()?.len() == 0 { Self::Empty } else { Self::Other });
+            }
             Err(error) => return Err(error),
         }
         // Page size, then how it is to be written and read.
         let [name @ .., _, _, write, read] = bytes;
         Ok(match (&name, write, read) {
             (b"SQLite format 3\0", 2, 2) => Self::Wal,
+            (b"SQLite format 3\0", 1, 1) => Self::NoWal,
             _ => Self::Other,
         })
+    }
+}
+
+/// Whether SQLite may be given such a file with a log of so many bytes beside it.
+fn judge(path: &Path, header: Header, log: u64) -> Result<(), StoreError> {
+    let what = match (header, log) {
+        (Header::Wal | Header::NoWal, _) | (Header::Empty, 0) => return Ok(()),
+        (Header::Other, _) => "it is no SQLite database".to_owned(),
+        // SQLite would remove the log.
+        (Header::Empty, _) => format!(
+            "it is missing or empty, but its write-ahead log of {log} bytes is there: put the file \
+             back, or move the log away as well"
+        ),
+    };
+    Err(StoreError::Corrupt(format!("{}: {what}", path.display())))
+}
+
+fn log_length(database: &Path) -> Result<u64, StoreError> {
+    match std::fs::metadata(beside(database, "-wal")) {
+        Ok(log) => Ok(log.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(unavailable(error)),
     }
 }
 

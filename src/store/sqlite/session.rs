@@ -24,7 +24,7 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(false)
         .page_size(4096)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -37,20 +37,55 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", "-32768")
 }
 
-/// Makes the file ready before any pool opens it.
-pub(super) async fn prepare(path: &Path) -> Result<(), StoreError> {
+/// Makes the file ready before any pool opens it. The connection stays open and does nothing more.
+pub(super) async fn prepare(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut connection =
         SqliteConnection::connect_with(&options(path)).await.map_err(store_error)?;
-    turn_on_wal(&mut connection).await?;
-    check_settings(&mut connection).await?;
-    migrate(&mut connection).await?;
-    connection.close().await.map_err(store_error)
+    match make_ready(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(error) => {
+            // Whoever closes a database last copies the write-ahead log into it and removes that;
+            // one that was refused stays as it is.
+            std::mem::forget(connection);
+            Err(error)
+        }
+    }
+}
+
+async fn make_ready(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let is_new = is_new(connection).await?;
+    turn_on_wal(connection).await?;
+    check_settings(connection).await?;
+    migrate(connection).await?;
+    if is_new {
+        // Nothing of it stays in the log: if this start is refused, and another file put here
+        // instead, the log would be copied into that.
+        let copied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
+        copied.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+/// Whether nothing is in there yet.
+async fn is_new(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let (all, own): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE name = '_sqlx_migrations') FROM sqlite_schema",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(store_error)?;
+    if all > 0 && own == 0 {
+        return Err(StoreError::Corrupt(
+            "it holds tables, and none of them is of this program: is it another program's?".into(),
+        ));
+    }
+    Ok(all == 0)
 }
 
 /// For connections that only read: SQLite itself writes nothing either then, not even the
 /// write-ahead log back into the file when the last of them is closed.
 fn reading(path: &Path) -> SqliteConnectOptions {
-    options(path).create_if_missing(false).read_only(true)
+    options(path).read_only(true)
 }
 
 /// Refuses a schema that this program would have to bring up to date.
@@ -72,18 +107,9 @@ pub(super) async fn check_schema(path: &Path) -> Result<(), StoreError> {
     failure::check_schema(&MIGRATIONS, &applied)
 }
 
-/// A connection that has opened the write-ahead log, and does nothing more.
-pub(super) async fn anchor(path: &Path) -> Result<SqliteConnection, StoreError> {
-    hold(options(path).create_if_missing(false)).await
-}
-
-/// The same, for who only reads.
+/// A connection that has opened the write-ahead log, only reads, and does nothing more.
 pub(super) async fn reading_anchor(path: &Path) -> Result<SqliteConnection, StoreError> {
-    hold(reading(path)).await
-}
-
-async fn hold(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut anchor = SqliteConnection::connect_with(&options).await.map_err(store_error)?;
+    let mut anchor = SqliteConnection::connect_with(&reading(path)).await.map_err(store_error)?;
     let read = sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").execute(&mut anchor).await;
     read.map_err(store_error)?;
     Ok(anchor)
@@ -159,7 +185,7 @@ fn pool_with(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
         .before_acquire(|connection, _| {
             Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
-        .connect_lazy_with(options.create_if_missing(false))
+        .connect_lazy_with(options)
 }
 
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {

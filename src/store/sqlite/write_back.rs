@@ -228,9 +228,10 @@ mod tests {
 
     async fn writer_of_rows(path: &Path, rows: i64) -> SqlitePool {
         DatabaseFile::open(path).unwrap();
-        session::prepare(path).await.unwrap();
+        let prepared = session::prepare(path).await.unwrap();
         let writer = session::pool(path, 1);
         sqlx::query("CREATE TABLE noise (n)").execute(&writer).await.unwrap();
+        drop(prepared);
         for n in 0..rows {
             sqlx::query("INSERT INTO noise VALUES ($1)").bind(n).execute(&writer).await.unwrap();
         }
