@@ -122,10 +122,8 @@ async fn under_the_server(slip: Slip) {
         receipts.hold(&self::client(&process.url, LIMIT)).await;
         return;
     }
-    if slip == Slip::Removed || slip == Slip::Emptied {
-        let refusal = site.refusal(&[]);
-        assert!(refusal.contains("it is missing or empty"), "{slip:?}: {refusal}");
-    }
+    let refusal = site.refusal(&[]);
+    assert!(refusal.contains("write-ahead log"), "{slip:?}: {refusal}");
     assert_eq!(std::fs::read(beside(&path, "-wal")).expect("it is there"), log);
     if matches!(slip, Slip::Removed | Slip::Replaced) {
         // Whoever finds the file again loses nothing.
@@ -236,6 +234,30 @@ async fn who_does_not_write_copies_no_damaged_log_into_the_file() {
     let _ = std::fs::remove_file(beside(&path, "-shm"));
     let process = site.start(&[]);
     receipts.hold(&client(&process.url, LIMIT)).await;
+}
+
+/// What the manual says about backups, with a step left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_beside_the_log_of_another_file_is_refused() {
+    let site = Site::on("sqlite");
+    let (process, client, receipts) = twenty(&site).await;
+    let path = database(&site);
+    let backup = back_up(&path).await;
+    receipts.attempt(20, &client).await.expect("it goes on");
+    guarded(&site, 21);
+    process.kill();
+    std::fs::copy(&backup, &path).expect("copied");
+    let log = std::fs::read(beside(&path, "-wal")).expect("the write-ahead log");
+    for command in [&["serve"][..], &["fsck"]] {
+        let refusal = site.refusal(command);
+        assert!(refusal.contains("is another file's"), "{refusal}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&backup).unwrap());
+    assert_eq!(std::fs::read(beside(&path, "-wal")).unwrap(), log);
+    for suffix in ["-wal", "-shm"] {
+        std::fs::rename(beside(&path, suffix), beside(&path, &format!(".old{suffix}"))).unwrap();
+    }
+    assert!(site.start(&[]).sealed().contains("holds 20 leaves"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

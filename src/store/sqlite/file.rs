@@ -129,12 +129,17 @@ impl Header {
 /// Whether SQLite may be given such a file with a log of so many bytes beside it.
 fn judge(path: &Path, header: Header, log: u64) -> Result<(), StoreError> {
     let what = match (header, log) {
-        (Header::Wal | Header::NoWal, _) | (Header::Empty, 0) => return Ok(()),
+        (Header::Wal, _) | (Header::Empty | Header::NoWal, 0) => return Ok(()),
         (Header::Other, _) => "it is no SQLite database".to_owned(),
         // SQLite would remove the log.
         (Header::Empty, _) => format!(
             "it is missing or empty, but its write-ahead log of {log} bytes is there: put the file \
              back, or move the log away as well"
+        ),
+        // SQLite would copy the log into it.
+        (Header::NoWal, _) => format!(
+            "the write-ahead log of {log} bytes beside it is another file's: if this is a backup that \
+             was put here, move the files with `-wal` and `-shm` behind its name away"
         ),
     };
     Err(StoreError::Corrupt(format!("{}: {what}", path.display())))
