@@ -184,16 +184,22 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
 
 /// The store and the key of a log that is there; makes neither, and changes nothing.
 async fn open_existing(settings: &Settings) -> anyhow::Result<(Arc<dyn Audit>, LogKey)> {
-    if let Database::Sqlite(path) = settings.database.database()? {
+    let database = settings.database.database()?;
+    if let Database::Sqlite(path) = &database {
         anyhow::ensure!(path.exists(), "there is no database {}", path.display());
     }
     let path = settings.key.path(&settings.database.data_dir);
     let key = LogKey::load(&path, settings.key.passphrase()?.as_deref())?;
-    let args = &settings.database;
-    let store: Arc<dyn Audit> = match args.database()? {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open_to_read(&path).await?),
+    let store: Arc<dyn Audit> = match database {
+        // Beside a server, if one is at work.
+        Database::Sqlite(path) => {
+            Arc::new(SqliteStore::open_to_read(&path).await.context("the database")?)
+        }
         Database::Postgres(url) => {
-            Arc::new(PostgresStore::connect_to_read(&url, args.database_connections).await?)
+            let connections = settings.database.database_connections;
+            Arc::new(
+                PostgresStore::connect_to_read(&url, connections).await.context("the database")?,
+            )
         }
     };
     Ok((store, key))
@@ -225,14 +231,17 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
     Ok(log)
 }
 
-/// The database. It is never dropped: whoever closes an SQLite file last copies its write-ahead log into it and removes that, which only who found the log whole
+/// The database, for this process alone if it is a file. It is never dropped: whoever closes such a
+/// file last copies its write-ahead log into it and removes that, which only who found the log whole
 /// may do, by closing the store.
 async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
     folder::make(&args.data_dir)
         .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
     let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");
     let store: Arc<dyn Audit> = match args.database()? {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open(&path).await.map_err(unavailable)?),
+        Database::Sqlite(path) => {
+            Arc::new(SqliteStore::open_alone(&path).await.map_err(unavailable)?)
+        }
         Database::Postgres(url) => Arc::new(
             PostgresStore::connect_to(&url, args.database_connections, args.standby())
                 .await

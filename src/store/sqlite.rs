@@ -2,7 +2,7 @@
 //!
 //! Border: SQL and the session it runs in. WAL lets readers go on while a round
 //! is written, so there are two pools: one connection that writes, and readers.
-//! Nothing here stops a second process; the fence in the round does.
+//! A second server is refused; between other handles of one file the fence in the round decides.
 
 mod audit;
 mod file;
@@ -25,7 +25,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Connection as _, FromRow, QueryBuilder, Sqlite, SqliteConnection};
 use tlog::{Hash, TileId};
 
-use self::file::DatabaseFile;
+use self::file::{DatabaseFile, Use};
 use self::round::pieces;
 use self::session::store_error;
 use self::wal::Wal;
@@ -61,19 +61,31 @@ impl SqliteStore {
     /// refuses what it finds in there had better never drop this.
     ///
     /// # Errors
-    /// `Unavailable` when the file cannot be opened or is locked for longer than
+    /// `Unavailable` when the file cannot be opened, has several names, or is locked for longer than
     /// 5 s, `Corrupt` when it is no SQLite database or another program's, has a schema that this
     /// program cannot bring up to date, is beside a write-ahead log that is not its own, or refuses
     /// a setting.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = DatabaseFile::open(path)?;
+        Self::of(&DatabaseFile::open(path, Use::Shared)?).await
+    }
+
+    /// The same for a server, of which a file has one: until the end of the process no other one
+    /// opens it so.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Unavailable` when another process has opened it so.
+    pub async fn open_alone(path: &Path) -> Result<Self, StoreError> {
+        Self::of(&DatabaseFile::open(path, Use::Alone)?).await
+    }
+
+    async fn of(database: &DatabaseFile) -> Result<Self, StoreError> {
         let path = database.path();
         let anchor = session::prepare(path).await?;
         let wal = Arc::new(Wal::beside(database.clone()));
         let writer = session::pool(path, 1);
         Ok(Self {
             readers: session::pool(path, READERS),
-            write_back: WriteBack::of(&database, Arc::clone(&wal), writer.clone()),
+            write_back: WriteBack::of(database, Arc::clone(&wal), writer.clone()),
             writer,
             wal,
             anchor: Mutex::new(Some(anchor)),
@@ -87,7 +99,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open); `Unavailable` also when the schema is an older one.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
-        let database = DatabaseFile::open(path)?;
+        let database = DatabaseFile::open(path, Use::Reading)?;
         let path = database.path();
         session::check_schema(path).await?;
         let anchor = session::reading_anchor(path).await?;

@@ -116,6 +116,10 @@ async fn under_the_server(slip: Slip) {
     assert_eq!(ready(&process).await, 503, "before any commit");
     writes_nothing(&process, &client, &receipts, why).await;
     let log = std::fs::read(beside(&path, "-wal")).expect("the write-ahead log");
+    if slip == Slip::IndexRemoved {
+        let refusal = site.refusal(&[]);
+        assert!(refusal.contains("another server has"), "{refusal}");
+    }
     process.kill();
     if slip == Slip::IndexRemoved {
         let process = site.start(&[]);
@@ -273,6 +277,32 @@ async fn links_lead_to_the_file_and_its_neighbours() {
     let client = client(&process.url, LIMIT);
     receipts.attempt(20, &client).await.expect("it goes on");
     receipts.hold(&client).await;
+}
+
+/// By whatever name: two logs of writes to one file would fork the tree.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_has_one_server() {
+    let site = Site::on("sqlite");
+    let (process, client, receipts) = twenty(&site).await;
+    let refusal = site.refusal(&[]);
+    assert!(refusal.contains("another server has"), "{refusal}");
+    let elsewhere = Site::on("sqlite");
+    std::fs::copy(site.key_file(), elsewhere.key_file()).expect("the key");
+    std::fs::hard_link(database(&site), database(&elsewhere)).expect("a link");
+    let refusal = elsewhere.refusal(&[]);
+    assert!(refusal.contains("another server has"), "{refusal}");
+    receipts.attempt(20, &client).await.expect("it goes on");
+    // Anybody may look meanwhile.
+    let audit = site.command(&["fsck"]).output().expect("it runs");
+    assert!(audit.status.success(), "{audit:?}");
+    process.kill();
+    for site in [&elsewhere, &site] {
+        let refusal = site.refusal(&[]);
+        assert!(refusal.contains("has 2 names"), "{refusal}");
+    }
+    std::fs::remove_file(database(&elsewhere)).expect("removed");
+    let process = site.start(&[]);
+    receipts.hold(&self::client(&process.url, LIMIT)).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! and takes any write-ahead log that lies beside it for the file's own
 //! (<https://sqlite.org/howtocorrupt.html>).
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,20 @@ pub(super) struct DatabaseFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Inode(u64, u64);
 
+/// Why a server must not have the file.
+#[derive(Debug, thiserror::Error)]
+enum InUse {
+    #[error("another server has {} open; one that writes such a file is enough", .0.display())]
+    Held(PathBuf),
+    #[error(
+        "{} has {names} names (hard links), and under each it would have another write-ahead log: \
+         remove the others, or make copies of them", path.display()
+    )]
+    Names { path: PathBuf, names: u64 },
+    #[error("locking the database file: {0}")]
+    Unknown(#[source] io::Error),
+}
+
 /// What a file begins with (<https://sqlite.org/fileformat2.html#the_database_header>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
@@ -40,26 +54,60 @@ enum Header {
     Other,
 }
 
+/// What for a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To read and write it, as the only one who does.
+    Alone,
+    /// To read and write it, whoever else does.
+    Shared,
+    /// To read it; it must be there, and need not be writable.
+    Reading,
+}
+
 impl DatabaseFile {
     /// Finds the file, or makes an empty one, and refuses what SQLite would take without a word.
     ///
     /// # Errors
     /// `Corrupt` when the write-ahead log beside it is not its own, or it is no database; nothing
-    /// was touched then. `Unavailable` when it cannot be opened.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    /// was touched then. `Unavailable` when it cannot be opened, or is another server's.
+    pub(super) fn open(path: &Path, what_for: Use) -> Result<Self, StoreError> {
         // The log before the database, here and below: whoever makes them begins with the database.
         let log = log_length(path)?;
         if !path.try_exists().map_err(unavailable)? {
             judge(path, Header::Empty, log)?;
         }
-        let options = File::options().read(true).write(true).create(true).mode(0o644).to_owned();
+        let writes = what_for != Use::Reading;
+        let options =
+            File::options().read(true).write(writes).create(writes).mode(0o644).to_owned();
         let file: &File = Box::leak(Box::new(options.open(path).map_err(unavailable)?));
         let path = path.canonicalize().map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
         let database = Self { path, file, inode: Inode::of(&metadata) };
+        if what_for == Use::Alone {
+            database.hold_alone(metadata.nlink()).map_err(unavailable)?;
+        }
         let log = log_length(&database.path)?;
         judge(&database.path, Header::of(file).map_err(unavailable)?, log)?;
         Ok(database)
+    }
+
+    /// Keeps other servers away as long as the process lives, whatever name they know the file by:
+    /// the fence needs one write-ahead log and one index of it, and those are found by name. This
+    /// lock is no obstacle to SQLite's own on Linux; elsewhere, and on a network file system, it
+    /// would be.
+    fn hold_alone(&self, names: u64) -> Result<(), InUse> {
+        if cfg!(target_os = "linux") {
+            self.file.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => InUse::Held(self.path.clone()),
+                TryLockError::Error(error) => InUse::Unknown(error),
+            })?;
+        }
+        // Of a server that was killed, the log is still beside its name.
+        if names > 1 {
+            return Err(InUse::Names { path: self.path.clone(), names });
+        }
+        Ok(())
     }
 
     /// Where it is, without links.
@@ -159,6 +207,6 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn unavailable(error: io::Error) -> StoreError {
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }

@@ -238,12 +238,13 @@ fn read(path: &Path) -> io::Result<Option<Seen>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::file::Use;
     use tempfile::TempDir;
 
     fn database_in(folder: &TempDir) -> DatabaseFile {
         let path = folder.path().join("log.db");
         std::fs::write(&path, b"SQLite format 3\0\x10\0\x02\x02").unwrap();
-        DatabaseFile::open(&path).unwrap()
+        DatabaseFile::open(&path, Use::Shared).unwrap()
     }
 
     /// A log of this length, and who looks at it.

@@ -225,9 +225,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::store::sqlite::file::Use;
 
     async fn writer_of_rows(path: &Path, rows: i64) -> SqlitePool {
-        DatabaseFile::open(path).unwrap();
+        DatabaseFile::open(path, Use::Shared).unwrap();
         let prepared = session::prepare(path).await.unwrap();
         let writer = session::pool(path, 1);
         sqlx::query("CREATE TABLE noise (n)").execute(&writer).await.unwrap();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     fn copier(path: &Path, writer: &SqlitePool) -> Copier {
-        let database = DatabaseFile::open(path).unwrap();
+        let database = DatabaseFile::open(path, Use::Shared).unwrap();
         Copier::of(&database, Arc::new(Wal::beside(database.clone())), writer.clone())
     }
 
@@ -326,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let writer = writer_of_rows(&path, 1_100).await;
-        let database = DatabaseFile::open(&path).unwrap();
+        let database = DatabaseFile::open(&path, Use::Shared).unwrap();
         let wal = Arc::new(Wal::beside(database.clone()));
         let write_back = WriteBack::of(&database, wal, writer);
         // SQLite's own limit is 1,000 frames.
