@@ -22,6 +22,7 @@ pub(super) struct DatabaseFile {
     /// (<https://sqlite.org/howtocorrupt.html>, section 2.2).
     file: &'static File,
     inode: Inode,
+    what_for: Use,
 }
 
 /// Device and number: another file of the same name has others.
@@ -83,7 +84,7 @@ impl DatabaseFile {
         let file: &File = Box::leak(Box::new(options.open(path).map_err(unavailable)?));
         let path = path.canonicalize().map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
-        let database = Self { path, file, inode: Inode::of(&metadata) };
+        let database = Self { path, file, inode: Inode::of(&metadata), what_for };
         if what_for == Use::Alone {
             database.hold_alone(metadata.nlink()).map_err(unavailable)?;
         }
@@ -124,6 +125,12 @@ impl DatabaseFile {
         beside(&self.path, suffix)
     }
 
+    /// Whether it begins as it must while it is open. Nobody can end the use of a write-ahead log
+    /// then; but who only reads begins none, as of a copy by `VACUUM INTO`.
+    fn keeps(&self, header: Header) -> bool {
+        header == Header::Wal || (self.what_for == Use::Reading && header == Header::NoWal)
+    }
+
     /// What has become of it since it was opened, if anything. Pages that were written over while
     /// the header stayed are not seen here; SQLite says so when it reads them.
     ///
@@ -134,8 +141,7 @@ impl DatabaseFile {
             Ok(now) if Inode::of(&now) != self.inode => {
                 Ok(Some("another file is in the place of the database"))
             }
-            // While connections are open, nobody can end the use of a write-ahead log.
-            Ok(_) => Ok((Header::of(self.file)? != Header::Wal)
+            Ok(_) => Ok((!self.keeps(Header::of(self.file)?))
                 .then_some("something else was written over the database")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some("the database is gone")),
             Err(error) => Err(error),
