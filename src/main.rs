@@ -1,28 +1,25 @@
 //! The `indelible` command: reads the settings, builds the parts, runs them.
 
+#[path = "main/opening.rs"]
+mod opening;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use indelible::config::{
-    Cli, Command, Database, DatabaseArgs, FsckArgs, KeyArgs, Listener, Settings,
-};
-use indelible::folder;
+use indelible::config::{Cli, Command, FsckArgs, Listener, Settings};
 use indelible::fsck::{self, Event, Meter};
 use indelible::http::{self, App};
-use indelible::log::{self, Accepted, Log, Opening};
+use indelible::log::{self, Accepted};
 use indelible::server::{self, ConnectionLimits};
 use indelible::signer::LogKey;
-use indelible::store::postgres::PostgresStore;
-use indelible::store::sqlite::SqliteStore;
-use indelible::store::{Audit, StoreError};
 use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
+
+use opening::{keygen, open_existing, open_log, open_store, unix_now};
 
 /// Exit code of `fsck` when nothing is wrong, as far as it could be compared.
 const UNCOMPARED: u8 = 3;
@@ -182,113 +179,6 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store and the key of a log that is there; makes neither, and changes nothing.
-async fn open_existing(settings: &Settings) -> anyhow::Result<(Arc<dyn Audit>, LogKey)> {
-    let database = settings.database.database()?;
-    if let Database::Sqlite(path) = &database {
-        anyhow::ensure!(path.exists(), "there is no database {}", path.display());
-    }
-    let path = settings.key.path(&settings.database.data_dir);
-    let key = LogKey::load(&path, settings.key.passphrase()?.as_deref())?;
-    let store: Arc<dyn Audit> = match database {
-        // Beside a server, if one is at work.
-        Database::Sqlite(path) => {
-            Arc::new(SqliteStore::open_to_read(&path).await.context("the database")?)
-        }
-        Database::Postgres(url) => {
-            let connections = settings.database.database_connections;
-            Arc::new(
-                PostgresStore::connect_to_read(&url, connections).await.context("the database")?,
-            )
-        }
-    };
-    Ok((store, key))
-}
-
-async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
-    let store = open_store(&settings.database).await?;
-    let path = settings.key.path(&settings.database.data_dir);
-    let passphrase = settings.key.passphrase()?;
-    let is_new = store.load().await?.is_none();
-    let key = load_or_make_key(&path, passphrase.as_deref(), is_new)?;
-    let opening = Opening {
-        hostname: settings.hostname.as_deref(),
-        default_hostname: &indelible::config::machine_name(),
-        options: settings.work.log_options(),
-        clock: Arc::new(unix_now),
-        last_checkpoint: settings.guard.places(&settings.database.data_dir)?,
-    };
-    let log = log::open_guarded(store, key, opening).await?;
-    if is_new && settings.hostname.is_none() {
-        tracing::warn!(
-            "this machine's name is in every checkpoint of the new log from now on; for a log that \
-             outlives the machine begin once more with --hostname and another --data-dir"
-        );
-    }
-    if let Some(sealed) = log.sealed() {
-        tracing::error!(reason = %sealed, "the log is open for reading only");
-    }
-    Ok(log)
-}
-
-/// The database, for this process alone if it is a file. It is never dropped: whoever closes such a
-/// file last copies its write-ahead log into it and removes that, which only who found the log whole
-/// may do, by closing the store.
-async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Audit>> {
-    folder::make(&args.data_dir)
-        .with_context(|| format!("the data directory {}", args.data_dir.display()))?;
-    let unavailable = |error: StoreError| anyhow::Error::new(error).context("the database");
-    let store: Arc<dyn Audit> = match args.database()? {
-        Database::Sqlite(path) => {
-            Arc::new(SqliteStore::open_alone(&path).await.map_err(unavailable)?)
-        }
-        Database::Postgres(url) => Arc::new(
-            PostgresStore::connect_to(&url, args.database_connections, args.standby())
-                .await
-                .map_err(unavailable)?,
-        ),
-    };
-    std::mem::forget(Arc::clone(&store));
-    Ok(store)
-}
-
-/// A new log gets a new key unless one lies ready; an old log never does.
-fn load_or_make_key(path: &Path, passphrase: Option<&str>, is_new: bool) -> anyhow::Result<LogKey> {
-    if path.exists() {
-        return Ok(LogKey::load(path, passphrase)?);
-    }
-    if !is_new {
-        anyhow::bail!(
-            "the database holds a log, but its key file {} is not there: restore that file from \
-             your backup, or name it with --key; a new key is never made for an old log",
-            path.display()
-        );
-    }
-    make_key(path, passphrase)
-}
-
-fn make_key(path: &Path, passphrase: Option<&str>) -> anyhow::Result<LogKey> {
-    match LogKey::generate()?.save_new(path, passphrase) {
-        Ok(()) => {
-            tracing::info!(path = %path.display(), encrypted = passphrase.is_some(), "log key made");
-        }
-        // Another process made one in this moment.
-        Err(_) if path.exists() => {}
-        Err(error) => return Err(error.into()),
-    }
-    // The one that the next start will find, whosever it is.
-    Ok(LogKey::load(path, passphrase)?)
-}
-
-fn keygen(data_dir: &Path, args: &KeyArgs) -> anyhow::Result<()> {
-    let path = args.path(data_dir);
-    if path.exists() {
-        anyhow::bail!("{} is there already; it is never overwritten", path.display());
-    }
-    make_key(&path, args.passphrase()?.as_deref())?;
-    Ok(())
-}
-
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     indelible::server::listen(address).with_context(|| {
         format!("listening on {address} (--listen and --metrics-listen name other addresses)")
@@ -328,11 +218,6 @@ fn explain(error: &anyhow::Error) -> String {
         }
     }
     said
-}
-
-fn unix_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Completes at SIGINT or SIGTERM. From now on neither kills the process: who has seen that
