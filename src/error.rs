@@ -215,9 +215,9 @@ impl From<ReadError> for ApiError {
         };
         match error {
             // The database is away for the moment; everything else needs a human.
-            ReadError::Store(StoreError::Unavailable(_) | StoreError::Conflict) => {
-                Self::busy(message).because(error)
-            }
+            ReadError::Store(
+                StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Conflict,
+            ) => Self::busy(message).because(error),
             _ => Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message).because(error),
         }
     }

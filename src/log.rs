@@ -251,7 +251,8 @@ impl Log {
     }
 
     /// Takes no new leaves, finishes the queue, keeps the last checkpoint, and
-    /// closes the store.
+    /// closes the store, unless the log is sealed: what cannot be written may be damaged, and is left
+    /// as it was found.
     pub async fn close(&self) {
         self.0.queue.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(running) = self.0.sequencer.lock().await.take() {
@@ -265,6 +266,8 @@ impl Log {
         for keeping in keeping {
             let _ = keeping.await;
         }
-        self.0.store.close().await;
+        if self.sealed().is_none() {
+            self.0.store.close().await;
+        }
     }
 }

@@ -92,10 +92,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
     };
     server::run(listener, http::router(app), connections, stop).await;
-    // What cannot be written may be damaged, and is left as it was found.
-    if log.sealed().is_none() {
-        log.close().await;
-    }
+    log.close().await;
     // Who runs the process starts it anew, and a start trusts nothing but the database.
     anyhow::ensure!(
         !ended,

@@ -59,6 +59,10 @@ pub enum StoreError {
     /// The database cannot be reached or is busy: answer 503, try again later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database would not take this batch, and certainly has not: answer 503. It is no use to
+    /// try again before an operator has put it right.
+    #[error("the round is refused: {0}")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database holds what it must not hold: stop writing, call a human.
     #[error("the database is damaged: {0}")]
     Corrupt(String),

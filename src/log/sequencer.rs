@@ -199,6 +199,8 @@ impl Sequencer {
         let hashes = waiting.iter().map(|one| one.leaf.hash);
         let mut known: HashMap<Hash, u64> = self.added.find(hashes.clone()).into_iter().collect();
         let remembered = known.len();
+        // If the look-up fails, the next round goes without: a commit refuses known leaves anyway.
+        self.expects_duplicates = false;
         if look {
             let hashes: Vec<Hash> = hashes.filter(|leaf| !known.contains_key(leaf)).collect();
             known.extend(match &mut turn {
@@ -229,7 +231,7 @@ impl Sequencer {
         if !self.commit(turn, &batch).await? {
             return Ok(Attempt::Again);
         }
-        let snapshot = self.tree.publish(snapshot, completed);
+        let snapshot = self.tree.publish(now, snapshot, completed)?;
         self.settled = snapshot.head.size;
         let added = plan.entries.iter().map(|entry| entry.leaf);
         self.added.keep(added, now.head.size, plan.time);
@@ -272,7 +274,7 @@ impl Sequencer {
         match committed {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
-            Err(error @ StoreError::Corrupt(_)) => Err(error),
+            Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => Err(error),
             Err(error @ StoreError::Unavailable(_)) => {
                 self.doubt = Doubt::Outcome;
                 tracing::warn!(%error, "a commit's outcome is unknown, reading the head");

@@ -18,6 +18,7 @@ use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 use self::flights::Flights;
 use self::follow::{Followed, PATIENCE};
 pub(crate) use self::right_edge::restore_edge;
+use super::guard::Seen;
 use super::snapshot::Snapshot;
 use super::tiles::Tiles;
 use super::{Options, ReadError};
@@ -60,17 +61,30 @@ impl Tree {
         self.snapshot.load_full()
     }
 
-    /// Makes `next` the published state unless a later one already is.
-    pub(crate) fn publish(&self, next: Snapshot, completed: Vec<Arc<Tile>>) -> Arc<Snapshot> {
+    /// Makes `next`, which was committed on top of `now`, the published state unless a later one
+    /// already is.
+    ///
+    /// # Errors
+    /// `Corrupt` when another head was published meanwhile that a database with this commit cannot
+    /// have had: two databases answer as one.
+    pub(crate) fn publish(
+        &self,
+        now: &Arc<Snapshot>,
+        next: Snapshot,
+        completed: Vec<Arc<Tile>>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
+        let next = Arc::new(next);
+        let before = self.snapshot.compare_and_swap(now, Arc::clone(&next));
+        if !Arc::ptr_eq(&before, now) {
+            // A reader may have followed this very commit, or one behind it; nothing lies between.
+            Seen::from(&next.head).check(&before.head)?;
+            return Ok(next);
+        }
         for tile in completed {
             self.tiles.keep(tile);
         }
-        let next = Arc::new(next);
-        self.snapshot.rcu(|now| {
-            if next.head.size > now.head.size { Arc::clone(&next) } else { Arc::clone(now) }
-        });
         self.published.send_replace(());
-        next
+        Ok(next)
     }
 
     /// Tells from now on when something was published.

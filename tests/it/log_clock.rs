@@ -9,6 +9,7 @@ use indelible::store::{Store, StoreError};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
+use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::rounds::{create, leaves, round};
 use crate::log_story::{key, submit};
 
@@ -39,7 +40,8 @@ async fn a_clock_that_is_ahead_spoils_no_times(db: TestDb) {
     let sound = open(db.open().await, &right).await.expect("it opens");
     submit(&sound, 0).await;
     let hand = Arc::new(AtomicI64::new(wrong.load(Ordering::SeqCst)));
-    let log = open(db.open().await, &hand).await.expect("it opens");
+    let store = FaultyStore::new(db.open().await);
+    let log = open(store.clone(), &hand).await.expect("it opens");
     log.ready().await.expect("it is ready");
     hand.fetch_add(HOUR, Ordering::SeqCst);
     if !db.is_postgres() {
@@ -51,6 +53,8 @@ async fn a_clock_that_is_ahead_spoils_no_times(db: TestDb) {
     assert!(matches!(unready, Err(NotReady::Ahead(_))), "{unready:?}");
     let refused = log.submit(leaf(1)).await;
     assert!(matches!(refused, Err(SubmitError::NotCommitted)), "{refused:?}");
+    // That is certain: nothing is read, and nobody is kept waiting by another attempt.
+    assert_eq!((store.calls(Method::Settle), store.calls(Method::Turn)), (0, 0));
     // The other one goes on, and so does this one when its clock is set; also in turns.
     for n in 1..4 {
         assert!(submit(&sound, n).await.1.integrated_time < now() + 60);
@@ -87,9 +91,9 @@ async fn a_log_that_is_ahead_already_goes_on(db: TestDb) {
     next.head.time = ahead + 1;
     if db.is_postgres() {
         let refused = store.commit(&next).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         let refused = store.turn().await.expect("a turn").commit(&next).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         next.head.time = ahead;
     }
     // A leaf that is there is still told apart from that.

@@ -66,9 +66,9 @@ async fn a_session_that_lost_its_settings_commits_nothing() {
     let head = append(&*store, &empty, leaves("first", 1)).await;
     let batch = round(&head, leaves("second", 1));
     let refused = store.commit(&batch).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     let refused = store.turn().await.expect("a turn").commit(&batch).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(store.head().await.expect("the head"), head);
 }
 

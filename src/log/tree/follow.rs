@@ -36,7 +36,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Conflict,
-            StoreError::Unavailable(cause) => Self::Unavailable(cause.into()),
+            StoreError::Unavailable(cause) | StoreError::Refused(cause) => {
+                Self::Unavailable(cause.into())
+            }
             StoreError::Corrupt(what) => Self::Corrupt(what),
         }
     }

@@ -105,9 +105,9 @@ pub(super) fn statement(
 pub(super) fn judge(batch: &Batch, written: &[Written]) -> Result<(), StoreError> {
     match written {
         [(1, entries, ..)] if usize::try_from(*entries) == Ok(batch.entries.len()) => Ok(()),
-        [(0, 0, false, ..)] => Err(StoreError::Unavailable(Refused::Early.into())),
-        [(0, 0, _, false, _)] => Err(StoreError::Unavailable(Refused::NoStandby.into())),
-        [(0, 0, .., true)] => Err(StoreError::Unavailable(Refused::Ahead.into())),
+        [(0, 0, false, ..)] => Err(StoreError::Refused(Refused::Early.into())),
+        [(0, 0, _, false, _)] => Err(StoreError::Refused(Refused::NoStandby.into())),
+        [(0, 0, .., true)] => Err(StoreError::Refused(Refused::Ahead.into())),
         [(0, 0, ..)] => Err(StoreError::Conflict),
         other => Err(StoreError::Corrupt(format!(
             "a round of {} entries wrote (heads, entries) {other:?}: is there a foreign rule or \
