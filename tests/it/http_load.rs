@@ -25,6 +25,7 @@ both! {
     searches_that_wait_leave_additions_and_reads_alone,
     look_ups_that_wait_keep_their_share_of_memory,
     an_answer_that_nobody_takes_makes_room_for_others,
+    an_answer_that_is_taken_steadily_makes_room_for_nobody,
     who_asks_too_often_is_told_when_to_come_back,
     the_client_library_comes_back_when_it_is_told_to,
 }
@@ -215,6 +216,43 @@ async fn an_answer_that_nobody_takes_makes_room_for_others(db: TestDb) {
         (one.status, one.text.len() > 2 << 20, one.text.ends_with("}\n")),
         (200, true, true)
     );
+}
+
+/// 400 KiB a second, for five times as long as a client has at least, while others ask.
+async fn an_answer_that_is_taken_steadily_makes_room_for_nobody(db: TestDb) {
+    let limits = HttpLimits { max_answers_bytes: 26 << 20, ..HttpLimits::default() };
+    let (_, served) = served_with(&db, limits).await;
+    let payload = json!({ "padding": "x".repeat(2 << 20) }).to_string();
+    assert_eq!(served.add(&dsse(payload.as_bytes())).await.status, 201);
+    let question = json!({ "logIndexes": vec![1; 9] }).to_string();
+    let mut stream = TcpStream::connect(served.address()).await.expect("a connection");
+    let request = format!(
+        "POST {RETRIEVE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("it is sent");
+    let mut piece = vec![0; 16 << 10];
+    // It has its share as soon as it begins.
+    stream.read_exact(&mut piece).await.expect("an answer");
+    let mut taken = piece.clone();
+    let mut beat = tokio::time::interval(Duration::from_millis(40));
+    let one = json!({ "logIndexes": [1] }).to_string();
+    for _ in 0..5 {
+        let a_second = async {
+            for _ in 0..25 {
+                beat.tick().await;
+                stream.read_exact(&mut piece).await.expect("it is not cut off");
+                taken.extend_from_slice(&piece);
+            }
+        };
+        let (other, ()) = tokio::join!(served.post(RETRIEVE, one.clone()), a_second);
+        assert_eq!(other.status, 503, "there is no room");
+    }
+    stream.read_to_end(&mut taken).await.expect("it is not cut off");
+    let head = taken.windows(4).position(|end| end == b"\r\n\r\n").expect("headers") + 4;
+    let entries: Vec<LogEntry> = serde_json::from_slice(&taken[head..]).expect("entries");
+    assert_eq!(entries.len(), 9);
 }
 
 fn limited(writes: u32, reads: u32) -> Setup {
