@@ -215,3 +215,20 @@ impl HttpBody for Pieces {
         SizeHint::with_exact(self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_any_room_large_answers_come_one_at_a_time() {
+        for bytes in [0, 1, 1 << 10, 16 << 10, 1 << 20] {
+            let answers = Budget::new(bytes, FREE_BYTES);
+            let mut first = Held::default();
+            assert!(draw(&answers, &mut first, 2 << 20).is_ok(), "{bytes}");
+            assert!(draw(&answers, &mut Held::default(), 2 << 20).is_err(), "{bytes}");
+            drop(first);
+            assert!(draw(&answers, &mut Held::default(), 2 << 20).is_ok(), "{bytes}");
+        }
+    }
+}

@@ -61,10 +61,12 @@ pub(super) struct Waiting {
 pub(super) struct UsedUp;
 
 impl Budget {
-    /// Of so many bytes in all. The first `free_bytes` of each client do not count.
+    /// Of so many bytes in all, and of one unit at least: without any, what is larger than all of
+    /// the room and may have all of it would have no bound. The first `free_bytes` of each client
+    /// do not count.
     pub(super) fn new(bytes: u64, free_bytes: usize) -> Self {
         let units = usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT;
-        let units = units.min(Semaphore::MAX_PERMITS);
+        let units = units.clamp(1, Semaphore::MAX_PERMITS);
         let (most, waits) = (units.saturating_mul(UNIT), Mutex::default());
         Self(Arc::new(Shared { units: Arc::new(Semaphore::new(units)), most, free_bytes, waits }))
     }
