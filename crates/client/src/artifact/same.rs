@@ -21,10 +21,21 @@ pub fn same_evidence(one: &StoredBody, other: &StoredBody) -> bool {
 
 /// Every place where the kind names or holds content is the same, and not all are empty.
 fn same_content(one: &StoredBody, other: &StoredBody) -> bool {
-    let mut places = mention::places(one.kind).iter().chain(documents(one.kind)).copied();
+    let mut places = compared(one.kind);
     let content = |body: &StoredBody, at: &str| body.spec.pointer(at).cloned();
     places.clone().any(|at| content(one, at).is_some())
         && places.all(|at| content(one, at) == content(other, at))
+}
+
+/// What two bodies of a kind must have in common.
+fn compared(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
+    let digests = match kind {
+        // Of the files that a provenance names, Rekor takes the digest of any one. All of them are
+        // in what was signed.
+        Kind::Helm => &[],
+        _ => mention::places(kind),
+    };
+    digests.iter().chain(documents(kind)).copied()
 }
 
 fn same_signers(one: &[Signer], other: &[Signer]) -> bool {
@@ -34,9 +45,10 @@ fn same_signers(one: &[Signer], other: &[Signer]) -> bool {
     within(one, other) && within(other, one)
 }
 
-/// Where a kind's spec keeps documents whole.
+/// Where a kind's spec keeps documents, or a signature that stands for one, whole.
 fn documents(kind: Kind) -> &'static [&'static str] {
     match kind {
+        Kind::Helm => &["/chart/provenance/signature/content"],
         Kind::Rfc3161 => &["/tsr/content"],
         Kind::Tuf => &["/metadata/content", "/root/content"],
         _ => &[],
@@ -84,7 +96,7 @@ mod tests {
         assert!(golden.len() > 50, "{}", golden.len());
         for (name, body) in &golden {
             assert!(same_evidence(body, body), "{name}");
-            for at in mention::places(body.kind).iter().chain(documents(body.kind)) {
+            for at in compared(body.kind) {
                 let mut changed = body.clone();
                 let Some(value) = changed.spec.pointer_mut(at) else { continue };
                 *value = Value::String("other".to_owned());
@@ -99,6 +111,20 @@ mod tests {
             *changed.spec.pointer_mut(name).unwrap() = Value::String("other".to_owned());
             assert!(!same_evidence(body, &changed), "{kind}");
         }
+    }
+
+    #[test]
+    fn another_file_of_a_provenance_is_the_same_evidence() {
+        let golden = golden();
+        let (_, body) = golden.iter().find(|(_, body)| body.kind == Kind::Helm).unwrap();
+        let mut changed = body.clone();
+        let digest = changed.spec.pointer_mut("/chart/hash/value").unwrap();
+        *digest = Value::String("0".repeat(64));
+        assert_ne!(*body, changed);
+        assert!(same_evidence(body, &changed));
+        let signature = "/chart/provenance/signature/content";
+        *changed.spec.pointer_mut(signature).unwrap() = Value::String("other".to_owned());
+        assert!(!same_evidence(body, &changed));
     }
 
     #[test]
