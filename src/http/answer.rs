@@ -98,13 +98,17 @@ impl Piece {
             Self::Entry(entry) => {
                 let size = |entry: &wire::EntryBody| {
                     let payload = entry.attestation.as_ref().and_then(|kept| kept.data.as_ref());
-                    // Base64, and the proof beside it.
-                    (entry.body.0.len() + payload.map_or(0, |data| data.0.len())) / 3 * 4 + 8_192
+                    text_size(entry.body.0.len() + payload.map_or(0, |data| data.0.len()))
                 };
                 entry.0.values().map(size).sum()
             }
         }
     }
+}
+
+/// Bytes of an entry's text: base64, and the proof beside it.
+fn text_size(bytes: usize) -> usize {
+    bytes / 3 * 4 + 8_192
 }
 
 impl Text {
@@ -148,33 +152,50 @@ fn draw(answers: &Budget, held: &mut Held, more: usize) -> Result<(), ApiError> 
     })
 }
 
+/// A share for the answer to an addition with this body, for as long as it can be refused: once
+/// it is committed its client must hear of it.
+pub(super) fn set_aside(answers: &Budget, body: &[u8]) -> Result<Held, ApiError> {
+    let mut held = Held::default();
+    match draw(answers, &mut held, text_size(body.len())) {
+        Ok(()) => Ok(held),
+        Err(_) => Err(ApiError::busy("too many large answers at a time; nothing was added")),
+    }
+}
+
 /// An answer that has its share of the budget already.
 #[derive(Clone, Copy)]
 struct HasShare;
 
-/// Gives any other answer its share if it is large: an answer to a search or an addition is made
-/// first.
+/// Gives any other answer its share if it is large: an answer to a search is made first.
 pub(super) async fn bound(answers: &Budget, answer: Response) -> Response {
     let size = answer.body().size_hint().lower();
     if size <= FREE_BYTES as u64 || answer.extensions().get::<HasShare>().is_some() {
         return answer;
     }
-    let (parts, body) = answer.into_parts();
-    let refused = |error: ApiError| {
-        let mut refused = error.into_response();
-        if let Some(media_type) = parts.headers.get(CONTENT_TYPE) {
-            refused.headers_mut().insert(CONTENT_TYPE, media_type.clone());
-        }
-        refused
-    };
-    // It is there: this does not wait.
-    let Ok(collected) = body.collect().await else { return refused(ApiError::unknown()) };
     let mut held = Held::default();
-    held.bytes = collected.to_bytes().into();
-    match draw(answers, &mut held, 0) {
-        Ok(()) => Response::from_parts(parts, pieces(answers, held)),
-        Err(error) => refused(error),
+    match draw(answers, &mut held, usize::try_from(size).unwrap_or(usize::MAX)) {
+        Ok(()) => with_share(answers, held, answer).await,
+        Err(error) => {
+            let mut refused = error.into_response();
+            if let Some(media_type) = answer.headers().get(CONTENT_TYPE) {
+                refused.headers_mut().insert(CONTENT_TYPE, media_type.clone());
+            }
+            refused
+        }
     }
+}
+
+/// Gives an answer that is there the share that was set aside for it.
+pub(super) async fn with_share(answers: &Budget, mut held: Held, answer: Response) -> Response {
+    if answer.body().size_hint().lower() <= FREE_BYTES as u64 {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    // This does not wait.
+    let Ok(collected) = body.collect().await else { return ApiError::unknown().into_response() };
+    held.bytes = collected.to_bytes().into();
+    parts.extensions.insert(HasShare);
+    Response::from_parts(parts, pieces(answers, held))
 }
 
 /// The body of an answer.

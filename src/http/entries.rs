@@ -5,9 +5,9 @@
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query as Pairs, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
-use entry::Payload;
+use entry::{Payload, VerifiedEntry};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tlog::{EntryId, EntryRef};
@@ -92,6 +92,17 @@ async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Respo
     let _room = serving.admission.write()?;
     let verified = serving.verifier.verify(body).await.map_err(refusal)?;
     serving.endpoints.require(Endpoint::CreateLogEntry)?;
+    let share = answer::set_aside(&serving.answers, verified.body())?;
+    let answer = submit(serving, verified, prefers).await;
+    let answer = answer.unwrap_or_else(IntoResponse::into_response);
+    Ok(answer::with_share(&serving.answers, share, answer).await)
+}
+
+async fn submit(
+    serving: &Serving,
+    verified: VerifiedEntry,
+    prefers: bool,
+) -> Result<Response, ApiError> {
     let fate = fate(verified.payload());
     let entry = match serving.log.submit(verified.into()).await? {
         Submitted::Created(entry) => {

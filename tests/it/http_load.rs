@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use wire::LogEntry;
 
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::{dsse, hashedrekord, public_key_pem};
+use crate::harness::evidence::{digest, dsse, envelope, hashedrekord, public_key_pem};
 use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::served::{Answer, Served, Setup};
 
@@ -26,6 +26,7 @@ both! {
     look_ups_that_wait_keep_their_share_of_memory,
     an_answer_that_nobody_takes_makes_room_for_others,
     an_answer_that_is_taken_steadily_makes_room_for_nobody,
+    an_addition_with_a_large_answer_is_refused_before_it_is_committed,
     who_asks_too_often_is_told_when_to_come_back,
     the_client_library_comes_back_when_it_is_told_to,
 }
@@ -253,6 +254,43 @@ async fn an_answer_that_is_taken_steadily_makes_room_for_nobody(db: TestDb) {
     let head = taken.windows(4).position(|end| end == b"\r\n\r\n").expect("headers") + 4;
     let entries: Vec<LogEntry> = serde_json::from_slice(&taken[head..]).expect("entries");
     assert_eq!(entries.len(), 9);
+}
+
+/// An addition whose body, and so its answer, has a key's name of 100 kB.
+fn verbose(n: u64) -> String {
+    let text = envelope("text/plain", &n.to_be_bytes());
+    let mut envelope: Value = serde_json::from_str(&text).expect("an envelope");
+    let twice = |text: &Value| STANDARD.encode(text.as_str().expect("base64"));
+    envelope["payload"] = twice(&envelope["payload"]).into();
+    let signature = &mut envelope["signatures"][0];
+    signature["sig"] = twice(&signature["sig"]).into();
+    signature["keyid"] = "x".repeat(100_000).into();
+    signature["publicKey"] = STANDARD.encode(public_key_pem()).into();
+    let hash = json!({ "algorithm": "sha256", "value": digest(n) });
+    let spec = json!({ "content": { "envelope": envelope, "hash": hash } });
+    json!({ "apiVersion": "0.0.2", "kind": "intoto", "spec": spec }).to_string()
+}
+
+/// There is room for one large answer at a time.
+async fn an_addition_with_a_large_answer_is_refused_before_it_is_committed(db: TestDb) {
+    let limits = HttpLimits { max_answers_bytes: 0, ..HttpLimits::default() };
+    let (store, served) = served_with(&db, limits).await;
+    store.hold(Method::Commit);
+    let mut answers = post_all(&served, ENTRIES, vec![verbose(1), verbose(2)]);
+    expect(&mut answers, 1, 503).await;
+    store.release(Method::Commit);
+    let added = answers.recv().await.expect("an answer");
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert!(added.text.len() > 100_000 && added.header("content-type") == "application/json");
+    let entry: LogEntry = serde_json::from_str(&added.text).expect("an entry");
+    assert_eq!(entry.single().expect("one").1.log_index, 1);
+    assert_eq!(served.log.check().await.unwrap(), 2, "the other one is not there");
+    // One of them is, and its entry has as much text.
+    let mut again =
+        [served.post(ENTRIES, verbose(1)).await, served.post(ENTRIES, verbose(2)).await];
+    again.sort_by_key(|answer| answer.status);
+    assert_eq!((again[0].status, again[1].status), (201, 409));
+    assert!(again.iter().all(|answer| answer.text.len() > 100_000 && answer.json().is_object()));
 }
 
 fn limited(writes: u32, reads: u32) -> Setup {
