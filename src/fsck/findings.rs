@@ -49,22 +49,21 @@ impl Extend<Finding> for Findings {
     }
 }
 
-/// One sentence for neighbours of which the same is to be said.
+/// One sentence for neighbours of which the same is to be said, as many as are ever told: a tile
+/// without its search rows has tens of thousands, and each would be held against all before it.
+/// What is left out lies behind those that are kept, which may still become longer.
 fn joined(sorted: Vec<Finding>) -> Vec<Finding> {
-    let mut joined: Vec<Finding> = Vec::with_capacity(sorted.len());
+    let mut joined: Vec<Finding> = Vec::with_capacity(MAX_FINDINGS);
     for finding in sorted {
-        let Some((first, last)) = finding.subject.span() else {
-            joined.push(finding);
-            continue;
-        };
         let before = joined.iter_mut().rev().find_map(|before| {
-            let (start, end) = before.subject.span()?;
+            let ((start, end), (first, last)) = (before.subject.span()?, finding.subject.span()?);
             let same = end.checked_add(1) == Some(first) && before.says_the_same(&finding);
-            same.then_some((start, before))
+            same.then_some((before, Subject::Entries(start, last)))
         });
-        match before {
-            Some((start, before)) => before.subject = Subject::Entries(start, last),
-            None => joined.push(finding),
+        if let Some((before, both)) = before {
+            before.subject = both;
+        } else if joined.len() < MAX_FINDINGS {
+            joined.push(finding);
         }
     }
     joined
@@ -107,5 +106,19 @@ mod tests {
         assert!(told[0].starts_with("entry 0:") && told[19].starts_with("entry 38:"), "{told:?}");
         findings.push(Finding::log("head.root", "a", "b"));
         assert!(sentences(&mut findings).is_empty());
+    }
+
+    #[test]
+    fn no_more_are_held_against_each_other_than_are_told() {
+        let row = |n: u64| {
+            let expected = format!("a row for \"{}\"", n % 300);
+            Finding::entry(n / 300, "index_keys.key", expected, "none")
+        };
+        let joined = joined((0..256 * 300).map(row).collect());
+        assert_eq!(joined.len(), MAX_FINDINGS);
+        for (n, finding) in joined.iter().enumerate() {
+            assert_eq!(finding.subject, Subject::Entries(0, 255));
+            assert_eq!(finding.expected, format!("a row for \"{n}\""));
+        }
     }
 }
