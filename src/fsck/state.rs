@@ -118,12 +118,8 @@ impl State {
     /// # Errors
     /// [`StateError::Io`].
     pub(super) fn remove(path: &Path) -> Result<(), StateError> {
-        match std::fs::remove_file(path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Io { path: path.to_owned(), source })
-            }
-            _ => Ok(()),
-        }
+        let io = |source| StateError::Io { path: path.to_owned(), source };
+        gone(path, std::fs::remove_file(path)).map_err(io)
     }
 }
 
@@ -141,6 +137,15 @@ impl Stored {
         }
         Ok(Some(stored))
     }
+}
+
+/// Whether a removal left no file. A file system that takes nothing refuses before it looks whether
+/// there is one.
+fn gone(path: &Path, removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| match path.try_exists() {
+        Ok(false) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -172,6 +177,16 @@ mod tests {
         assert!(matches!(Stored::read(&path, 2), Err(StateError::Unfit { .. })));
         State::remove(&path).unwrap();
         State::remove(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_system_that_takes_nothing_need_not_remove_what_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let refused = || Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        gone(&path, refused()).unwrap();
+        std::fs::write(&path, "{}").unwrap();
+        gone(&path, refused()).unwrap_err();
     }
 
     #[test]
