@@ -1,11 +1,13 @@
 //! Audit reads.
 
 use async_trait::async_trait;
-use sqlx::QueryBuilder;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _};
 use tlog::TileId;
 
 use super::SqliteStore;
 use super::round::pieces;
+use super::session::store_error;
 use crate::store::audit::{self, Audit, IndexRow, RawEntry, RawPayload};
 use crate::store::{IndexKey, StoreError, rows};
 
@@ -90,8 +92,36 @@ impl Audit for SqliteStore {
     }
 
     async fn own_check(&self) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_as("PRAGMA integrity_check(20)");
-        let said = self.read::<(String,)>(query).await?.into_iter().map(|(line,)| line);
-        Ok(said.filter(|line| line != "ok").collect())
+        let mut said = Vec::new();
+        let asked = sqlx::query("PRAGMA integrity_check(20)").try_map(|row: SqliteRow| {
+            said.extend(complaints(row.try_get(0)?));
+            Ok(())
+        });
+        // It may come upon what it cannot go on behind; what it said before that stays said.
+        match asked.fetch_all(&self.readers).await.map_err(store_error) {
+            Err(StoreError::Corrupt(what)) => said.push(what),
+            other => drop(other?),
+        }
+        Ok(said)
+    }
+}
+
+/// One for each line of an answer, which may be several with a heading.
+fn complaints(answer: &str) -> impl Iterator<Item = String> {
+    let says_nothing = |line: &&str| matches!(*line, "ok" | "*** in database main ***");
+    answer.lines().filter(move |line| !says_nothing(line)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaints;
+
+    #[test]
+    fn a_complaint_is_a_line() {
+        let said = |answer| Vec::from_iter(complaints(answer));
+        assert!(said("ok").is_empty());
+        assert_eq!(said("row 7 missing from index leaf"), ["row 7 missing from index leaf"]);
+        let answer = "*** in database main ***\nTree 5 page 9: no cell\nPage 12: never used";
+        assert_eq!(said(answer), ["Tree 5 page 9: no cell", "Page 12: never used"]);
     }
 }
