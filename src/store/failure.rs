@@ -67,12 +67,20 @@ struct OldSchema {
     known: i64,
 }
 
+/// Nothing was ever put there; who only reads makes no schema.
+#[derive(Debug, thiserror::Error)]
+#[error("the database holds no log")]
+struct NoSchema;
+
 /// Refuses a schema that is not the one that `known` leads to.
 pub(super) fn check_schema(
     known: &Migrator,
     applied: &[AppliedMigration],
 ) -> Result<(), StoreError> {
     let refused = |error| of_migration(error, |_| Reaction::Stop);
+    if applied.is_empty() {
+        return Err(StoreError::Unavailable(Box::new(NoSchema)));
+    }
     for there in applied {
         let ours = known.iter().find(|ours| ours.version == there.version);
         let ours = ours.ok_or_else(|| refused(MigrateError::VersionMissing(there.version)))?;

@@ -13,6 +13,7 @@ both! {
     migrations_run_once,
     the_migrations_on_disk_are_the_ones_built_in,
     a_schema_of_a_newer_program_is_refused,
+    an_empty_database_is_said_to_hold_no_log,
     long_search_keys_are_shortened,
     a_changed_migration_is_refused,
     the_tree_only_grows,
@@ -62,6 +63,15 @@ async fn a_schema_of_a_newer_program_is_refused(db: TestDb) {
     let refused = db.try_open().await.err().expect("refused");
     assert!(matches!(refused, StoreError::Corrupt(_)));
     assert!(refused.to_string().contains("9999"), "{refused}");
+}
+
+/// There is nothing to bring up to date.
+async fn an_empty_database_is_said_to_hold_no_log(db: TestDb) {
+    if !db.is_postgres() {
+        std::fs::File::create_new(db.path()).expect("an empty file");
+    }
+    let refused = db.try_open_for_audit().await.err().expect("refused").to_string();
+    assert!(refused.ends_with("the database holds no log"), "{refused}");
 }
 
 /// Version 2 kept the whole digest of a search string.

@@ -66,7 +66,7 @@ async fn make_ready(connection: &mut SqliteConnection) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Whether nothing is in there yet.
+/// Whether nothing is in there yet; refuses what another program put there.
 async fn is_new(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let (all, own): (i64, i64) = sqlx::query_as(
         "SELECT count(*), count(*) FILTER (WHERE name = '_sqlx_migrations') FROM sqlite_schema",
@@ -88,19 +88,14 @@ fn reading(path: &Path) -> SqliteConnectOptions {
     options(path).read_only(true)
 }
 
-/// Refuses a schema that this program would have to bring up to date.
+/// Refuses a schema that this program would have to make or bring up to date, and another
+/// program's.
 pub(super) async fn check_schema(path: &Path) -> Result<(), StoreError> {
     let connected = SqliteConnection::connect_with(&reading(path)).await;
     let mut connection = connected.map_err(store_error)?;
-    let (begun,): (bool,) = sqlx::query_as(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .map_err(store_error)?;
-    let applied = match begun {
-        true => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
-        false => Ok(Vec::new()),
+    let applied = match is_new(&mut connection).await? {
+        true => Ok(Vec::new()),
+        false => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
     };
     let applied = applied.map_err(|error| failure::of_migration(error, verdict))?;
     connection.close().await.map_err(store_error)?;
