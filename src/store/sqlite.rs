@@ -294,6 +294,9 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.write_back.stop().await;
+        if self.wal.check().is_ok() {
+            self.write_back.finish().await;
+        }
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.wal.check().is_err() {
             // Whoever closes a file last copies its write-ahead log into it, holes and all. A

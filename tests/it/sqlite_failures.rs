@@ -105,3 +105,26 @@ async fn a_commit_that_cannot_be_synced_ends_all_writing() {
     receipts.attempt(20, &client).await.expect("it goes on");
     receipts.hold(&client).await;
 }
+
+/// A second copy would seem to reach the disk, and the log would go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_cannot_be_synced_at_the_stop_leaves_the_log() {
+    let failing = FailingSync::of("log.sqlite");
+    let mut site = Site::on("sqlite");
+    site.set(failing.environment());
+    let mut process = site.start(&["--log", "info,access=off"]);
+    let (client, receipts) = collect(&process).await;
+    for n in 0..20 {
+        receipts.attempt(n, &client).await.expect("it works");
+    }
+    failing.fail();
+    process.terminate();
+    assert!(process.wait().success());
+    assert!(failing.has_failed());
+    let said = process.rest().concat();
+    assert!(said.contains("the write-ahead log is not copied back"), "{said}");
+    let log = site.data.path().join("log.sqlite-wal");
+    assert!(log.metadata().expect("a log").len() > 20 * 4_096);
+    let process = site.start(&[]);
+    receipts.hold(&self::client(&process.url, LIMIT)).await;
+}

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible::store::StoreError;
 use indelible::store::sqlite::SqliteStore;
+use indelible::store::{Store as _, StoreError};
 use indelible_client::Client;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -238,6 +238,45 @@ async fn who_does_not_write_copies_no_damaged_log_into_the_file() {
     let _ = std::fs::remove_file(beside(&path, "-shm"));
     let process = site.start(&[]);
     receipts.hold(&client(&process.url, LIMIT)).await;
+}
+
+/// The last one to close the file copies the log into it, and this one only reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_beside_a_reader_leaves_nothing_in_the_log() {
+    let site = Site::on("sqlite");
+    let (mut process, _, receipts) = twenty(&site).await;
+    let (path, log) = (database(&site), beside(&database(&site), "-wal"));
+    let reader = SqliteStore::open_to_read(&path).await.expect("it opens");
+    assert!(log.metadata().expect("a log").len() > 0);
+    process.terminate();
+    assert!(process.wait().success());
+    assert_eq!(log.metadata().map_or(0, |log| log.len()), 0);
+    reader.close().await;
+    for neighbour in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(&path, neighbour));
+    }
+    let process = site.start(&[]);
+    receipts.hold(&client(&process.url, LIMIT)).await;
+}
+
+/// It needs what the file was before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_beside_a_reader_in_its_midst_says_what_is_left_in_the_log() {
+    let site = Site::on("sqlite");
+    let (mut process, client, receipts) = twenty(&site).await;
+    let path = database(&site);
+    let mut reader = sqlite_console(&path).await.expect("it opens");
+    let begin = sqlx::raw_sql("BEGIN; SELECT count(*) FROM entries").execute(&mut reader).await;
+    begin.expect("it reads");
+    receipts.attempt(100, &client).await.expect("it goes on");
+    process.terminate();
+    assert!(process.wait().success());
+    let said = process.rest().concat();
+    assert!(said.contains("a reader keeps the write-ahead log"), "{said}");
+    // As if it were killed.
+    std::mem::forget(reader);
+    let process = site.start(&[]);
+    receipts.hold(&self::client(&process.url, LIMIT)).await;
 }
 
 /// What the manual says about backups, with a step left out.

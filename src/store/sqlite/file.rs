@@ -116,6 +116,11 @@ impl DatabaseFile {
         &self.path
     }
 
+    /// Whether no other process writes it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.what_for == Use::Alone
+    }
+
     pub(super) fn handle(&self) -> &'static File {
         self.file
     }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -52,12 +53,15 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct WriteBack {
     copier: Copier,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Nobody else writes the database.
+    alone: bool,
 }
 
 impl WriteBack {
     /// Of this database, whose log is `wal` and which `writer` alone writes.
     pub(super) fn of(database: &DatabaseFile, wal: Arc<Wal>, writer: SqlitePool) -> Self {
-        Self { copier: Copier::of(database, wal, writer), task: Mutex::default() }
+        let alone = database.is_alone();
+        Self { copier: Copier::of(database, wal, writer), task: Mutex::default(), alone }
     }
 
     /// Call it before each commit. Begins with the first: who only reads, such as `fsck` beside a
@@ -78,6 +82,34 @@ impl WriteBack {
         if let Some(task) = task {
             // A panic was reported by the panic hook.
             let _ = task.await;
+        }
+    }
+
+    /// Copies what is left, before a server closes the database. SQLite has the last one to close
+    /// it do that, and of one that only reads, such as `fsck`, nobody would hear that it does not.
+    /// Beside others that write, the log must not be emptied between their commits and their looks
+    /// at it.
+    pub(super) async fn finish(&self) {
+        if !self.alone {
+            return;
+        }
+        match self.copier.copy_rest().await {
+            Ok(log) if log.behind > 0 => tracing::warn!(
+                pages = log.behind,
+                "a reader keeps the write-ahead log from being copied back; the database file \
+                 is not whole without it"
+            ),
+            Ok(_) => {}
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(%error, "the write-ahead log is not copied back");
+            }
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    "the write-ahead log may not be copied back; the database file is not whole \
+                     without it"
+                );
+            }
         }
     }
 }
@@ -199,14 +231,34 @@ impl Copier {
         synced.and(copied)
     }
 
+    /// Copies all that readers do not stand in the way of, and leaves an empty log if there are none.
+    /// SQLite itself syncs what it copies here, and says when that fails.
+    ///
+    /// # Errors
+    /// As [`shorten`](Self::shorten).
+    async fn copy_rest(&self) -> Result<Length, StoreError> {
+        // A round that nobody waits for any more may be at work, and must be looked at first.
+        let mut writer = self.writer.acquire().await.map_err(store_error)?;
+        let copied = self.ask_by(&mut writer, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+        copied.inspect_err(|error| self.heed(error))
+    }
+
     async fn length(&self) -> Result<Length, StoreError> {
         self.ask("PRAGMA wal_checkpoint(NOOP)").await
     }
 
     async fn ask(&self, pragma: &'static str) -> Result<Length, StoreError> {
+        self.ask_by(&mut *self.own.acquire().await.map_err(store_error)?, pragma).await
+    }
+
+    async fn ask_by(
+        &self,
+        connection: &mut SqliteConnection,
+        pragma: &'static str,
+    ) -> Result<Length, StoreError> {
         // A damaged log must not get into the database.
         self.wal.check()?;
-        let answer = sqlx::query_as(pragma).fetch_one(&self.own).await;
+        let answer = sqlx::query_as(pragma).fetch_one(connection).await;
         let (_busy, frames, copied): (i64, i64, i64) = answer.map_err(store_error)?;
         Ok(Length { frames, behind: frames - copied })
     }
