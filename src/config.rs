@@ -13,6 +13,7 @@ mod load;
 mod settings;
 mod work;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -138,10 +139,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-/// The first line of a file that holds one secret.
+/// The first line of a file that holds one secret. An empty one is none: most likely the secret is
+/// not there yet.
 fn first_line(path: &Path) -> std::io::Result<String> {
     let text = std::fs::read_to_string(path)?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(std::io::Error::new(ErrorKind::InvalidData, "its first line is empty")),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +157,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_and_never_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            first_line(&path).ok()
+        };
+        assert_eq!(read("a b\r\nc").as_deref(), Some("a b"));
+        assert_eq!((read(""), read("\nsecret\n")), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -34,7 +34,8 @@ pub enum KeyError {
     },
     /// The file can be read or written by others than its owner.
     #[error(
-        "the key file {path} has mode {mode:o}; only its owner may have access: run `chmod 600 {path}`"
+        "the key file {path} has mode {mode:o}; only its owner may have access: run `chmod 600 {path}` \
+         (or 0640 if it belongs to root)"
     )]
     Mode {
         /// The file.
@@ -45,6 +46,12 @@ pub enum KeyError {
     /// The file is encrypted and no passphrase was given.
     #[error("the key file is encrypted: set INDELIBLE_KEY_PASSPHRASE or --key-passphrase-file")]
     PassphraseMissing,
+    /// A passphrase was given, and the file is plain: it would protect nothing.
+    #[error(
+        "a passphrase is set, but the key file is not encrypted: encrypt it with `openssl pkcs8 -topk8 \
+         -scrypt -in KEY -out NEW`, or set none"
+    )]
+    NotEncrypted,
     /// Not a P-256 private key, or the wrong passphrase.
     #[error("not a P-256 private key in PKCS#8 PEM form, or the wrong passphrase: {0}")]
     Format(String),
@@ -83,7 +90,7 @@ impl LogKey {
     /// Reads PKCS#8 PEM, encrypted (RFC 5958 with PBES2) or not.
     ///
     /// # Errors
-    /// [`KeyError::PassphraseMissing`] and [`KeyError::Format`].
+    /// [`KeyError::PassphraseMissing`], [`KeyError::NotEncrypted`] and [`KeyError::Format`].
     pub fn from_pem(pem: &str, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let encrypted = pem.contains("BEGIN ENCRYPTED PRIVATE KEY");
         let secret = match (encrypted, passphrase) {
@@ -91,7 +98,8 @@ impl LogKey {
             (true, Some(passphrase)) => {
                 p256::SecretKey::from_pkcs8_encrypted_pem(pem, passphrase.as_bytes())
             }
-            (false, _) => p256::SecretKey::from_pkcs8_pem(pem),
+            (false, Some(_)) => return Err(KeyError::NotEncrypted),
+            (false, None) => p256::SecretKey::from_pkcs8_pem(pem),
         };
         let secret = secret.map_err(|error| KeyError::Format(error.to_string()))?;
         Self::from_signing_key(SigningKey::from(&secret))
@@ -125,14 +133,16 @@ impl LogKey {
         Ok(pem.map_err(|error| KeyError::Format(error.to_string()))?.to_string())
     }
 
-    /// Loads the key file, refusing one that others may read.
+    /// Loads the key file, refusing one that others may read. A file of root's may be readable by its
+    /// group: so a container gets a secret for a user that is not root.
     ///
     /// # Errors
     /// Every case of [`KeyError`].
     pub fn load(path: &Path, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let io = |source| KeyError::Io { path: path.to_owned(), source };
-        let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        let metadata = fs::metadata(path).map_err(io)?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & forbidden(metadata.uid()) != 0 {
             return Err(KeyError::Mode { path: path.to_owned(), mode });
         }
         Self::from_pem(&fs::read_to_string(path).map_err(io)?, passphrase)
@@ -238,6 +248,11 @@ impl LogKey {
     }
 }
 
+/// Permission bits that a key file of this user must not have.
+fn forbidden(owner: u32) -> u32 {
+    if owner == 0 { 0o037 } else { 0o077 }
+}
+
 /// Rekor's `logID` of a DER SubjectPublicKeyInfo: 64 hex of its SHA-256.
 #[must_use]
 pub fn log_id(spki: &[u8]) -> String {
@@ -316,6 +331,8 @@ mod tests {
         assert!(matches!(LogKey::load(&path, Some("battery")), Err(KeyError::Format(_))));
         assert_eq!(LogKey::load(&path, Some("correct horse")).unwrap().log_id(), key.log_id());
         assert!(matches!(key.save_new(&path, None), Err(KeyError::Io { .. })));
+        let plain = key.to_pem(None).unwrap();
+        assert!(matches!(LogKey::from_pem(&plain, Some("x")), Err(KeyError::NotEncrypted)));
     }
 
     /// As the processes of several containers do, which all have the number 1.
@@ -345,5 +362,9 @@ mod tests {
         LogKey::generate().unwrap().save_new(&path, None).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(LogKey::load(&path, None), Err(KeyError::Mode { mode: 0o644, .. })));
+        // As Postgres takes its own: the group may read what only root could change.
+        assert_eq!((0o440 & forbidden(0), 0o640 & forbidden(0)), (0, 0));
+        assert!([0o460, 0o444, 0o650].iter().all(|mode| mode & forbidden(0) != 0));
+        assert_ne!(0o440 & forbidden(1_000), 0);
     }
 }
