@@ -178,6 +178,11 @@ async fn operators_see_what_happens(db: TestDb) {
     client(&process).upload(&hashedrekord(1)).await.expect("it works");
     let after = text(format!("{}/metrics", process.metrics)).await;
     assert_eq!(sample(&after, "rekor_new_entries"), 1.0);
+    let manual = include_str!("../../docs/operations.md");
+    for metric in after.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = metric.split(' ').next().expect("a name");
+        assert!(manual.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
+    }
     let build = "rekor_build_info{version=";
     assert!(after.contains(build) && after.contains("revision=\"unknown\""), "{after}");
     let asked = asked.get(format!("{}/api/v1/log/entries/x", process.url));
