@@ -51,16 +51,22 @@ impl Verifier {
     }
 
     /// Parses, verifies and canonicalises the body of a POST. `body` is dropped when that is done
-    /// or given up: not when its client hangs up, as long as it waits here.
+    /// or given up: not when its client hangs up, as long as it waits here. So is `room`, what the
+    /// addition was admitted to, unless it comes back with the entry: nothing else bounds how many
+    /// of those who hung up wait here.
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn verify(
+    pub async fn verify<R: Send + 'static>(
         &self,
         body: impl AsRef<[u8]> + Send + 'static,
-    ) -> Result<VerifiedEntry, Refused> {
+        room: R,
+    ) -> Result<(VerifiedEntry, R), Refused> {
         let (policy, now) = (Arc::clone(&self.policy), (self.clock)());
-        let work = move || Ok(ProposedEntry::parse(body.as_ref())?.verify(&policy, now)?);
+        let work = move || {
+            let verified = ProposedEntry::parse(body.as_ref())?.verify(&policy, now)?;
+            Ok((verified, room))
+        };
         self.additions.run(work).await
     }
 
@@ -124,7 +130,7 @@ mod tests {
             job.await.unwrap();
         }
         let (release, jobs) = fill(&verifier.look_ups);
-        let refused = soon(verifier.verify([])).await;
+        let refused = soon(verifier.verify([], ())).await;
         assert!(matches!(refused, Err(Refused::Parse(_))));
         drop(release);
         for job in jobs {

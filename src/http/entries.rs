@@ -89,8 +89,8 @@ pub(super) async fn create(
 
 async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "proposedEntry").await?;
-    let _room = serving.admission.write()?;
-    let verified = serving.verifier.verify(body).await.map_err(refusal)?;
+    let room = serving.admission.write()?;
+    let (verified, _room) = serving.verifier.verify(body, room).await.map_err(refusal)?;
     serving.endpoints.require(Endpoint::CreateLogEntry)?;
     let share = answer::set_aside(&serving.answers, verified.body())?;
     let answer = submit(serving, verified, prefers).await;

@@ -70,8 +70,8 @@ pub(super) async fn search(
 
 async fn find(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "query").await?;
-    let _room = serving.admission.search()?;
-    let (criteria, operator) = question::ask::<Criteria>(serving, body).await?;
+    let room = serving.admission.search()?;
+    let ((criteria, operator), _room) = question::ask::<Criteria>(serving, body, room).await?;
     // Read before the search: what was published then is in the index now.
     let size = serving.log.published_size();
     let mut answer = answer::json(&serving.log.search(criteria, operator).await?)?;

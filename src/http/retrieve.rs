@@ -65,8 +65,8 @@ pub(super) async fn retrieve(
 
 async fn look_up(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "entry").await?;
-    let _room = serving.admission.search()?;
-    let lookups = question::ask::<Listed>(serving, body).await?;
+    let room = serving.admission.search()?;
+    let (lookups, _room) = question::ask::<Listed>(serving, body, room).await?;
     let mut found = answer::List::new(serving);
     for lookup in lookups {
         found.add(lookup).await?;

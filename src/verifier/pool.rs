@@ -2,8 +2,8 @@
 //!
 //! Border: scheduling. A thread looks for the next job before it sleeps, so a busy
 //! server wakes nobody per job; the runtime's own blocking threads would be woken, and
-//! put to sleep again, for each. The queue's length is bounded by the requests that are
-//! admitted.
+//! put to sleep again, for each. The queue has no bound of its own: a job stays in it after its
+//! waiter has gone, so it must own whatever bounds how many there are.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -23,7 +23,8 @@ use crate::harness::served::{Answer, Served, Setup};
 both! {
     additions_that_wait_leave_reads_and_searches_alone,
     searches_that_wait_leave_additions_and_reads_alone,
-    look_ups_that_wait_keep_their_share_of_memory,
+    look_ups_that_wait_keep_their_shares_when_their_clients_go,
+    additions_that_wait_keep_their_room_when_their_clients_go,
     an_answer_that_nobody_takes_makes_room_for_others,
     an_answer_that_is_taken_steadily_makes_room_for_nobody,
     an_addition_with_a_large_answer_is_refused_before_it_is_committed,
@@ -130,11 +131,29 @@ async fn search(served: &Served) -> u16 {
     served.post(SEARCH, r#"{"subject":"x"}"#).await.status
 }
 
+/// Sends JSON text on a connection of its own.
+async fn send(served: &Served, path: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(served.address()).await.expect("a connection");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("it is read");
+    stream
+}
+
+/// Hangs up, and waits until the server has noticed.
+async fn hang_up(mut stream: TcpStream) {
+    stream.shutdown().await.expect("it is open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("the server closes it, too");
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
 /// Sends a question until all of it is there and takes the room of the one search.
-async fn ask(served: &Served, request: &str) -> TcpStream {
+async fn ask(served: &Served, path: &str, question: &str) -> TcpStream {
     loop {
-        let mut stream = TcpStream::connect(served.address()).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("it is read");
+        let stream = send(served, path, question).await;
         // An answer is a refusal: it came while there was no room for it.
         while stream.try_read(&mut [0]).is_err() {
             if search(served).await == 503 {
@@ -144,7 +163,7 @@ async fn ask(served: &Served, request: &str) -> TcpStream {
     }
 }
 
-async fn look_ups_that_wait_keep_their_share_of_memory(db: TestDb) {
+async fn look_ups_that_wait_keep_their_shares_when_their_clients_go(db: TestDb) {
     let limits =
         HttpLimits { max_bodies_bytes: 64 << 10, max_searches: 1, ..HttpLimits::default() };
     let (_, served) = served_with(&db, limits).await;
@@ -160,22 +179,66 @@ async fn look_ups_that_wait_keep_their_share_of_memory(db: TestDb) {
         let work = tokio::spawn(async move { verifier.look_up(work).await.0 });
         start.await.expect("it begins");
         let body = padded(question);
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let stream = ask(&served, &request).await;
+        let stream = ask(&served, path, &body).await;
         let large = || served.post(ENTRIES, padded(hashedrekord(0)));
         assert_eq!(large().await.status, 503, "{path}");
-        // Who hangs up leaves behind what he sent.
-        drop(stream);
-        while search(&served).await == 503 {}
+        // Who hangs up leaves behind what he sent, and nobody else may add to it.
+        hang_up(stream).await;
         assert_eq!(large().await.status, 503, "{path}");
+        assert_eq!(search(&served).await, 503, "{path}");
         drop(release);
         work.await.expect("it ends").expect("it was waited for");
         while large().await.status == 503 {}
+        while search(&served).await == 503 {}
         assert_eq!(served.post(path, body).await.status, 200, "{path}");
     }
+}
+
+/// An addition that keeps a thread until the sender of `last` is dropped.
+struct Endless {
+    begun: mpsc::UnboundedSender<()>,
+    last: std::sync::mpsc::Receiver<()>,
+}
+
+impl AsRef<[u8]> for Endless {
+    fn as_ref(&self) -> &[u8] {
+        let _ = self.begun.send(());
+        let _ = self.last.recv();
+        b""
+    }
+}
+
+async fn additions_that_wait_keep_their_room_when_their_clients_go(db: TestDb) {
+    let limits = HttpLimits { max_writes: 1, ..HttpLimits::default() };
+    let (_, served) = served_with(&db, limits).await;
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let mut release = Vec::new();
+    // As many as it has threads.
+    for _ in 0..2 {
+        let (sender, last) = std::sync::mpsc::channel();
+        release.push(sender);
+        let (verifier, body) = (served.verifier.clone(), Endless { begun: begun.clone(), last });
+        tokio::spawn(async move { verifier.verify(body, ()).await.is_err() });
+        begins.recv().await.expect("it begins");
+    }
+    let [first, second] = [
+        send(&served, ENTRIES, &hashedrekord(1).to_string()).await,
+        send(&served, ENTRIES, &hashedrekord(2).to_string()).await,
+    ];
+    // Either may have come first.
+    let first_is_answered = tokio::select! {
+        _ = first.readable() => true,
+        _ = second.readable() => false,
+    };
+    let (mut refused, waiting) = if first_is_answered { (first, second) } else { (second, first) };
+    let mut status = [0; 12];
+    refused.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 503");
+    hang_up(waiting).await;
+    assert_eq!(served.add(&hashedrekord(3)).await.status, 503, "what was sent still waits");
+    drop(release);
+    while served.add(&hashedrekord(4)).await.status == 503 {}
+    assert_eq!(served.log.check().await.unwrap(), 2, "nobody waits for what was not begun");
 }
 
 /// The answer to a look-up has 24 MiB: more than the system keeps for a connection.
