@@ -63,14 +63,16 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         Listener::At(address) => Some(listen(address)?),
         Listener::Off => None,
     };
-    let connections = settings.load.connection_limits().within_open_files();
+    let others = METRICS_CONNECTIONS + settings.database.database_connections as usize;
+    let connections = settings.load.connection_limits().within_open_files(others);
+    let limits = settings.load.http_limits(&connections);
     let log = open_log(settings).await?;
     let stop = shutdown()?;
     if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics");
         let router = telemetry::metrics_router(metrics, &lines);
-        let limits = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
-        tokio::spawn(server::run(listener, router, limits, std::future::pending()));
+        let few = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
+        tokio::spawn(server::run(listener, router, few, std::future::pending()));
     }
     tracing::info!(address = %listener.local_addr()?, "listening");
     let app = App {
@@ -80,7 +82,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
             settings.work.verify_threads(),
             Arc::new(unix_now),
         ),
-        limits: settings.load.http_limits(),
+        limits,
         endpoints,
         on_duplicate: settings.on_duplicate,
     };

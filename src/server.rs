@@ -27,8 +27,9 @@ use tower::ServiceExt as _;
 use places::{Place, Places};
 use upload::Upload;
 
-/// File descriptors that are not for connections: database, listeners, log.
-const OTHER_FILES: u64 = 128;
+/// File descriptors of whatever a server holds beside what it can count: listeners, log, SQLite's files,
+/// the runtime's own.
+const OTHER_FILES: usize = 128;
 
 /// Connections that the system keeps for us until they are accepted, if it keeps so many at all
 /// (`net.core.somaxconn`, 4,096 on Linux). Beyond the customary 128, clients that come at the same
@@ -68,11 +69,12 @@ impl Default for ConnectionLimits {
 
 impl ConnectionLimits {
     /// Raises the process's limit of open files as far as it may, and lowers
-    /// `max_connections` to what that leaves: a server that runs out of descriptors
-    /// loses its database, too.
+    /// `max_connections` to what that leaves beside `other_connections`, those to the database and
+    /// of other listeners: a server that runs out of descriptors loses its database, too.
     #[must_use]
-    pub fn within_open_files(self) -> Self {
-        let wanted = (self.max_connections as u64).saturating_add(OTHER_FILES);
+    pub fn within_open_files(self, other_connections: usize) -> Self {
+        let others = OTHER_FILES.saturating_add(other_connections) as u64;
+        let wanted = (self.max_connections as u64).saturating_add(others);
         let open_files = match rlimit::increase_nofile_limit(wanted) {
             Ok(open_files) => open_files,
             Err(error) => {
@@ -80,7 +82,7 @@ impl ConnectionLimits {
                 return self;
             }
         };
-        let left = open_files.saturating_sub(OTHER_FILES).max(16);
+        let left = open_files.saturating_sub(others).max(16);
         let max_connections = usize::try_from(left).unwrap_or(usize::MAX).min(self.max_connections);
         if max_connections < self.max_connections {
             tracing::warn!(

@@ -68,10 +68,11 @@ pub struct LoadArgs {
 }
 
 impl LoadArgs {
-    /// Bounds on requests.
+    /// Bounds on requests, by the connections that there can be: they may be fewer than were asked
+    /// for.
     #[must_use]
-    pub fn http_limits(&self) -> HttpLimits {
-        let connections = self.max_connections as usize;
+    pub fn http_limits(&self, connections: &ConnectionLimits) -> HttpLimits {
+        let connections = connections.max_connections;
         HttpLimits {
             max_body_bytes: self.max_request_bytes,
             max_bodies_bytes: self.max_bodies_bytes,
@@ -98,5 +99,23 @@ impl LoadArgs {
             drain_timeout: Duration::from_secs(self.drain_timeout),
             ..ConnectionLimits::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Cli;
+    use clap::Parser as _;
+
+    #[test]
+    fn additions_and_searches_leave_some_of_the_connections_that_there_are() {
+        let load = Cli::parse_from(["indelible", "--max-connections", "8000"]).serve.load;
+        let asked_for = load.connection_limits();
+        let limits = load.http_limits(&asked_for);
+        assert_eq!((limits.max_writes, limits.max_searches), (4_000, 2_000));
+        let fewer = ConnectionLimits { max_connections: 80, ..asked_for };
+        let limits = load.http_limits(&fewer);
+        assert_eq!((limits.max_writes, limits.max_searches), (40, 20));
     }
 }

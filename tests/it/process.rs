@@ -15,6 +15,7 @@ both! {
     a_shutdown_finishes_what_is_under_way,
     surprises_at_the_start_are_refused,
     operators_see_what_happens,
+    few_open_files_mean_few_connections,
     a_flood_of_bad_bodies_leaves_memory_flat,
 }
 
@@ -205,6 +206,14 @@ async fn operators_see_what_happens(db: TestDb) {
     drop(process);
     let probe = site.command(&["probe", "--address", "127.0.0.1:9"]).status().expect("it runs");
     assert!(!probe.success());
+}
+
+async fn few_open_files_mean_few_connections(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start_with_files(400, &["--database-connections", "100"]);
+    let mut warnings = process.early().iter().filter_map(|line| line["max_connections"].as_u64());
+    // 128 for what cannot be counted, 64 for who reads the metrics.
+    assert_eq!(warnings.next(), Some(400 - 128 - 64 - 100));
 }
 
 async fn a_flood_of_bad_bodies_leaves_memory_flat(db: TestDb) {

@@ -13,6 +13,9 @@ use super::databases::TestDb;
 /// How long a process may take to say or do something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The binary.
+const SERVER: &str = env!("CARGO_BIN_EXE_indelible");
+
 /// Data directory and database of servers that follow one another.
 pub(crate) struct Site {
     pub(crate) data: TempDir,
@@ -59,7 +62,14 @@ impl Site {
 
     /// The command with this site's settings and no other environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_indelible"));
+        let mut command = self.program(SERVER);
+        command.args(arguments);
+        command
+    }
+
+    /// Any program with this site's settings and no other environment.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
         command
             .env_clear()
             .env("INDELIBLE_DATA_DIR", self.data.path())
@@ -68,7 +78,6 @@ impl Site {
             .env("INDELIBLE_METRICS_LISTEN", "127.0.0.1:0")
             .env("INDELIBLE_LOG_FORMAT", "json")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -77,7 +86,19 @@ impl Site {
 
     /// Starts a server and waits until it listens.
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
-        let mut child = self.command(arguments).spawn().expect("the server starts");
+        Self::launch(self.command(arguments))
+    }
+
+    /// Starts a server that may open so many files and no more.
+    pub(crate) fn start_with_files(&self, open_files: u32, arguments: &[&str]) -> Process {
+        let mut shell = self.program("/bin/sh");
+        let limit = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &limit, SERVER]).args(arguments);
+        Self::launch(shell)
+    }
+
+    fn launch(mut command: Command) -> Process {
+        let mut child = command.spawn().expect("the server starts");
         let stderr = child.stderr.take().expect("a pipe");
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
