@@ -21,6 +21,6 @@ ENV INDELIBLE_DATA_DIR=/data \
 VOLUME /data
 EXPOSE 3000 2112
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["/usr/local/bin/indelible", "probe", "--address", "127.0.0.1:3000"]
+    CMD ["/usr/local/bin/indelible", "probe"]
 ENTRYPOINT ["/usr/local/bin/indelible"]
 CMD ["serve"]

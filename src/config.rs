@@ -85,7 +85,7 @@ pub enum Command {
     Openapi,
     /// Ask a running server whether it is ready; exit 0 if so (container probe).
     Probe {
-        /// Base URL of the server.
+        /// Address and port of the server's API.
         #[arg(long, env = "INDELIBLE_PROBE_ADDRESS", default_value = "127.0.0.1:3000")]
         address: SocketAddr,
     },
@@ -94,11 +94,23 @@ pub enum Command {
 /// A setting that cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
-    /// Neither of the known databases.
+    /// Neither of the known databases. Holds no more of the text than its scheme.
     #[error(
-        "--database `{0}`: must be `sqlite`, `sqlite:PATH`, `postgres://…` or `postgresql://…`"
+        "--database{}: must be `sqlite`, `sqlite:PATH`, `postgres://…` or `postgresql://…`",
+        .0.as_ref().map(|scheme| format!(" `{scheme}:…`")).unwrap_or_default()
     )]
-    Database(String),
+    Database(Option<String>),
+    /// A body of the largest size could never be read.
+    #[error(
+        "--max-request-bytes {request} is more than --max-bodies-bytes {bodies}, which all bodies \
+         together may have"
+    )]
+    Bodies {
+        /// Of one body.
+        request: u64,
+        /// Of all together.
+        bodies: u64,
+    },
     /// An operation that does not exist.
     #[error("--enabled-api-endpoints: {0}")]
     Endpoint(String),

@@ -65,7 +65,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     };
     let others = METRICS_CONNECTIONS + settings.database.database_connections as usize;
     let connections = settings.load.connection_limits().within_open_files(others);
-    let limits = settings.load.http_limits(&connections);
+    let limits = settings.load.http_limits(&connections)?;
     let log = open_log(settings).await?;
     let stop = shutdown()?;
     if let Some(listener) = metrics_listener {

@@ -54,8 +54,7 @@ impl DatabaseArgs {
         }
         match text.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(Database::Sqlite(PathBuf::from(path))),
-            // Never echo what may be a mistyped URL with a password in it.
-            _ => Err(SettingError::Database(text.split(':').next().unwrap_or_default().to_owned())),
+            _ => Err(SettingError::Database(scheme(text))),
         }
     }
 
@@ -64,6 +63,13 @@ impl DatabaseArgs {
     pub fn standby(&self) -> Standby {
         if self.require_synchronous_standby { Standby::Synchronous } else { Standby::Optional }
     }
+}
+
+/// What may be repeated of a text that is not understood: there may be a password anywhere else.
+fn scheme(text: &str) -> Option<String> {
+    let (scheme, _) = text.split_once(':')?;
+    let plain = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
+    plain.then(|| scheme.to_owned())
 }
 
 #[cfg(test)]
@@ -86,6 +92,10 @@ mod tests {
         assert_eq!(database("sqlite:/x/y.db").unwrap(), Database::Sqlite("/x/y.db".into()));
         assert!(matches!(database("postgres://h/db").unwrap(), Database::Postgres(_)));
         let refused = database("mysql://user:secret@host/db").unwrap_err().to_string();
-        assert!(refused.contains("`mysql`") && !refused.contains("secret"), "{refused}");
+        assert!(refused.contains("`mysql:…`") && !refused.contains("secret"), "{refused}");
+        for text in ["host=db user=log password=secret", "password=secret host=[::1]", ":secret"] {
+            let refused = database(text).unwrap_err().to_string();
+            assert!(refused.starts_with("--database: must be `sqlite`"), "{refused}");
+        }
     }
 }

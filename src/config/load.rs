@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::SettingError;
 use crate::http::{HttpLimits, RateLimits};
 use crate::server::ConnectionLimits;
 
 /// Bounds on load.
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
-    /// Largest request body, in bytes.
+    /// Largest request body, in bytes; no more than --max-bodies-bytes.
     #[arg(long, env = "INDELIBLE_MAX_REQUEST_BYTES", default_value_t = 32 << 20,
           value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
     pub max_request_bytes: u64,
@@ -70,10 +71,16 @@ pub struct LoadArgs {
 impl LoadArgs {
     /// Bounds on requests, by the connections that there can be: they may be fewer than were asked
     /// for.
-    #[must_use]
-    pub fn http_limits(&self, connections: &ConnectionLimits) -> HttpLimits {
+    ///
+    /// # Errors
+    /// [`SettingError::Bodies`].
+    pub fn http_limits(&self, connections: &ConnectionLimits) -> Result<HttpLimits, SettingError> {
+        if self.max_request_bytes > self.max_bodies_bytes {
+            let (request, bodies) = (self.max_request_bytes, self.max_bodies_bytes);
+            return Err(SettingError::Bodies { request, bodies });
+        }
         let connections = connections.max_connections;
-        HttpLimits {
+        Ok(HttpLimits {
             max_body_bytes: self.max_request_bytes,
             max_bodies_bytes: self.max_bodies_bytes,
             max_answers_bytes: self.max_answers_bytes,
@@ -86,7 +93,7 @@ impl LoadArgs {
                 searches: self.limit_searches_per_second,
                 trusted_proxies: self.trusted_proxies,
             },
-        }
+        })
     }
 
     /// Bounds on connections.
@@ -112,10 +119,24 @@ mod tests {
     fn additions_and_searches_leave_some_of_the_connections_that_there_are() {
         let load = Cli::parse_from(["indelible", "--max-connections", "8000"]).serve.load;
         let asked_for = load.connection_limits();
-        let limits = load.http_limits(&asked_for);
+        let limits = load.http_limits(&asked_for).unwrap();
         assert_eq!((limits.max_writes, limits.max_searches), (4_000, 2_000));
         let fewer = ConnectionLimits { max_connections: 80, ..asked_for };
-        let limits = load.http_limits(&fewer);
+        let limits = load.http_limits(&fewer).unwrap();
         assert_eq!((limits.max_writes, limits.max_searches), (40, 20));
+    }
+
+    #[test]
+    fn a_body_that_there_is_never_room_for_is_not_asked_for() {
+        let limits = |bodies| {
+            let arguments = ["indelible", "--max-request-bytes", "5000", "--max-bodies-bytes"];
+            let load = Cli::parse_from(arguments.into_iter().chain([bodies])).serve.load;
+            load.http_limits(&load.connection_limits())
+        };
+        assert_eq!(limits("5000").unwrap().max_body_bytes, 5_000);
+        let refused = limits("4999").unwrap_err().to_string();
+        for named in ["--max-request-bytes", "5000", "--max-bodies-bytes", "4999"] {
+            assert!(refused.contains(named), "{refused}");
+        }
     }
 }
