@@ -70,6 +70,19 @@ impl Verifier {
         self.additions.run(work).await
     }
 
+    /// Parses the body of a POST and does no more; `body` and `room` as in [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`ParseError`].
+    pub async fn parse<R: Send + 'static>(
+        &self,
+        body: impl AsRef<[u8]> + Send + 'static,
+        room: R,
+    ) -> Result<(ProposedEntry, R), ParseError> {
+        let work = move || Ok((ProposedEntry::parse(body.as_ref())?, room));
+        self.additions.run(work).await
+    }
+
     /// The leaf hash that a proposed or stored entry has, without the checks of
     /// an insertion. This takes long: it belongs into [`look_up`](Self::look_up).
     ///

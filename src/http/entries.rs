@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query as Pairs, Request, State};
 use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
-use entry::{Payload, VerifiedEntry};
+use entry::{ParseError, Payload, VerifiedEntry};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tlog::{EntryId, EntryRef};
@@ -90,8 +90,14 @@ pub(super) async fn create(
 async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Response, ApiError> {
     let body = serving.budget.read(request, "proposedEntry").await?;
     let room = serving.admission.write()?;
+    if let Err(off) = serving.endpoints.require(Endpoint::CreateLogEntry) {
+        // What is no proposal at all is told first; evidence is nothing to a server that takes none.
+        return match serving.verifier.parse(body, room).await {
+            Ok(_) | Err(ParseError::KindAbstract) => Err(off),
+            Err(error) => Err(ApiError::of_parsing(&error, "")),
+        };
+    }
     let (verified, _room) = serving.verifier.verify(body, room).await.map_err(refusal)?;
-    serving.endpoints.require(Endpoint::CreateLogEntry)?;
     let share = answer::set_aside(&serving.answers, verified.body())?;
     let answer = submit(serving, verified, prefers).await;
     let answer = answer.unwrap_or_else(IntoResponse::into_response);

@@ -228,7 +228,13 @@ async fn operators_switch_kinds_algorithms_and_operations_off(db: TestDb) {
     let info = served.get("/api/v1/log").await;
     let text = "\"operation tlog.GetLogInfo has not yet been implemented\"\n";
     assert_eq!((info.status, info.text.as_str()), (501, text));
-    // Bad input is still told first.
+    // Bad input is still told first, but only what is no proposal at all.
+    assert_eq!(served.post(ENTRIES, r#"{"kind":"x"}"#).await.status, 422);
+    let key = "/spec/signature/publicKey/content";
+    let abstract_kind = json!({ "kind": "ProposedEntry", "apiVersion": "0.0.1", "spec": {} });
+    for proposal in [with(hashedrekord(1), key, json!("*")), abstract_kind] {
+        assert_eq!(served.add(&proposal).await.status, 501, "{proposal}");
+    }
     assert_eq!(served.get("/api/v1/log/entries?logIndex=x").await.status, 422);
     assert_eq!(served.get("/api/v1/log/publicKey").await.status, 200);
 }
