@@ -54,7 +54,8 @@ pub enum OnDuplicate {
                 ("Location" = String, description = "Path of the entry"),
                 ("Etag" = String, description = "Entry ID, 80 hex digits, without quotes"),
                 ("Indelible-Attestation" = String, description =
-                    "`kept; size=N`, or `not-kept; size=N; limit=M`: whether the payload is kept"))),
+                    "`kept; size=N`, or `not-kept; size=N; limit=M`: whether the payload is kept; \
+                    not with a duplicate"))),
         (status = 400, description = "The entry does not hold, or is not welcome", body = ErrorBody),
         (status = 408, description = "The body did not arrive in time", body = ErrorBody),
         (status = 409, description = "An equal entry is in the log; the body carries it",
@@ -110,13 +111,14 @@ async fn submit(
     prefers: bool,
 ) -> Result<Response, ApiError> {
     let fate = fate(verified.payload());
-    let entry = match serving.log.submit(verified.into()).await? {
+    let (entry, fate) = match serving.log.submit(verified.into()).await? {
         Submitted::Created(entry) => {
             metrics::counter!("rekor_new_entries").increment(1);
-            entry
+            (entry, fate)
         }
+        // What came again is not kept again, whether or not it was kept with the first.
         Submitted::Duplicate(entry) if prefers || serving.on_duplicate == OnDuplicate::Created => {
-            without_attestation(entry)
+            (without_attestation(entry), None)
         }
         Submitted::Duplicate(entry) => {
             let id = entry_id(&entry)?;

@@ -1,5 +1,6 @@
 //! Reading entries: by index, by UUID, and several at once.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::databases::TestDb;
@@ -229,6 +230,11 @@ async fn payloads_are_kept_and_returned(db: TestDb) {
     assert!(read[large.header("etag")]["attestation"].is_null());
     let plain = served.add(&hashedrekord(1)).await;
     assert_eq!((plain.status, plain.header("indelible-attestation")), (201, ""));
+    // What comes again is kept no better than the first time.
+    let prefer = [("content-type", "application/json"), ("prefer", "return=representation")];
+    let again = dsse(b"{\"exactly\":\"thirty-one bytes\"} ").to_string();
+    let again = served.send(Method::POST, ENTRIES, &prefer, again).await;
+    assert_eq!((again.status, again.header("indelible-attestation")), (201, ""));
     // A duplicate shows no payload either.
     let again = served.add(&dsse(b"{\"exactly\":\"thirty bytes\"}    ")).await;
     assert_eq!((again.status, again.json()["entry"][id]["attestation"].is_null()), (409, true));
