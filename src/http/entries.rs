@@ -154,7 +154,14 @@ fn header(text: &str) -> Result<HeaderValue, ApiError> {
 /// RFC 7240 section 4.2.
 fn prefers_representation(headers: &HeaderMap) -> bool {
     let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    preferences.flat_map(|value| value.split(',')).any(|p| p.trim() == "return=representation")
+    preferences.flat_map(|value| value.split(',')).any(|preference| {
+        // Parameters may follow; none of them means anything here.
+        let pair = preference.split(';').next().and_then(|first| first.split_once('='));
+        pair.is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("return")
+                && value.trim().trim_matches('"').eq_ignore_ascii_case("representation")
+        })
+    })
 }
 
 fn without_attestation(mut entry: LogEntry) -> LogEntry {

@@ -182,9 +182,18 @@ async fn duplicates_are_told_where_the_first_is(db: TestDb) {
         first.json()[&id]["body"],
         "with everything of the lost 201"
     );
-    let prefer = [("content-type", "application/json"), ("prefer", "return=representation")];
-    let preferred = served.send(Method::POST, ENTRIES, &prefer, hashedrekord(1).to_string()).await;
-    assert_eq!((preferred.status, preferred.header("etag")), (201, id.as_str()));
+    for (prefers, status) in [
+        ("return=representation", 201),
+        ("wait=10, Return = \"representation\"; x=y", 201),
+        ("return=minimal", 409),
+        ("x; return=representation", 409),
+    ] {
+        let headers = [("content-type", "application/json"), ("prefer", prefers)];
+        let preferred =
+            served.send(Method::POST, ENTRIES, &headers, hashedrekord(1).to_string()).await;
+        assert_eq!(preferred.status, status, "{prefers}");
+        assert_eq!(preferred.header("etag"), if status == 201 { &id } else { "" }, "{prefers}");
+    }
     let setup = Setup { on_duplicate: OnDuplicate::Created, ..Setup::default() };
     let lenient = Served::with(&db, setup).await;
     assert_eq!(lenient.add(&hashedrekord(1)).await.status, 201);
