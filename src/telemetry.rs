@@ -120,21 +120,21 @@ async fn condense(handle: PrometheusHandle) {
 }
 
 fn describe() {
-    metrics::describe_counter!("rekor_new_entries", "Entries added to the log");
+    unlabelled("rekor_new_entries", "Entries added to the log");
     metrics::describe_counter!("rekor_qps_by_api", "Requests by path, method and status");
     metrics::describe_histogram!("rekor_latency_by_api", "Nanoseconds by path and method");
     metrics::describe_histogram!("rekor_api_latency", "Nanoseconds by path and status");
     metrics::describe_histogram!("rekor_api_latency_summary", "Nanoseconds by path and status");
     metrics::describe_histogram!("indelible_round_seconds", "Duration of a sequencer round");
     metrics::describe_histogram!("indelible_round_leaves", "Submissions in a sequencer round");
-    metrics::describe_counter!("indelible_failed_rounds", "Rounds that were not committed");
-    metrics::describe_counter!(
+    unlabelled("indelible_failed_rounds", "Rounds that were not committed");
+    unlabelled(
         "indelible_lost_rounds",
-        "Attempts at a round that another server made void, or a leaf that is known"
+        "Attempts at a round that another server made void, or a leaf that is known",
     );
-    metrics::describe_counter!(
+    unlabelled(
         "indelible_turns",
-        "Attempts at a round that stood in line with those of other servers"
+        "Attempts at a round that stood in line with those of other servers",
     );
     metrics::describe_gauge!("indelible_tree_size", "Leaves in the published tree");
     metrics::describe_gauge!(
@@ -150,21 +150,26 @@ fn describe() {
         "indelible_limited_requests",
         "Requests refused with 429, by class: write, read, search"
     );
-    metrics::describe_counter!(
+    unlabelled(
         "indelible_evicted_connections",
-        "Connections that were closed to make room: they kept the server waiting, or were answered next"
+        "Connections that were closed to make room: they kept the server waiting, or were answered next",
     );
-    metrics::describe_counter!(
+    unlabelled(
         "indelible_lost_log_lines",
-        "Log lines that were not written because nobody read standard error"
+        "Log lines that were not written because nobody read standard error",
     );
     metrics::describe_gauge!("rekor_build_info", "1, with the version as label");
     let (version, unknown) = (env!("CARGO_PKG_VERSION"), "unknown");
-    metrics::gauge!("rekor_build_info", "version" => version, "revision" => unknown,
-        "build_date" => unknown, "goversion" => "none")
+    metrics::gauge!("rekor_build_info", "build_date" => unknown, "goversion" => "none",
+        "revision" => unknown, "version" => version)
     .set(1.0);
-    // A rate needs to see it before the first entry.
-    metrics::counter!("rekor_new_entries").absolute(0);
+}
+
+/// A counter that is there from the start: a rate needs to see it before the first event. One with
+/// labels begins where their values are known.
+fn unlabelled(name: &'static str, description: &'static str) {
+    metrics::describe_counter!(name, description);
+    metrics::counter!(name).absolute(0);
 }
 
 /// Serves what was collected, as Prometheus text at `/metrics`.

@@ -47,9 +47,10 @@ impl Meters {
 impl Meter {
     fn new(route: &str, method: &Method, status: u16) -> Self {
         let (path, code) = (route.to_owned(), status.to_string());
-        let by_code = [("path", path.clone()), ("code", code.clone())];
-        let by_method = [("path", path), ("method", method.as_str().to_owned())];
-        let labels = [&by_method[..], &[("code", code)]].concat();
+        // In the order of the alphabet, as Rekor's come: there are those who search for a whole line.
+        let by_code = [("code", code.clone()), ("path", path.clone())];
+        let by_method = [("method", method.as_str().to_owned()), ("path", path)];
+        let labels = [&[("code", code)], &by_method[..]].concat();
         Self {
             method: method.clone(),
             status,

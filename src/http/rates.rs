@@ -106,6 +106,9 @@ impl<C: Clock + Clone> Rates<C> {
                 per_second,
             })
         };
+        for class in [Class::Write, Class::Read, Class::Search] {
+            metrics::counter!("indelible_limited_requests", "class" => class.name()).increment(0);
+        }
         Self {
             writes: rate(limits.writes),
             reads: rate(limits.reads),

@@ -53,6 +53,8 @@ impl Keeper {
     /// Writes the present head and reads it back, so that a place that keeps nothing is
     /// noticed before the first answer.
     pub(crate) async fn start(course: Course, place: Place) -> Result<Self, GuardError> {
+        metrics::counter!("indelible_failed_guard_writes", "target" => place.name().kind())
+            .increment(0);
         let (published, written) = (course.tree.published(), Arc::from(""));
         let mut keeper = Self { course, place, published, written, behind: false };
         keeper.keep().await?;

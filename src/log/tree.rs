@@ -46,6 +46,7 @@ impl Tree {
         first: Snapshot,
         options: &Options,
     ) -> Self {
+        tell_size(&first);
         Self {
             tiles: Tiles::new(Arc::clone(&store), options.max_tiles),
             store,
@@ -83,6 +84,7 @@ impl Tree {
         for tile in completed {
             self.tiles.keep(tile);
         }
+        tell_size(&next);
         self.published.send_replace(());
         Ok(next)
     }
@@ -107,6 +109,7 @@ impl Tree {
         for tile in completed {
             self.tiles.keep(Arc::new(tile));
         }
+        tell_size(&next);
         self.published.send_replace(());
         Some(next)
     }
@@ -166,6 +169,10 @@ impl Tree {
         }
         Ok(resolved)
     }
+}
+
+fn tell_size(published: &Snapshot) {
+    metrics::gauge!("indelible_tree_size").set(published.head.size as f64);
 }
 
 /// A consistency proof that was held against the signed root.
