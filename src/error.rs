@@ -161,6 +161,16 @@ impl ApiError {
         Self::handler(StatusCode::INTERNAL_SERVER_ERROR, "Unknown error")
     }
 
+    fn unread(message: &str, error: ReadError) -> Self {
+        match error {
+            // The database is away for the moment; everything else needs a human.
+            ReadError::Store(
+                StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Conflict,
+            ) => Self::busy(message).because(error),
+            _ => Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message).because(error),
+        }
+    }
+
     fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
@@ -213,13 +223,7 @@ impl From<ReadError> for ApiError {
                 "unexpected error communicating with transparency log"
             }
         };
-        match error {
-            // The database is away for the moment; everything else needs a human.
-            ReadError::Store(
-                StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Conflict,
-            ) => Self::busy(message).because(error),
-            _ => Self::handler(StatusCode::INTERNAL_SERVER_ERROR, message).because(error),
-        }
+        Self::unread(message, error)
     }
 }
 
@@ -230,7 +234,9 @@ impl From<SearchError> for ApiError {
                 "more than {most} entries are found, and this server shows {most} at most: name \
                  criteria that fewer entries meet, or several with the operator \"and\""
             )),
-            SearchError::Read(error) => error.into(),
+            SearchError::Read(error) => {
+                Self::unread("unexpected result from searching index", error)
+            }
         }
     }
 }

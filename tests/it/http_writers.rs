@@ -103,7 +103,12 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
         }
         store.fail(Method::Search, 1, fault);
         let query = r#"{"subject":"x"}"#;
-        assert_eq!(served.post("/api/v1/index/retrieve", query).await.status, 503);
+        let failed = served.post("/api/v1/index/retrieve", query).await;
+        let message = failed.json()["message"].clone();
+        assert_eq!(
+            (failed.status, message.as_str()),
+            (503, Some("unexpected result from searching index"))
+        );
         assert_eq!(served.post("/api/v1/index/retrieve", query).await.status, 200);
     }
 }
