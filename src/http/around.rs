@@ -4,6 +4,7 @@
 //! is in the handlers; the rules that it applies are in `cors`, `negotiate` and
 //! `paths`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::negotiate::{self, Offered};
@@ -26,28 +27,23 @@ const MAX_REQUEST_ID: usize = 128;
 /// Bytes of a method or path in a log line.
 const MAX_LOGGED: usize = 256;
 
+/// What is counted and logged for a request that has no answer; Rekor's status for one whose client
+/// hung up.
+const HUNG_UP: u16 = 499;
+
 /// Runs a request with everything around it.
 pub(super) async fn request(State(serving): Shared, request: Request, next: Next) -> Response {
-    let started = Instant::now();
     let id = request_id(request.headers());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let allow = cors::allows(&method, request.headers());
-    if let Some(mut answer) = cors::preflight(&method, request.headers()) {
+    let allow = cors::allows(request.method(), request.headers());
+    if let Some(mut answer) = cors::preflight(request.method(), request.headers()) {
         answer.headers_mut().insert(REQUEST_ID, id);
         return answer;
     }
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let route = route.filter(|route| route.starts_with("/api/"));
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        method = %shortened(method.as_str()),
-        path = shortened(&path)
-    );
-    let mut answer = match admit(&serving, request, route.as_deref()) {
+    let crossing = Crossing::begin(serving, &request, id);
+    let (serving, route) = (&crossing.serving, crossing.route.as_deref());
+    let mut answer = match admit(serving, request, route) {
         Ok(request) => {
-            let answer = next.run(request).instrument(span.clone()).await;
+            let answer = next.run(request).instrument(crossing.span()).await;
             match route {
                 Some(_) => answer::bound(&serving.answers, answer).await,
                 None => answer,
@@ -55,15 +51,105 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
         }
         Err(refusal) => *refusal,
     };
-    finish(answer.headers_mut(), &serving, &method, route.as_deref());
+    finish(answer.headers_mut(), serving, &crossing.method, route);
     cors::mark(answer.headers_mut(), allow);
-    answer.headers_mut().insert(REQUEST_ID, id);
-    let served = answer.status() != StatusCode::NOT_IMPLEMENTED;
-    if let Some(route) = route.filter(|route| served && allows(route, &method)) {
-        serving.meters.count(&route, &method, answer.status().as_u16(), started.elapsed());
-    }
-    span.in_scope(|| write_line(answer.status().as_u16(), started));
+    answer.headers_mut().insert(REQUEST_ID, crossing.id.clone());
+    crossing.end(answer.status());
     answer
+}
+
+/// A request under way. Without an end it is told of all the same: it is dropped when its client
+/// hangs up, and what it has done by then stays done.
+struct Crossing {
+    serving: Arc<Serving>,
+    started: Instant,
+    id: HeaderValue,
+    method: Method,
+    path: String,
+    /// The route of the API, if it is one.
+    route: Option<String>,
+    told: bool,
+}
+
+impl Crossing {
+    fn begin(serving: Arc<Serving>, request: &Request, id: HeaderValue) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        Self {
+            serving,
+            started: Instant::now(),
+            id,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            route: route.filter(|route| route.starts_with("/api/")).map(str::to_owned),
+            told: false,
+        }
+    }
+
+    /// What every line says that is written on the way: on with any of them.
+    fn span(&self) -> Span {
+        tracing::error_span!("request", id = self.id(), method = self.method(), path = self.path())
+    }
+
+    fn end(mut self, status: StatusCode) {
+        self.tell(status.as_u16());
+    }
+
+    fn tell(&mut self, status: u16) {
+        self.told = true;
+        let Self { serving, started, method, route, .. } = &*self;
+        if let Some(route) =
+            route.as_deref().filter(|route| serving.endpoints.serves(method, route))
+        {
+            serving.meters.count(route, method, status, started.elapsed());
+        }
+        self.write_line(status);
+    }
+
+    /// The access log, under the target `access`, which may be on where nothing else is: so a line
+    /// names its request itself.
+    fn write_line(&self, status: u16) {
+        let milliseconds = self.started.elapsed().as_secs_f64() * 1e3;
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "access",
+                    id = self.id(),
+                    method = self.method(),
+                    path = self.path(),
+                    status,
+                    milliseconds,
+                    "completed request"
+                )
+            };
+        }
+        match status {
+            500.. => line!(error),
+            // What is not there, or is there already, is no cause for alarm; and who asks too
+            // often must not fill the disk.
+            400.. if !matches!(status, 404 | 409 | 429) => line!(warn),
+            _ => line!(info),
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+
+    fn method(&self) -> &str {
+        shortened(self.method.as_str())
+    }
+
+    fn path(&self) -> &str {
+        shortened(&self.path)
+    }
+}
+
+impl Drop for Crossing {
+    fn drop(&mut self) {
+        if !self.told {
+            self.tell(HUNG_UP);
+        }
+    }
 }
 
 /// As much as is logged of what a client may send by the kilobyte.
@@ -115,33 +201,19 @@ fn judge(serving: &Serving, request: &Request, route: &str) -> Result<Offered, B
     offered
 }
 
-/// Whether the route is served to the method; there are no more methods to be measured.
+/// Whether the route is served to the method.
 fn allows(route: &str, method: &Method) -> bool {
     paths::allowed_methods(route).split(',').any(|allowed| allowed == method.as_str())
 }
 
 /// Headers that depend on the route. What is switched off has none.
 fn finish(headers: &mut HeaderMap, serving: &Serving, method: &Method, route: Option<&str>) {
-    if method == Method::GET && route.is_some_and(|route| serving.endpoints.serves_get(route)) {
+    if method == Method::GET && route.is_some_and(|route| serving.endpoints.serves(method, route)) {
         let never = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(never));
         headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         headers.insert(ACCEL_EXPIRES, HeaderValue::from_static("0"));
-    }
-}
-
-/// The access log, under the target `access`.
-fn write_line(status: u16, started: Instant) {
-    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-    match status {
-        500.. => tracing::error!(target: "access", status, milliseconds, "completed request"),
-        // What is not there, or is there already, is no cause for alarm; and who asks too
-        // often must not fill the disk.
-        400.. if !matches!(status, 404 | 409 | 429) => {
-            tracing::warn!(target: "access", status, milliseconds, "completed request");
-        }
-        _ => tracing::info!(target: "access", status, milliseconds, "completed request"),
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use http::Method;
+
 use crate::error::ApiError;
 
 /// An operation that can be switched off.
@@ -67,17 +69,20 @@ impl EnabledEndpoints {
         names.into_iter().map(find).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a GET of this route of the API is an operation, and on.
-    pub(super) fn serves_get(&self, route: &str) -> bool {
-        let endpoint = match route {
-            "/api/v1/log" => Endpoint::GetLogInfo,
-            "/api/v1/log/publicKey" => Endpoint::GetPublicKey,
-            "/api/v1/log/proof" => Endpoint::GetLogProof,
-            "/api/v1/log/entries" => Endpoint::GetLogEntryByIndex,
+    /// Whether the method on this route of the API is an operation, and on.
+    pub(super) fn serves(&self, method: &Method, route: &str) -> bool {
+        let endpoint = match (method, route) {
+            (&Method::GET, "/api/v1/log") => Endpoint::GetLogInfo,
+            (&Method::GET, "/api/v1/log/publicKey") => Endpoint::GetPublicKey,
+            (&Method::GET, "/api/v1/log/proof") => Endpoint::GetLogProof,
+            (&Method::GET, "/api/v1/log/entries") => Endpoint::GetLogEntryByIndex,
             // The second is no UUID, but asked for as one.
-            "/api/v1/log/entries/{entryUUID}" | "/api/v1/log/entries/retrieve" => {
+            (&Method::GET, "/api/v1/log/entries/{entryUUID}" | "/api/v1/log/entries/retrieve") => {
                 Endpoint::GetLogEntryByUuid
             }
+            (&Method::POST, "/api/v1/log/entries") => Endpoint::CreateLogEntry,
+            (&Method::POST, "/api/v1/log/entries/retrieve") => Endpoint::SearchLogQuery,
+            (&Method::POST, "/api/v1/index/retrieve") => Endpoint::SearchIndex,
             _ => return false,
         };
         self.0.contains(&endpoint)

@@ -112,10 +112,7 @@ async fn submit(
 ) -> Result<Response, ApiError> {
     let fate = fate(verified.payload());
     let (entry, fate) = match serving.log.submit(verified.into()).await? {
-        Submitted::Created(entry) => {
-            metrics::counter!("rekor_new_entries").increment(1);
-            (entry, fate)
-        }
+        Submitted::Created(entry) => (entry, fate),
         // What came again is not kept again, whether or not it was kept with the first.
         Submitted::Duplicate(entry) if prefers || serving.on_duplicate == OnDuplicate::Created => {
             (without_attestation(entry), None)

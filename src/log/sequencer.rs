@@ -231,6 +231,8 @@ impl Sequencer {
         if !self.commit(turn, &batch).await? {
             return Ok(Attempt::Again);
         }
+        // Here, not where it is answered: whoever submitted it may be gone.
+        metrics::counter!("rekor_new_entries").increment(batch.entries.len() as u64);
         let snapshot = self.tree.publish(now, snapshot, completed)?;
         self.settled = snapshot.head.size;
         let added = plan.entries.iter().map(|entry| entry.leaf);

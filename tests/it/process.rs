@@ -15,6 +15,7 @@ both! {
     a_shutdown_finishes_what_is_under_way,
     surprises_at_the_start_are_refused,
     operators_see_what_happens,
+    what_is_switched_off_is_not_measured,
     few_open_files_mean_few_connections,
     a_flood_of_bad_bodies_leaves_memory_flat,
 }
@@ -203,7 +204,8 @@ async fn operators_see_what_happens(db: TestDb) {
     asked.header("x-request-id", "seen-in-the-log").send().await.expect("an answer");
     loop {
         let line = process.line("completed request");
-        if line["span"]["id"] == "seen-in-the-log" {
+        if line["id"] == "seen-in-the-log" {
+            assert_eq!(line["path"], "/api/v1/log/entries/x");
             assert_eq!(
                 (line["status"].as_u64(), line["level"].as_str()),
                 (Some(422), Some("WARN"))
@@ -219,6 +221,18 @@ async fn operators_see_what_happens(db: TestDb) {
     drop(process);
     let probe = site.command(&["probe", "--address", "127.0.0.1:9"]).status().expect("it runs");
     assert!(!probe.success());
+}
+
+async fn what_is_switched_off_is_not_measured(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&["--enabled-api-endpoints", "getLogProof"]);
+    for path in ["entries?logIndex=x", "proof?lastSize=x"] {
+        text(format!("{}/api/v1/log/{path}", process.url)).await;
+    }
+    let measured = text(format!("{}/metrics", process.metrics)).await;
+    let proof = "rekor_qps_by_api{code=\"422\",method=\"GET\",path=\"/api/v1/log/proof\"} 1\n";
+    assert!(measured.contains(proof), "{measured}");
+    assert!(!measured.contains("/api/v1/log/entries"), "{measured}");
 }
 
 async fn few_open_files_mean_few_connections(db: TestDb) {

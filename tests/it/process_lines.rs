@@ -4,15 +4,22 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command};
 use std::time::Duration;
 
-use serde_json::Value;
-use tokio::task::JoinSet;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::harness::databases::TestDb;
+use crate::harness::databases::{TestDb, sqlite_console};
+use crate::harness::evidence::hashedrekord;
 use crate::harness::process::Site;
 
 both! {
     a_log_that_nobody_reads_keeps_nobody_waiting,
     a_log_that_nobody_takes_harms_nothing,
+    who_hangs_up_is_told_of_and_what_he_added_is_counted,
+    lines_name_their_request_whatever_else_is_off,
 }
 
 /// How long anything may take that must happen at all.
@@ -105,4 +112,95 @@ async fn a_log_that_nobody_takes_harms_nothing(db: TestDb) {
     }
     server.terminate();
     assert!(server.child.wait().expect("it ends").success());
+}
+
+/// Keeps everybody from writing until the sender is dropped.
+async fn hold_writes(db: TestDb) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (release, released) = oneshot::channel::<()>();
+    let (begun, held) = oneshot::channel();
+    let holding = tokio::spawn(async move {
+        if db.is_postgres() {
+            let mut console = PgConnection::connect(db.url()).await.expect("a connection");
+            let mut lock = console.begin().await.expect("a transaction");
+            sqlx::query("LOCK TABLE head").execute(&mut *lock).await.expect("the lock");
+            begun.send(()).expect("it is waited for");
+            let _ = released.await;
+        } else {
+            let mut console = sqlite_console(db.path()).await.expect("a connection");
+            let lock = console.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+            begun.send(()).expect("it is waited for");
+            let _ = released.await;
+            drop(lock);
+        }
+    });
+    held.await.expect("it is held");
+    (release, holding)
+}
+
+async fn who_hangs_up_is_told_of_and_what_he_added_is_counted(db: TestDb) {
+    const CLIENTS: u64 = 20;
+    let site = Site::new(&db);
+    // With one thread, whoever comes later is judged later.
+    let process = site.start(&["--verify-threads", "1", "--log", "info,access=info"]);
+    let http = http();
+    let add = async |proposal: &Value| {
+        let url = format!("{}/api/v1/log/entries", process.url);
+        let request = http.post(url).header("content-type", "application/json");
+        request.body(proposal.to_string()).send().await.expect("an answer").status().as_u16()
+    };
+    let (release, holding) = hold_writes(db.clone()).await;
+    let mut clients = Vec::new();
+    let mut wrong = hashedrekord(0);
+    wrong["spec"]["data"]["hash"]["value"] = json!("ab");
+    for n in 1..=CLIENTS {
+        let body = hashedrekord(n).to_string();
+        let mut stream = TcpStream::connect(process.address()).await.expect("a connection");
+        let request = format!(
+            "POST /api/v1/log/entries HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        clients.push(stream);
+        assert_eq!(add(&wrong).await, 400);
+    }
+    for mut stream in clients {
+        stream.shutdown().await.expect("it hangs up");
+        assert_eq!(stream.read_to_end(&mut Vec::new()).await.expect("so does the server"), 0);
+    }
+    for _ in 0..CLIENTS {
+        let line = std::iter::repeat_with(|| process.line("completed request"));
+        let line = line.into_iter().find(|line| line["id"] == "gone").expect("a line");
+        assert_eq!((line["status"].as_u64(), line["level"].as_str()), (Some(499), Some("WARN")));
+    }
+    let hung_up = "rekor_qps_by_api{code=\"499\",method=\"POST\",path=\"/api/v1/log/entries\"}";
+    assert_eq!(process.metric(hung_up).await, CLIENTS as f64);
+    drop(release);
+    holding.await.expect("it ends");
+    // Whatever of them was submitted was so before.
+    assert_eq!(add(&hashedrekord(0)).await, 201);
+    let info = http.get(format!("{}/api/v1/log", process.url)).send().await.expect("an answer");
+    let info: Value = serde_json::from_str(&info.text().await.expect("text")).expect("JSON");
+    let size = info["treeSize"].as_f64().expect("a size");
+    assert!(size > 1.0, "nobody who hung up has added anything");
+    assert_eq!(process.metric("rekor_new_entries").await, size);
+    assert_eq!(process.metric("indelible_tree_size").await, size);
+}
+
+async fn lines_name_their_request_whatever_else_is_off(db: TestDb) {
+    let site = Site::new(&db);
+    let filter = "indelible=info,indelible::http=warn,access=info";
+    let process = site.start(&["--log", filter]);
+    db.tamper("ALTER TABLE index_keys RENAME TO lost").await;
+    let http = http();
+    let request = http.post(format!("{}/api/v1/index/retrieve", process.url));
+    let request = request.header("content-type", "application/json").header("x-request-id", "one");
+    let answer = request.body(r#"{"subject":"x"}"#).send().await.expect("an answer");
+    assert!(answer.status().is_server_error());
+    let cause = process.line("request failed");
+    let access = process.line("completed request");
+    for named in [&cause["span"], &access] {
+        assert_eq!((&named["id"], &named["method"]), (&json!("one"), &json!("POST")));
+        assert_eq!(named["path"], "/api/v1/index/retrieve");
+    }
 }
