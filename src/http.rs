@@ -96,8 +96,7 @@ pub fn router(app: App) -> Router {
     let serving =
         Arc::new(Serving { app, budget, answers, admission, rates, meters: Meters::default() });
     let (routes, document) = api().split_for_parts();
-    let document = Arc::new(document);
-    let routes = pages::add(routes, document)
+    let routes = pages::add(routes, &document)
         .fallback(paths::unknown)
         .method_not_allowed_fallback(paths::wrong_method)
         .layer(CatchPanicLayer::custom(|_| {

@@ -44,12 +44,6 @@ impl Verifier {
         Self { policy: Arc::new(policy), additions, look_ups, clock }
     }
 
-    /// The policy that is applied.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
     /// Parses, verifies and canonicalises the body of a POST. `body` is dropped when that is done
     /// or given up: not when its client hangs up, as long as it waits here. So is `room`, what the
     /// addition was admitted to, unless it comes back with the entry: nothing else bounds how many

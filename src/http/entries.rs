@@ -17,7 +17,7 @@ use super::answer;
 use super::around::label;
 use super::endpoints::Endpoint;
 use super::negotiate::Offered;
-use super::query::{Query, Range};
+use super::query::Query;
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
 use crate::log::{Lookup, Submitted};
@@ -193,7 +193,7 @@ pub(super) async fn by_index(
     State(serving): Shared,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let index = Query::new(pairs).required_integer("logIndex", Range { minimum: 0 })?;
+    let index = Query::new(pairs).required_integer("logIndex", 0)?;
     serving.endpoints.require(Endpoint::GetLogEntryByIndex)?;
     read(&serving, Lookup::Index(index.cast_unsigned())).await
 }

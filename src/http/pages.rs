@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::Html;
 use axum::routing::{any, get};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use utoipa::openapi::OpenApi;
 
@@ -16,13 +17,14 @@ use super::negotiate::JSON;
 use crate::error::{ApiError, Validation};
 
 /// Adds the pages to the routes.
-pub(super) fn add(routes: Router<Arc<Serving>>, document: Arc<OpenApi>) -> Router<Arc<Serving>> {
+///
+/// # Panics
+/// When the document cannot be written as JSON, before anything is served.
+pub(super) fn add(routes: Router<Arc<Serving>>, document: &OpenApi) -> Router<Arc<Serving>> {
+    let document = Bytes::from(document.to_json().expect("the document is JSON"));
     let serve_document = move || {
-        let document = Arc::clone(&document);
-        async move {
-            let text = document.to_json().map_err(|_| ApiError::unknown())?;
-            Ok::<_, ApiError>(([(CONTENT_TYPE, JSON)], text))
-        }
+        let document = document.clone();
+        async { ([(CONTENT_TYPE, JSON)], document) }
     };
     routes
         // Rekor's has no charset either; the page names its own.

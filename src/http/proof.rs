@@ -7,7 +7,7 @@ use axum::response::Response;
 use wire::{ConsistencyProof, ErrorBody};
 
 use super::endpoints::Endpoint;
-use super::query::{Query, Range};
+use super::query::Query;
 use super::{Shared, answer};
 use crate::error::ApiError;
 
@@ -36,9 +36,8 @@ pub(super) async fn proof(
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let query = Query::new(pairs);
-    let range = Range { minimum: 1 };
-    let first = query.integer("firstSize", range)?.unwrap_or(1).cast_unsigned();
-    let last = query.required_integer("lastSize", range)?.cast_unsigned();
+    let first = query.integer("firstSize", 1)?.unwrap_or(1).cast_unsigned();
+    let last = query.required_integer("lastSize", 1)?.cast_unsigned();
     let tree = query.tree_id()?.map(str::to_owned);
     serving.endpoints.require(Endpoint::GetLogProof)?;
     if first > last {

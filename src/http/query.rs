@@ -9,12 +9,6 @@ use crate::error::{ApiError, Validation};
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
-/// What every integer parameter may be.
-#[derive(Clone, Copy)]
-pub(super) struct Range {
-    pub(super) minimum: i64,
-}
-
 impl Query {
     /// The pairs that the query string decodes to.
     pub(super) fn new(pairs: Vec<(String, String)>) -> Self {
@@ -27,15 +21,14 @@ impl Query {
         last.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A 64-bit integer in its range.
-    pub(super) fn integer(&self, name: &str, range: Range) -> Result<Option<i64>, ApiError> {
+    /// A 64-bit integer, `minimum` or more.
+    pub(super) fn integer(&self, name: &str, minimum: i64) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let Ok(value) = text.parse::<i64>() else {
             let message = format!("{name} in query must be of type int64: {text:?}");
             return Err(ApiError::validation(Validation::Type, message));
         };
-        if value < range.minimum {
-            let minimum = range.minimum;
+        if value < minimum {
             let message = format!("{name} in query should be greater than or equal to {minimum}");
             return Err(ApiError::validation(Validation::Minimum, message));
         }
@@ -43,10 +36,10 @@ impl Query {
     }
 
     /// As [`integer`](Self::integer), where it must be there.
-    pub(super) fn required_integer(&self, name: &str, range: Range) -> Result<i64, ApiError> {
+    pub(super) fn required_integer(&self, name: &str, minimum: i64) -> Result<i64, ApiError> {
         let missing =
             || ApiError::validation(Validation::Required, format!("{name} in query is required"));
-        self.integer(name, range)?.ok_or_else(missing)
+        self.integer(name, minimum)?.ok_or_else(missing)
     }
 
     /// `treeID`: decimal digits of any length.
