@@ -63,7 +63,7 @@ const CERTIFICATES: [&str; 8] = [
 /// A test key with its two public forms, each base64 of PEM text.
 pub(crate) struct Signer {
     key: EcdsaKeyPair,
-    public_key: String,
+    pub(crate) public_key: String,
     certificate: String,
 }
 
@@ -161,6 +161,14 @@ impl Entries {
     /// `sha256:` and hex of the n-th artifact, as a search would ask for it.
     pub(crate) fn digest(&self, n: usize) -> String {
         format!("sha256:{}", hex::encode(Sha256::digest(self.artifact(n))))
+    }
+
+    /// Hex of the digest that the n-th entry's stored body has, and no other one's.
+    pub(crate) fn digest_in_body(&self, n: usize) -> String {
+        hex::encode(match self.evidence {
+            Evidence::Dsse | Evidence::Intoto => Sha256::digest(self.statement(n)),
+            _ => Sha256::digest(self.artifact(n)),
+        })
     }
 
     fn statement(&self, n: usize) -> Vec<u8> {
@@ -296,6 +304,8 @@ mod tests {
                 let proposed = entry::ProposedEntry::parse(&body).unwrap();
                 let verified = proposed.verify(&entry::Policy::default(), 0).unwrap();
                 assert!(verified.index_keys().contains(&entries.digest(n)));
+                let stored = String::from_utf8(verified.body().to_vec()).unwrap();
+                assert!(stored.contains(&entries.digest_in_body(n)), "{stored}");
                 leaves.insert(verified.leaf_hash());
             }
             assert_eq!((entries.body(9), leaves.len()), (None, 9));

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::evidence::{Entries, Evidence};
 use crate::footprint::{Footprint, Processors};
 use crate::report::{self, Outcome};
-use crate::run::{self, Pace};
+use crate::run::{self, Answer, Pace};
 use crate::scenario::{Load, Scenario, Written};
 use crate::server::Server;
 use crate::suite;
@@ -28,6 +28,9 @@ const PORTION: u64 = 100_000;
 
 /// Writers that fill the log.
 const FILLERS: usize = 256;
+
+/// Of so many additions that fill the log one is verified; of all of them the status counts.
+const VERIFIED: usize = 16;
 
 /// Reads all over the log before those that count as warm: 95 % of the tiles of ten million
 /// entries were touched after 120,000.
@@ -101,8 +104,9 @@ pub(crate) async fn run(args: &GrowArgs, out: &mut dyn Write) -> anyhow::Result<
     let mut server = Server::start(&binary, &database).await?;
     let key = suite::log_key(server.address).await?;
     let mut report = GrowReport { machine: report::machine(), stages: Vec::new() };
+    let mut known = Written::default();
     for size in &args.to {
-        let filled_per_second = fill(&server, *size, out).await?;
+        let filled_per_second = fill(&server, &key, *size, &mut known, out).await?;
         Footprint::settle(&database).await?;
         server.kill().await?;
         let started = Instant::now();
@@ -111,7 +115,7 @@ pub(crate) async fn run(args: &GrowArgs, out: &mut dyn Write) -> anyhow::Result<
         let entries = suite::size(server.address).await?;
         let footprint = Footprint::of(&database, entries).await?;
         let duration = Duration::from_secs(args.seconds);
-        let operations = operations(&server, &database, &key, duration, out).await?;
+        let operations = operations(&server, &database, &key, duration, &mut known, out).await?;
         let resident_mib = server.resident_mib();
         report.stages.push(Stage {
             entries,
@@ -132,7 +136,13 @@ pub(crate) async fn run(args: &GrowArgs, out: &mut dyn Write) -> anyhow::Result<
 }
 
 /// Posts entries until the log has `size`; returns the rate, signatures left out.
-async fn fill(server: &Server, size: u64, out: &mut dyn Write) -> anyhow::Result<f64> {
+async fn fill(
+    server: &Server,
+    key: &PublicKey,
+    size: u64,
+    known: &mut Written,
+    out: &mut dyn Write,
+) -> anyhow::Result<f64> {
     let (mut posted, mut took) = (0_u64, Duration::ZERO);
     loop {
         let there = suite::size(server.address).await?;
@@ -144,12 +154,17 @@ async fn fill(server: &Server, size: u64, out: &mut dyn Write) -> anyhow::Result
         let load =
             Arc::new(Load { scenario: Scenario::Write, entries, written: Written::default() });
         let pace = Pace { workers: FILLERS, rate: None, duration: Duration::from_secs(600) };
-        let measured = run::run(server.address, load, pace).await?;
+        let measured = run::run(server.address, Arc::clone(&load), pace).await?;
         let refused = measured.answers.iter().find(|answer| !answer.status.is_success());
         if let Some(answer) = refused {
             anyhow::bail!("filling: {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
         ensure!(measured.missed.is_empty(), "filling: {:?}", measured.first_error);
+        let sample: Vec<Answer> = measured.answers.into_iter().step_by(VERIFIED).collect();
+        let judged = suite::judge(&load, &sample)?;
+        ensure!(judged.wrong.is_empty(), "filling: {}", judged.wrong.join(", "));
+        judged.receipts.check_signatures(key)?;
+        known.keep_heads(&judged.receipts)?;
         posted += missing;
         took += measured.elapsed;
         let rate = missing as f64 / measured.elapsed.as_secs_f64();
@@ -162,10 +177,11 @@ async fn operations(
     database: &str,
     key: &PublicKey,
     duration: Duration,
+    known: &mut Written,
     out: &mut dyn Write,
 ) -> anyhow::Result<Vec<Operation>> {
     let processors = Processors::of(database, server.process_id()).await?;
-    let mut written = Some(suite::fill(server.address, key).await?);
+    let mut written = Some(suite::fill(server.address, key, std::mem::take(known)).await?);
     let mut operations = Vec::new();
     for (scenario, workers, cold) in [
         (Scenario::ReadIndex, 64, true),
@@ -197,6 +213,7 @@ async fn operations(
             outcome,
         });
     }
+    *known = written.unwrap_or_default();
     Ok(operations)
 }
 

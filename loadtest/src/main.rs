@@ -12,6 +12,8 @@ mod connection;
 mod evidence;
 mod footprint;
 mod grow;
+#[cfg(test)]
+mod paper_log;
 mod receipts;
 mod report;
 mod run;

@@ -1,17 +1,23 @@
 //! Checking what the server answers.
 //!
 //! Border: an answer is right or wrong. Everything is checked of every answer, on
-//! all cores, after the run: leaf hash, inclusion proof, SET, checkpoint, and that
-//! no two answers contradict each other.
+//! all cores, after the run: that it is what was asked for, leaf hash, inclusion proof up to
+//! the signed root, SET, checkpoint, consistency proof, and that no two answers contradict
+//! each other.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use anyhow::{Context as _, bail, ensure};
 use entry::DigestAlgorithm;
 use entry::keys::x509::PublicKey;
 use sha2::{Digest as _, Sha256};
-use tlog::{Checkpoint, EntryId, Hash, Note, verify_inclusion};
-use wire::{EntryBody, LogEntry};
+use tlog::{Checkpoint, EntryId, Hash, Note, verify_consistency, verify_inclusion};
+use wire::{ConsistencyProof, EntryBody, LogEntry};
 
 /// A signed entry timestamp.
 struct Timestamp {
@@ -19,24 +25,55 @@ struct Timestamp {
     signature: Vec<u8>,
 }
 
+/// What an entry was asked for by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked<'a> {
+    /// It was posted: the hex SHA-256 of what only this entry is about.
+    Posted(&'a str),
+    Index(u64),
+    /// 80 hex.
+    Id(&'a str),
+}
+
+/// A size of the log with the root that was signed for it.
+pub(crate) type Head = (u64, Hash);
+
+/// A signed head, as an answer carried it.
+#[derive(PartialEq, Eq)]
+struct SignedHead {
+    root: Hash,
+    note: String,
+}
+
 /// What the server has said.
 #[derive(Default)]
 pub(crate) struct Receipts {
     timestamps: Vec<Timestamp>,
-    /// Signed notes by tree size: two different ones of a size would be a fork.
-    checkpoints: HashMap<u64, String>,
-    /// Indexes and leaf hashes of created entries.
-    pub(crate) created: Vec<(u64, Hash)>,
+    /// Heads by tree size: two different ones of a size would be a fork.
+    heads: HashMap<u64, SignedHead>,
+    /// Index and leaf hash of each answer.
+    entries: Vec<(u64, Hash)>,
+    /// Indexes of created entries.
+    pub(crate) created: Vec<u64>,
+    consistency: Consistency,
+}
+
+/// Consistency proofs.
+#[derive(Clone, Copy, Default)]
+struct Consistency {
+    held: usize,
+    /// Of sizes whose signed roots were not known.
+    unknown: usize,
 }
 
 impl Receipts {
-    /// Checks an entry and keeps its signatures.
-    pub(crate) fn check(&mut self, answer: &[u8]) -> anyhow::Result<(EntryId, u64)> {
-        let entry: LogEntry = serde_json::from_slice(answer)?;
+    /// Checks an entry and keeps its signatures; returns its index.
+    pub(crate) fn check(&mut self, entry: &LogEntry, asked: Asked<'_>) -> anyhow::Result<u64> {
         let (id, body) = entry.single()?;
         let id: EntryId = id.parse()?;
         let leaf = Hash::leaf(&body.body.0);
         ensure!(id.leaf == leaf, "the body does not hash to the entry's ID");
+        asked.is_answered_by(id, body)?;
         self.check_proof(leaf, body)?;
         let verification = body.verification.as_ref().context("no verification")?;
         let signature = verification.signed_entry_timestamp.as_ref().context("no SET")?;
@@ -44,50 +81,88 @@ impl Receipts {
             digest: Sha256::digest(body.set_payload()).into(),
             signature: signature.0.clone(),
         });
-        Ok((id, body.log_index))
+        self.entries.push((body.log_index, leaf));
+        Ok(body.log_index)
     }
 
     fn check_proof(&mut self, leaf: Hash, body: &EntryBody) -> anyhow::Result<()> {
         let proof = body.verification.as_ref().and_then(|v| v.inclusion_proof.as_ref());
         let proof = proof.context("no inclusion proof")?;
-        let hashes = proof.hashes.iter().map(|hash| hash.parse()).collect::<Result<Vec<_>, _>>()?;
+        // The two differ only behind a former shard, and no log here has one.
+        ensure!(proof.log_index == body.log_index, "the proof is of another index");
         let root: Hash = proof.root_hash.parse()?;
-        verify_inclusion(&leaf, proof.log_index, proof.tree_size, &hashes, &root)?;
-        match self.checkpoints.get(&proof.tree_size) {
-            Some(known) if *known == proof.checkpoint => return Ok(()),
-            Some(_) => bail!("two checkpoints of size {}", proof.tree_size),
-            None => {}
+        verify_inclusion(&leaf, proof.log_index, proof.tree_size, &hashes(&proof.hashes)?, &root)?;
+        let head = SignedHead { root, note: proof.checkpoint.clone() };
+        if let Some(known) = self.heads.get(&proof.tree_size) {
+            ensure!(*known == head, "two heads of size {}", proof.tree_size);
+            return Ok(());
         }
-        let note = Note::parse(&proof.checkpoint)?;
-        let head = Checkpoint::parse(&note.text)?;
+        let note = Note::parse(&head.note)?;
+        let signed = Checkpoint::parse(&note.text)?;
         ensure!(
-            (head.size, head.root) == (proof.tree_size, root),
+            (signed.size, signed.root) == (proof.tree_size, root),
             "the checkpoint is not the proof's head"
         );
-        self.checkpoints.insert(proof.tree_size, proof.checkpoint.clone());
+        self.heads.insert(proof.tree_size, head);
         Ok(())
+    }
+
+    /// Checks a consistency proof against the signed roots of both sizes, if they are known.
+    pub(crate) fn check_consistency(
+        &mut self,
+        proof: &ConsistencyProof,
+        heads: Option<(Head, Head)>,
+    ) -> anyhow::Result<()> {
+        let hashes = hashes(&proof.hashes)?;
+        let Some(((first, first_root), (last, last_root))) = heads else {
+            self.consistency.unknown += 1;
+            return Ok(());
+        };
+        verify_consistency(first, last, &first_root, &last_root, &hashes)?;
+        self.consistency.held += 1;
+        Ok(())
+    }
+
+    /// Index and leaf hash of each entry that was answered.
+    pub(crate) fn entries(&self) -> &[(u64, Hash)] {
+        &self.entries
+    }
+
+    /// The signed heads that were seen.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = Head> {
+        self.heads.iter().map(|(size, head)| (*size, head.root))
     }
 
     /// Sizes with their signed notes.
     pub(crate) fn checkpoints(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.checkpoints.iter().map(|(size, note)| (*size, note.as_str()))
+        self.heads.iter().map(|(size, head)| (*size, head.note.as_str()))
     }
 
     /// Takes over what was found in other answers.
     pub(crate) fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.timestamps.extend(other.timestamps);
+        self.entries.extend(other.entries);
         self.created.extend(other.created);
-        for (size, note) in other.checkpoints {
-            let known = self.checkpoints.entry(size).or_insert_with(|| note.clone());
-            ensure!(*known == note, "two checkpoints of size {size}");
+        self.consistency.held += other.consistency.held;
+        self.consistency.unknown += other.consistency.unknown;
+        for (size, head) in other.heads {
+            match self.heads.entry(size) {
+                Entry::Occupied(known) => ensure!(*known.get() == head, "two heads of size {size}"),
+                Entry::Vacant(place) => drop(place.insert(head)),
+            }
         }
         Ok(())
     }
 
     /// Checks every signature, and that no index was given twice.
     pub(crate) fn check_signatures(&self, log_key: &PublicKey) -> anyhow::Result<Checked> {
-        let distinct: HashSet<u64> = self.created.iter().map(|(index, _)| *index).collect();
-        ensure!(distinct.len() == self.created.len(), "an index was given to two entries");
+        let created: HashSet<u64> = self.created.iter().copied().collect();
+        ensure!(created.len() == self.created.len(), "an index was given to two entries");
+        let mut leaves = HashMap::new();
+        for (index, leaf) in &self.entries {
+            let known = leaves.entry(index).or_insert(leaf);
+            ensure!(*known == leaf, "two entries have the index {index}");
+        }
         let threads = std::thread::available_parallelism()?.get();
         let share = self.timestamps.len().div_ceil(threads).max(1);
         let good = std::thread::scope(|scope| {
@@ -97,10 +172,15 @@ impl Receipts {
             started.into_iter().all(|thread| thread.join().unwrap_or(false))
         });
         ensure!(good, "a signed entry timestamp does not verify");
-        for note in self.checkpoints.values() {
-            check_note(note, log_key)?;
+        for head in self.heads.values() {
+            check_note(&head.note, log_key)?;
         }
-        Ok(Checked { entries: self.timestamps.len(), checkpoints: self.checkpoints.len() })
+        Ok(Checked {
+            entries: self.timestamps.len(),
+            checkpoints: self.heads.len(),
+            consistency_proofs: self.consistency.held,
+            unknown_heads: self.consistency.unknown,
+        })
     }
 }
 
@@ -111,6 +191,43 @@ pub(crate) struct Checked {
     pub(crate) entries: usize,
     /// Distinct signed checkpoints.
     pub(crate) checkpoints: usize,
+    /// Consistency proofs, from one signed head to another.
+    pub(crate) consistency_proofs: usize,
+    /// Consistency proofs that were only read, because the root of a size was not known.
+    pub(crate) unknown_heads: usize,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} receipts, {} checkpoints", self.entries, self.checkpoints)?;
+        if self.consistency_proofs + self.unknown_heads > 0 {
+            write!(f, ", {} consistency proofs", self.consistency_proofs)?;
+        }
+        if self.unknown_heads > 0 {
+            write!(f, " ({} more only read: their heads are not known)", self.unknown_heads)?;
+        }
+        Ok(())
+    }
+}
+
+impl Asked<'_> {
+    fn is_answered_by(self, id: EntryId, body: &EntryBody) -> anyhow::Result<()> {
+        match self {
+            Self::Posted(digest) => {
+                let named = body.body.0.windows(digest.len()).any(|part| part == digest.as_bytes());
+                ensure!(named, "the entry is not the one that was posted");
+            }
+            Self::Index(index) => {
+                ensure!(body.log_index == index, "entry {} for index {index}", body.log_index);
+            }
+            Self::Id(asked) => ensure!(id.to_string() == asked, "entry {id} for {asked}"),
+        }
+        Ok(())
+    }
+}
+
+fn hashes(hashes: &[String]) -> anyhow::Result<Vec<Hash>> {
+    Ok(hashes.iter().map(|hash| hash.parse()).collect::<Result<_, _>>()?)
 }
 
 impl Timestamp {

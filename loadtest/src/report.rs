@@ -96,12 +96,8 @@ impl Outcome {
         writeln!(
             out,
             "{scenario:<12} {evidence:<12} {:>5} workers {:>9.0}/s   p50 {p50:>7.2} p90 {p90:>7.2} \
-             p99 {p99:>7.2} max {max:>8.2} ms   {} errors, {} receipts and {} checkpoints verified",
-            self.workers,
-            self.per_second,
-            self.errors,
-            self.verified.entries,
-            self.verified.checkpoints,
+             p99 {p99:>7.2} max {max:>8.2} ms   {} errors, verified: {}",
+            self.workers, self.per_second, self.errors, self.verified,
         )?;
         match &self.first_error {
             Some(error) => writeln!(out, "             first error: {error}"),

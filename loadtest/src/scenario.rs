@@ -10,7 +10,7 @@ use wire::ConsistencyProof;
 
 use crate::connection::Call;
 use crate::evidence::Entries;
-use crate::receipts::Receipts;
+use crate::receipts::{Asked, Head, Receipts};
 use crate::run::Answer;
 
 /// A kind of load.
@@ -28,7 +28,7 @@ pub(crate) enum Scenario {
     ReadUuid,
     /// Entries by index, with a fresh proof each.
     ReadIndex,
-    /// Consistency proofs between sizes of the log.
+    /// Consistency proofs between sizes of the log, signed ones when such are known.
     Consistency,
     /// Searches by the digest of an artifact that is there.
     Search,
@@ -52,9 +52,47 @@ pub(crate) struct Written {
     pub(crate) digests: Vec<String>,
     /// Leaves in the log.
     pub(crate) size: u64,
+    /// Heads that were signed and verified, ascending.
+    pub(crate) heads: Vec<Head>,
     /// Requests of runs before this one, so that reads all over the log do not ask for the same
     /// entries again.
     pub(crate) asked: usize,
+}
+
+impl Written {
+    /// Takes over the heads of a run.
+    ///
+    /// # Errors
+    /// When one contradicts those of a run before.
+    pub(crate) fn keep_heads(&mut self, receipts: &Receipts) -> anyhow::Result<()> {
+        self.heads.extend(receipts.heads());
+        self.heads.sort_unstable();
+        self.heads.dedup();
+        let fork = self.heads.windows(2).find(|two| two[0].0 == two[1].0);
+        ensure!(fork.is_none(), "two heads of size {}", fork.map_or(0, |two| two[0].0));
+        Ok(())
+    }
+
+    /// The signed heads nearest to two sizes anywhere in the log, the smaller one first.
+    fn two_heads(&self, n: usize) -> Option<(Head, Head)> {
+        let (first, last) = self.two_sizes(n);
+        let near = |size| {
+            let behind = self.heads.partition_point(|(known, _)| *known < size);
+            self.heads.get(behind).or(self.heads.last()).copied()
+        };
+        Some((near(first)?, near(last)?))
+    }
+
+    fn two_sizes(&self, n: usize) -> (u64, u64) {
+        let n = self.asked + n;
+        let anywhere = |n| scatter(n) % self.size.max(1) + 1;
+        let (a, b) = (anywhere(n), anywhere(n + 1));
+        (a.min(b), a.max(b))
+    }
+
+    fn index(&self, n: usize) -> u64 {
+        scatter(self.asked + n) % self.size.max(1)
+    }
 }
 
 /// The load of one run.
@@ -66,10 +104,11 @@ pub(crate) struct Load {
 
 /// What an answer must be.
 enum Expected<'a> {
-    Created,
-    CreatedOrConflict,
-    Entry,
-    Proof,
+    /// The n-th entry.
+    Created(usize),
+    CreatedOrConflict(usize),
+    Entry(Asked<'a>),
+    Proof(Option<(Head, Head)>),
     Found(&'a str),
 }
 
@@ -83,7 +122,7 @@ impl Load {
             Scenario::Duplicates => self.write(n / 2),
             Scenario::Mixed if n.is_multiple_of(10) => self.write(n / 10),
             Scenario::ReadIndex | Scenario::Mixed => {
-                let index = scatter(self.written.asked + n) % self.written.size.max(1);
+                let index = self.written.index(n);
                 Some(Call::get(format!("{ENTRIES}?logIndex={index}")))
             }
             Scenario::ReadUuid => {
@@ -91,11 +130,10 @@ impl Load {
                 Some(Call::get(format!("{ENTRIES}/{id}")))
             }
             Scenario::Consistency => {
-                let n = self.written.asked + n;
-                let (a, b) = (scatter(n), scatter(n + 1));
-                let size = self.written.size.max(1);
-                let (first, last) = (a % size + 1, b % size + 1);
-                let (first, last) = (first.min(last), first.max(last));
+                let (first, last) = match self.written.two_heads(n) {
+                    Some(((first, _), (last, _))) => (first, last),
+                    None => self.written.two_sizes(n),
+                };
                 let path = format!("/api/v1/log/proof?firstSize={first}&lastSize={last}");
                 Some(Call::get(path))
             }
@@ -112,13 +150,17 @@ impl Load {
     }
 
     fn expected(&self, n: usize) -> Expected<'_> {
+        let id = |n| pick(&self.written.ids, n).map_or("", |id| id);
         match self.scenario {
-            Scenario::Write | Scenario::Slow => Expected::Created,
-            Scenario::Duplicates => Expected::CreatedOrConflict,
-            Scenario::Mixed if n.is_multiple_of(10) => Expected::Created,
-            Scenario::ReadIndex | Scenario::ReadUuid | Scenario::Mixed => Expected::Entry,
-            Scenario::Consistency => Expected::Proof,
-            Scenario::Search => Expected::Found(pick(&self.written.ids, n).map_or("", |id| id)),
+            Scenario::Write | Scenario::Slow => Expected::Created(n),
+            Scenario::Duplicates => Expected::CreatedOrConflict(n / 2),
+            Scenario::Mixed if n.is_multiple_of(10) => Expected::Created(n / 10),
+            Scenario::ReadIndex | Scenario::Mixed => {
+                Expected::Entry(Asked::Index(self.written.index(n)))
+            }
+            Scenario::ReadUuid => Expected::Entry(Asked::Id(id(n))),
+            Scenario::Consistency => Expected::Proof(self.written.two_heads(n)),
+            Scenario::Search => Expected::Found(id(n)),
         }
     }
 
@@ -126,20 +168,25 @@ impl Load {
     pub(crate) fn judge(&self, answer: &Answer, receipts: &mut Receipts) -> anyhow::Result<()> {
         let (body, status) = (&answer.body[..], answer.status);
         match (self.expected(answer.n), status) {
-            (Expected::Created | Expected::CreatedOrConflict, StatusCode::CREATED) => {
-                let (id, index) = receipts.check(body)?;
-                receipts.created.push((index, id.leaf));
+            (Expected::Created(n) | Expected::CreatedOrConflict(n), StatusCode::CREATED) => {
+                let entry = serde_json::from_slice(body)?;
+                let digest = self.entries.digest_in_body(n);
+                let index = receipts.check(&entry, Asked::Posted(&digest))?;
+                receipts.created.push(index);
                 Ok(())
             }
-            (Expected::CreatedOrConflict, StatusCode::CONFLICT) => {
+            (Expected::CreatedOrConflict(n), StatusCode::CONFLICT) => {
                 let refused: wire::ErrorBody = serde_json::from_slice(body)?;
                 let entry = refused.entry.context("a conflict without its entry")?;
-                receipts.check(&serde_json::to_vec(&entry)?).map(drop)
+                let digest = self.entries.digest_in_body(n);
+                receipts.check(&entry, Asked::Posted(&digest)).map(drop)
             }
-            (Expected::Entry, StatusCode::OK) => receipts.check(body).map(drop),
-            (Expected::Proof, StatusCode::OK) => {
-                serde_json::from_slice::<ConsistencyProof>(body)?;
-                Ok(())
+            (Expected::Entry(asked), StatusCode::OK) => {
+                receipts.check(&serde_json::from_slice(body)?, asked).map(drop)
+            }
+            (Expected::Proof(heads), StatusCode::OK) => {
+                let proof: ConsistencyProof = serde_json::from_slice(body)?;
+                receipts.check_consistency(&proof, heads)
             }
             (Expected::Found(id), StatusCode::OK) => {
                 let found: Vec<String> = serde_json::from_slice(body)?;
@@ -165,4 +212,61 @@ fn scatter(n: usize) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::paper_log::PaperLog;
+
+    #[test]
+    fn an_entry_is_the_one_that_was_asked_for() {
+        let log = PaperLog::new(&["a", "b", "c", "d", "e"]);
+        let (size, note) = (log.size(), log.note(log.head(log.size())));
+        let ids: Vec<String> = (0..size).map(|index| log.id(index)).collect();
+        for scenario in [Scenario::ReadIndex, Scenario::ReadUuid] {
+            let entries = Entries::sign(Evidence::Certificate, 0).unwrap();
+            let written = Written { size, ids: ids.clone(), ..Written::default() };
+            let load = Load { scenario, entries, written };
+            let path = load.call(3).unwrap().path;
+            let judged = (0..size).map(|index| {
+                let body = serde_json::to_vec(&log.entry(index, size, &note)).unwrap().into();
+                let (due, took) = Default::default();
+                let answer = Answer { n: 3, due, took, status: StatusCode::OK, body };
+                let asked = path.ends_with(&ids[usize::try_from(index).unwrap()])
+                    || path.ends_with(&format!("={index}"));
+                (asked, load.judge(&answer, &mut Receipts::default()).is_ok())
+            });
+            let judged: Vec<_> = judged.collect();
+            assert_eq!(judged.iter().filter(|(asked, _)| *asked).count(), 1, "{path}");
+            assert!(judged.iter().all(|(asked, right)| asked == right), "{path} {judged:?}");
+        }
+    }
+
+    #[test]
+    fn consistency_is_asked_for_between_signed_heads() {
+        let log = PaperLog::new(&["a", "b", "c", "d", "e"]);
+        let entries = Entries::sign(Evidence::Certificate, 0).unwrap();
+        let heads = vec![log.head(2), log.head(4)];
+        let written = Written { size: 5, heads: heads.clone(), ..Written::default() };
+        let load = Load { scenario: Scenario::Consistency, entries, written };
+        let asked: Vec<_> = (0..50).map(|n| load.written.two_heads(n).unwrap()).collect();
+        assert!(asked.iter().all(|(first, last)| heads.contains(first) && heads.contains(last)));
+        assert!(asked.iter().all(|(first, last)| first.0 <= last.0));
+        assert!(asked.contains(&(heads[0], heads[1])));
+        assert!(load.call(0).unwrap().path.ends_with(&format!("lastSize={}", asked[0].1.0)));
+    }
+
+    #[test]
+    fn two_runs_do_not_contradict_each_other() {
+        let (log, other) = (PaperLog::new(&["a", "b"]), PaperLog::new(&["a", "x"]));
+        let mut written = Written::default();
+        for (log, agrees) in [(&log, true), (&log, true), (&other, false)] {
+            let mut receipts = Receipts::default();
+            let entry = log.entry(0, 2, &log.note(log.head(2)));
+            receipts.check(&entry, Asked::Index(0)).unwrap();
+            assert_eq!(written.keep_heads(&receipts).is_ok(), agrees);
+        }
+    }
 }

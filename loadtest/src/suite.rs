@@ -74,7 +74,7 @@ async fn scenarios(
     let closed = |workers| Pace { workers, rate: None, duration };
     let mut outcomes = Vec::new();
     let key = log_key(server.address).await?;
-    let written = fill(server.address, &key).await?;
+    let written = fill(server.address, &key, Written::default()).await?;
     let mut plan = vec![
         (Scenario::Write, Evidence::Certificate, closed(workers)),
         (Scenario::Write, Evidence::Key, closed(workers)),
@@ -137,18 +137,19 @@ pub(crate) async fn one(
     let outcome = Outcome::new((scenario, evidence), pace, &measured, judged.wrong, verified);
     let mut load = Arc::into_inner(load).context("a worker kept its load")?;
     load.written.asked += measured.answers.len();
+    load.written.keep_heads(&judged.receipts)?;
     Ok((outcome, load.written))
 }
 
 /// What became of the answers of a run.
-struct Judged {
-    receipts: Receipts,
+pub(crate) struct Judged {
+    pub(crate) receipts: Receipts,
     /// The reason for each answer that was wrong.
-    wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 /// Judges every answer, on as many threads as there are cores.
-fn judge(load: &Load, answers: &[Answer]) -> anyhow::Result<Judged> {
+pub(crate) fn judge(load: &Load, answers: &[Answer]) -> anyhow::Result<Judged> {
     let threads = std::thread::available_parallelism()?.get();
     let share = answers.len().div_ceil(threads).max(1);
     let judge_some = |answers: &[Answer]| {
@@ -174,8 +175,12 @@ fn judge(load: &Load, answers: &[Answer]) -> anyhow::Result<Judged> {
     Ok(all)
 }
 
-/// Writes entries for the reads to ask for.
-pub(crate) async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<Written> {
+/// Writes entries for the reads to ask for; what else is known of the log stays.
+pub(crate) async fn fill(
+    server: SocketAddr,
+    key: &PublicKey,
+    mut known: Written,
+) -> anyhow::Result<Written> {
     let entries = Entries::sign(Evidence::Certificate, 2_000)?;
     let digests: Vec<String> = (0..entries.len()).map(|n| entries.digest(n)).collect();
     let written = Written::default();
@@ -186,6 +191,7 @@ pub(crate) async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<
     let first = measured.first_error.or(wrong.into_iter().next());
     anyhow::ensure!(first.is_none(), "filling the log: {}", first.unwrap_or_default());
     receipts.check_signatures(key)?;
+    known.keep_heads(&receipts)?;
     let mut connection = Connection::new(server)?;
     let mut ids = Vec::with_capacity(digests.len());
     for digest in &digests {
@@ -194,7 +200,7 @@ pub(crate) async fn fill(server: SocketAddr, key: &PublicKey) -> anyhow::Result<
         let found: Vec<String> = serde_json::from_slice(&connection.call(call).await?.1)?;
         ids.push(found.into_iter().next().context("an entry cannot be found")?);
     }
-    Ok(Written { ids, digests, ..Written::default() })
+    Ok(Written { ids, digests, ..known })
 }
 
 /// Leaves in the log.

@@ -21,7 +21,7 @@ const ASKED: usize = 2_000;
 /// Everything that was promised.
 #[derive(Default)]
 pub(super) struct Witness {
-    /// Leaf at each index for which a receipt was given.
+    /// Leaf at each index for which a receipt was given, to whom added it or to whom read it.
     leaves: BTreeMap<u64, Hash>,
     /// Root and digest of the signed note at each size that was signed.
     heads: BTreeMap<u64, (Hash, [u8; 32])>,
@@ -33,9 +33,11 @@ impl Witness {
     /// # Errors
     /// When it contradicts what was promised before.
     pub(super) fn hear(&mut self, receipts: Receipts) -> anyhow::Result<()> {
-        for (index, leaf) in &receipts.created {
-            let known = self.leaves.insert(*index, *leaf);
-            ensure!(known.is_none(), "index {index} was given to two entries");
+        // Each entry was posted once and is the one that was asked for, so an index that was
+        // given twice has two leaves.
+        for (index, leaf) in receipts.entries() {
+            let known = self.leaves.entry(*index).or_insert(*leaf);
+            ensure!(known == leaf, "two entries have the index {index}");
         }
         for (size, note) in receipts.checkpoints() {
             let root = tlog::Checkpoint::parse(&tlog::Note::parse(note)?.text)?.root;
