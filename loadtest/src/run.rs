@@ -22,7 +22,7 @@ use crate::connection::Connection;
 use crate::scenario::{Load, Scenario};
 use crate::slow;
 
-/// After which a request counts as not answered.
+/// How long after it was due a request counts as not answered.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a load is run.
@@ -37,7 +37,6 @@ pub(crate) struct Pace {
 /// What was measured. Whether the answers are right is judged after the run, so
 /// that judging does not compete with the server for the processor.
 pub(crate) struct Measured {
-    pub(crate) started: Instant,
     /// Microseconds of every request that was answered.
     pub(crate) latency: Histogram<u64>,
     pub(crate) answers: Vec<Answer>,
@@ -100,9 +99,18 @@ pub(crate) async fn run(
     load: Arc<Load>,
     pace: Pace,
 ) -> anyhow::Result<Measured> {
+    run_from(Instant::now(), server, load, pace).await
+}
+
+/// As [`run`]; in an open loop the requests are due since this moment, also when it has passed.
+pub(crate) async fn run_from(
+    started: Instant,
+    server: SocketAddr,
+    load: Arc<Load>,
+    pace: Pace,
+) -> anyhow::Result<Measured> {
     let next = Arc::new(AtomicUsize::new(0));
     let repeated = Arc::new(Repeated::default());
-    let started = Instant::now();
     let mut workers = JoinSet::new();
     for _ in 0..pace.workers {
         let worker = Worker {
@@ -117,7 +125,7 @@ pub(crate) async fn run(
     }
     let slow_clients = if load.scenario == Scenario::Slow { pace.workers.div_ceil(9) } else { 0 };
     let _slow = slow::start(server, slow_clients);
-    let mut all = Measured::new(started)?;
+    let mut all = Measured::new()?;
     while let Some(done) = workers.join_next().await {
         let part = done??;
         all.latency.add(&part.latency)?;
@@ -129,11 +137,18 @@ pub(crate) async fn run(
     Ok(all)
 }
 
+/// Room for latencies of up to ten minutes, in microseconds.
+///
+/// # Errors
+/// None with these bounds.
+pub(crate) fn microseconds() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
+}
+
 impl Measured {
-    fn new(started: Instant) -> anyhow::Result<Self> {
+    fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            started,
-            latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
+            latency: microseconds()?,
             answers: Vec::new(),
             missed: Vec::new(),
             first_error: None,
@@ -144,7 +159,7 @@ impl Measured {
 
 impl Worker {
     async fn work(mut self) -> anyhow::Result<Measured> {
-        let mut measured = Measured::new(self.started)?;
+        let mut measured = Measured::new()?;
         loop {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let due = self.due(n);
@@ -157,7 +172,8 @@ impl Worker {
                 tokio::time::sleep_until(due.into()).await;
             }
             let path = (call.method == Method::GET).then(|| call.path.clone());
-            let answer = tokio::time::timeout(PATIENCE, self.connection.call(call)).await;
+            let late = (due + PATIENCE).into();
+            let answer = tokio::time::timeout_at(late, self.connection.call(call)).await;
             let answer = answer.unwrap_or_else(|late| Err(late.into()));
             let took = due.elapsed();
             let due = due.duration_since(self.started);

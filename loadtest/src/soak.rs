@@ -1,12 +1,14 @@
 //! Two servers on one database, for long, at half of what they can do, while faults come.
 //!
-//! Border: the order of things. The load comes in slices of a few seconds; while one runs,
-//! the last is judged and the next is signed, which competes with the servers for the
-//! processor. A request that fails is tolerated only while
+//! Border: the order of things. The load comes in slices of a few seconds, each due at its
+//! moment whether or not those before it are over; what is late is late from that moment on.
+//! While one runs, a former one is judged and the next is signed, which competes with the
+//! servers for the processor. A request that fails is tolerated only while
 //! a fault that concerns its server lasts; everything else is a violation.
 
 mod faults;
 mod report;
+mod slice;
 mod witness;
 
 use std::net::SocketAddr;
@@ -17,24 +19,30 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use entry::keys::x509::PublicKey;
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::evidence::{Entries, Evidence};
 use crate::receipts::Receipts;
-use crate::report::{Latency, machine};
-use crate::run::{self, Measured, Pace};
+use crate::report::machine;
+use crate::run::{self, Pace};
 use crate::scenario::{Load, Scenario, Written};
-use crate::server::{Server, resident_mib};
+use crate::server::Server;
 use crate::suite;
-use faults::{Announced, Injector, SERVERS};
-use report::{Slice, SoakReport};
+use faults::{Course, Injector, SERVERS};
+use report::SoakReport;
+use slice::{Due, Judged};
 use witness::Witness;
 
 /// Length of a slice.
 const SLICE: Duration = Duration::from_secs(5);
 
-/// Requests under way at a time, to one server, of one kind.
+/// Requests under way at a time, to one server, of one kind, in one slice.
 const WORKERS: usize = 64;
+
+/// Slices that are under way at a time, or wait for their judgement: each keeps its evidence and
+/// all of its answers in memory. One that has to wait for a place is charged for it.
+const SLICES: usize = 4;
 
 /// What is soaked, and for how long.
 #[derive(Debug, Args)]
@@ -68,36 +76,22 @@ pub(crate) struct SoakArgs {
     pub(crate) markdown: Option<PathBuf>,
 }
 
+/// What is asked of each server in a second.
+#[derive(Clone, Copy, Debug)]
+struct Demand {
+    additions: u32,
+    reads: u32,
+}
+
 /// Everything that the slices share.
 struct Soak {
     key: Arc<PublicKey>,
     addresses: [SocketAddr; SERVERS],
-    injector: Injector,
+    course: Arc<Course>,
     witness: Witness,
     started: Instant,
-    /// Additions per second, to each server.
-    rate: f64,
-    /// Reads for each of them.
-    reads: f64,
+    demand: Demand,
     report: SoakReport,
-}
-
-/// A slice that is over but not judged.
-struct Done {
-    /// Of the soak, when it began.
-    at: Duration,
-    ended: Duration,
-    soak_started: Instant,
-    /// Server, what was asked, what came.
-    runs: Vec<(usize, Arc<Load>, Measured)>,
-    resident_mib: [Option<f64>; SERVERS],
-}
-
-/// What judging a slice gave.
-struct Judged {
-    slice: Slice,
-    receipts: Receipts,
-    violations: Vec<String>,
 }
 
 /// Soaks.
@@ -118,15 +112,18 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let measured = measure(&key, addresses, &mut witness).await?;
     let quarter = (args.seconds / 4).clamp(1, 300);
     let every = Duration::from_secs(args.fault_every.unwrap_or(quarter));
+    // Half of it: a quarter to each server.
+    let additions = (measured / 2.0 / SERVERS as f64).max(1.0) as u32;
+    let demand = Demand { additions, reads: (f64::from(additions) * args.reads) as u32 };
+    let signed = sign(demand, SLICE).await??;
     let started = Instant::now();
     let injector = Injector::start([first, second], args.restart_postgres.clone(), every, started);
-    let report = SoakReport { machine: machine(), measured, ..SoakReport::default() };
-    // Half of it: a quarter to each server.
-    let rate = (measured / 2.0 / SERVERS as f64).max(1.0);
-    let reads = args.reads;
-    let mut soak = Soak { key, addresses, injector, witness, started, rate, reads, report };
-    soak.load(Duration::from_secs(args.seconds)).await?;
-    soak.finish().await
+    let mut report = SoakReport { machine: machine(), measured, ..SoakReport::default() };
+    report.ask(demand);
+    let course = injector.course();
+    let mut soak = Soak { key, addresses, course, witness, started, demand, report };
+    soak.load(Duration::from_secs(args.seconds), signed).await;
+    soak.finish(injector).await
 }
 
 /// Additions per second that both servers take together, every client waiting for its
@@ -164,68 +161,73 @@ fn additions(count: usize) -> anyhow::Result<Load> {
     Ok(Load { scenario: Scenario::Write, entries, written: Written::default() })
 }
 
+/// The additions of a slice for each server, signed beside everything else.
+fn sign(demand: Demand, length: Duration) -> JoinHandle<anyhow::Result<Vec<Load>>> {
+    let count = demand.additions as usize * length.as_secs() as usize;
+    tokio::task::spawn_blocking(move || (0..SERVERS).map(|_| additions(count)).collect())
+}
+
 impl Soak {
-    async fn load(&mut self, duration: Duration) -> anyhow::Result<()> {
-        let count = (self.rate * SLICE.as_secs_f64()).ceil() as usize;
-        let sign = move || (0..SERVERS).map(|_| additions(count)).collect::<Result<Vec<_>, _>>();
-        let mut next = sign()?;
-        let mut judging: Option<JoinHandle<Judged>> = None;
-        while self.started.elapsed() < duration {
-            let signing = tokio::task::spawn_blocking(sign);
-            let done = self.slice(next).await?;
-            if let Some(judged) = judging.take() {
-                self.keep(judged.await?)?;
+    /// Slice after slice; the additions of the first one are signed already.
+    async fn load(&mut self, duration: Duration, mut signed: Vec<Load>) {
+        let mut under_way = JoinSet::new();
+        let judges = Arc::new(Semaphore::new(1));
+        let mut at = Duration::ZERO;
+        loop {
+            tokio::time::sleep_until((self.started + at).into()).await;
+            while under_way.len() >= SLICES {
+                self.keep(under_way.join_next().await);
             }
-            let (announced, key) = (self.injector.announced(), Arc::clone(&self.key));
-            judging = Some(tokio::task::spawn_blocking(move || judge(&done, &announced, &key)));
-            next = signing.await??;
+            while let Some(done) = under_way.try_join_next() {
+                self.keep(Some(done));
+            }
+            let length = SLICE.min(duration - at);
+            under_way.spawn(self.due(at, length).run(signed, Arc::clone(&judges)));
+            at += length;
+            if at >= duration {
+                break;
+            }
+            signed = match sign(self.demand, SLICE).await.map_err(Into::into).flatten() {
+                Ok(signed) => signed,
+                Err(error) => break self.report.violate([format!("signing: {error:#}")]),
+            };
         }
-        if let Some(judged) = judging.take() {
-            self.keep(judged.await?)?;
+        while let Some(done) = under_way.join_next().await {
+            self.keep(Some(done));
         }
-        Ok(())
+        self.report.slices.sort_by(|a, b| a.at.total_cmp(&b.at));
     }
 
-    /// Additions and reads, to every server.
-    async fn slice(&self, additions: Vec<Load>) -> anyhow::Result<Done> {
-        let at = self.started.elapsed();
-        let size = self.witness.size();
-        let mut running = Vec::new();
-        for (server, addition) in additions.into_iter().enumerate() {
-            let entries = Entries::sign(Evidence::Certificate, 0)?;
-            let written = Written { size, ..Written::default() };
-            let reads = Load { scenario: Scenario::ReadIndex, entries, written };
-            for (load, rate) in [(addition, self.rate), (reads, self.rate * self.reads)] {
-                let load = Arc::new(load);
-                let pace = Pace { workers: WORKERS, rate: Some(rate), duration: SLICE };
-                let run = run::run(self.addresses[server], Arc::clone(&load), pace);
-                running.push((server, load, tokio::spawn(run)));
+    fn due(&self, at: Duration, length: Duration) -> Due {
+        Due {
+            at,
+            length,
+            soak_started: self.started,
+            addresses: self.addresses,
+            demand: self.demand,
+            size: self.witness.size(),
+            course: Arc::clone(&self.course),
+            key: Arc::clone(&self.key),
+        }
+    }
+
+    fn keep(&mut self, done: Option<Result<Judged, JoinError>>) {
+        match done {
+            None => {}
+            Some(Err(error)) => self.report.violate([format!("a slice was not judged: {error}")]),
+            Some(Ok(Judged { slice, receipts, violations })) => {
+                self.report.slices.push(slice);
+                self.report.violate(violations);
+                if let Err(error) = self.witness.hear(receipts) {
+                    self.report.violate([format!("{error:#}")]);
+                }
             }
         }
-        let mut runs = Vec::new();
-        for (server, load, run) in running {
-            runs.push((server, load, run.await??));
-        }
-        let resident_mib = self.injector.processes().map(|process| resident_mib(process?));
-        let ended = self.started.elapsed();
-        Ok(Done { at, ended, soak_started: self.started, runs, resident_mib })
     }
 
-    fn keep(&mut self, judged: Judged) -> anyhow::Result<()> {
-        let Judged { slice, receipts, violations } = judged;
-        self.report.slices.push(slice);
-        self.report.violate(violations);
-        if let Err(error) = self.witness.hear(receipts) {
-            self.report.violate([format!("{error:#}")]);
-        }
-        Ok(())
-    }
-
-    async fn finish(self) -> anyhow::Result<SoakReport> {
-        let Self { addresses, injector, witness, started, rate, reads, mut report, .. } = self;
+    async fn finish(self, injector: Injector) -> anyhow::Result<SoakReport> {
+        let Self { addresses, witness, started, mut report, .. } = self;
         report.seconds = started.elapsed().as_secs_f64();
-        report.rate = rate * SERVERS as f64;
-        report.reads = report.rate * reads;
         let (servers, announced) =
             injector.stop().await.context("a fault could not be injected")?;
         report.faults = announced.faults();
@@ -239,51 +241,5 @@ impl Soak {
     }
 }
 
-/// Judges every answer of a slice.
-fn judge(done: &Done, announced: &Announced, key: &PublicKey) -> Judged {
-    let mut receipts = Receipts::default();
-    let mut violations = Vec::new();
-    let mut slice = Slice::new(done.at, done.resident_mib);
-    for (server, load, measured) in &done.runs {
-        let begin = measured.started.duration_since(done.soak_started);
-        let excused = |due: Duration, took: Duration| {
-            announced.excuses(*server, begin + due, begin + due + took)
-        };
-        for answer in &measured.answers {
-            let Err(error) = load.judge(answer, &mut receipts) else { continue };
-            if answer.status.as_u16() == 503 && excused(answer.due, answer.took) {
-                slice.excused += 1;
-            } else {
-                violations.push(format!("server {server}, {:?}: {error:#}", load.scenario));
-            }
-        }
-        for missed in &measured.missed {
-            if excused(missed.due, missed.took) {
-                slice.excused += 1;
-            } else {
-                let error = measured.first_error.as_deref().unwrap_or_default();
-                violations.push(format!("server {server}: no answer, such as {error}"));
-            }
-        }
-        slice.add(load.scenario == Scenario::Write, measured);
-    }
-    if let Err(error) = receipts.check_signatures(key) {
-        violations.push(format!("{error:#}"));
-    }
-    slice.faults = announced.during(done.at, done.ended);
-    Judged { slice, receipts, violations }
-}
-
-impl Slice {
-    fn add(&mut self, additions: bool, measured: &Measured) {
-        let latency = Latency::of(&measured.latency);
-        let (count, worst) = if additions {
-            (&mut self.additions, &mut self.addition_ms)
-        } else {
-            (&mut self.reads, &mut self.read_ms)
-        };
-        *count += measured.answers.len();
-        // Of two servers the worse one is shown.
-        *worst = worst.map_or(Some(latency), |worst: Latency| Some(worst.max(latency)));
-    }
-}
+#[cfg(test)]
+mod tests;

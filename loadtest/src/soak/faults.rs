@@ -65,48 +65,14 @@ impl Fault {
     }
 }
 
-/// Has the servers, and does it to them.
-pub(super) struct Injector {
-    announced: Arc<Mutex<Announced>>,
-    processes: Arc<[AtomicU32; SERVERS]>,
-    stop: watch::Sender<bool>,
-    running: JoinHandle<anyhow::Result<[Server; SERVERS]>>,
+/// What all may know of the faults.
+#[derive(Default)]
+pub(super) struct Course {
+    announced: Mutex<Announced>,
+    processes: [AtomicU32; SERVERS],
 }
 
-struct Work {
-    servers: [Server; SERVERS],
-    restart_postgres: Option<String>,
-    every: Duration,
-    started: Instant,
-    announced: Arc<Mutex<Announced>>,
-    processes: Arc<[AtomicU32; SERVERS]>,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Injector {
-    /// Begins; the first fault comes after `every`.
-    pub(super) fn start(
-        servers: [Server; SERVERS],
-        restart_postgres: Option<String>,
-        every: Duration,
-        started: Instant,
-    ) -> Self {
-        let announced = Arc::<Mutex<Announced>>::default();
-        let processes: Arc<[AtomicU32; SERVERS]> = Arc::default();
-        let (stop, stopped) = watch::channel(false);
-        let work = Work {
-            servers,
-            restart_postgres,
-            every,
-            started,
-            announced: Arc::clone(&announced),
-            processes: Arc::clone(&processes),
-            stopped,
-        };
-        work.show_processes();
-        Self { announced, processes, stop, running: tokio::spawn(work.run()) }
-    }
-
+impl Course {
     pub(super) fn announced(&self) -> Announced {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -118,14 +84,56 @@ impl Injector {
             process => Some(process),
         })
     }
+}
+
+/// Has the servers, and does it to them.
+pub(super) struct Injector {
+    course: Arc<Course>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<anyhow::Result<[Server; SERVERS]>>,
+}
+
+struct Work {
+    servers: [Server; SERVERS],
+    restart_postgres: Option<String>,
+    every: Duration,
+    started: Instant,
+    course: Arc<Course>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Injector {
+    /// Begins; the first fault comes after `every`.
+    pub(super) fn start(
+        servers: [Server; SERVERS],
+        restart_postgres: Option<String>,
+        every: Duration,
+        started: Instant,
+    ) -> Self {
+        let course = Arc::<Course>::default();
+        let (stop, stopped) = watch::channel(false);
+        let work = Work {
+            servers,
+            restart_postgres,
+            every,
+            started,
+            course: Arc::clone(&course),
+            stopped,
+        };
+        work.show_processes();
+        Self { course, stop, running: tokio::spawn(work.run()) }
+    }
+
+    pub(super) fn course(&self) -> Arc<Course> {
+        Arc::clone(&self.course)
+    }
 
     /// Lets a fault under way end; the servers are all there then.
     pub(super) async fn stop(self) -> anyhow::Result<([Server; SERVERS], Announced)> {
         // The task may have failed.
         let _ = self.stop.send(true);
         let servers = self.running.await??;
-        let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok((servers, announced))
+        Ok((servers, self.course.announced()))
     }
 }
 
@@ -172,19 +180,19 @@ impl Work {
 
     fn begin(&self, what: String, server: Option<usize>) {
         let fault = Fault { what, server, began: self.started.elapsed(), ended: None };
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner).0.push(fault);
+        self.course.announced.lock().unwrap_or_else(PoisonError::into_inner).0.push(fault);
     }
 
     fn end(&self) {
         self.show_processes();
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut announced = self.course.announced.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = announced.0.last_mut() {
             last.ended = Some(self.started.elapsed());
         }
     }
 
     fn show_processes(&self) {
-        for (shown, server) in self.processes.iter().zip(&self.servers) {
+        for (shown, server) in self.course.processes.iter().zip(&self.servers) {
             shown.store(server.process_id().unwrap_or_default(), Ordering::Relaxed);
         }
     }

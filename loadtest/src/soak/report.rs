@@ -3,11 +3,12 @@
 //! Border: numbers to text. Times are in seconds since the load began, latencies in
 //! milliseconds and counted from the moment that a request was due.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Demand;
 use super::faults::{Fault, SERVERS};
 use crate::report::Latency;
 
@@ -25,9 +26,10 @@ pub(crate) struct SoakReport {
     /// Additions per second that both servers together took before.
     pub(super) measured: f64,
     /// Additions per second that were asked for.
-    pub(super) rate: f64,
+    pub(super) rate: u32,
     /// Reads per second that were asked for.
-    pub(super) reads: f64,
+    pub(super) reads: u32,
+    /// Until the last of them had its end.
     pub(super) seconds: f64,
     /// Receipts that were verified and kept.
     pub(super) promises: usize,
@@ -42,46 +44,66 @@ pub(crate) struct SoakReport {
 }
 
 /// What happened in a few seconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Slice {
     pub(super) at: f64,
-    pub(super) additions: usize,
-    pub(super) reads: usize,
+    /// Seconds from its moment to its first request: nothing was sent earlier because too many
+    /// slices were under way. All latencies have this in them.
+    pub(super) late: f64,
+    pub(super) additions: Requests,
+    pub(super) reads: Requests,
     /// Requests that failed while a fault lasted.
     pub(super) excused: usize,
-    /// Of the slower server.
-    pub(super) addition_ms: Option<Latency>,
-    pub(super) read_ms: Option<Latency>,
     /// Resident memory of the servers at the slice's end.
     pub(super) resident_mib: [Option<f64>; SERVERS],
     pub(super) faults: Vec<String>,
 }
 
-impl Slice {
-    pub(super) fn new(at: Duration, resident_mib: [Option<f64>; SERVERS]) -> Self {
-        Self {
-            at: at.as_secs_f64(),
-            additions: 0,
-            reads: 0,
-            excused: 0,
-            addition_ms: None,
-            read_ms: None,
-            resident_mib,
-            faults: Vec::new(),
-        }
-    }
+/// Requests that were due, and what became of them: `asked` is the sum of the three others.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Requests {
+    pub(super) asked: u64,
+    /// With 201 or 200.
+    pub(super) answered: u64,
+    /// With another status.
+    pub(super) refused: u64,
+    pub(super) unanswered: u64,
+    /// Of the answered ones, at the slower server.
+    pub(super) ms: Option<Latency>,
+}
 
-    /// Takes a later slice into the same row: counts add up, of the others the worse stays.
-    fn join(&mut self, other: &Self) {
-        let worse = |a: Option<Latency>, b: Option<Latency>| match (a, b) {
+impl Requests {
+    /// Counts add up, of latencies the worse stays.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.ms = match (self.ms, other.ms) {
             (Some(a), Some(b)) => Some(a.max(b)),
             (a, b) => a.or(b),
         };
-        self.additions += other.additions;
-        self.reads += other.reads;
+    }
+}
+
+impl fmt::Display for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, answered, refused, unanswered, .. } = self;
+        write!(f, "{asked} = {answered} answered + {refused} refused + {unanswered} unanswered")
+    }
+}
+
+impl Slice {
+    pub(super) fn new(at: Duration, late: Duration) -> Self {
+        Self { at: at.as_secs_f64(), late: late.as_secs_f64(), ..Self::default() }
+    }
+
+    /// Takes a later slice into the same row.
+    fn join(&mut self, other: &Self) {
+        self.late = self.late.max(other.late);
+        self.additions.join(&other.additions);
+        self.reads.join(&other.reads);
         self.excused += other.excused;
-        self.addition_ms = worse(self.addition_ms, other.addition_ms);
-        self.read_ms = worse(self.read_ms, other.read_ms);
         self.resident_mib = other.resident_mib;
         for fault in &other.faults {
             if !self.faults.contains(fault) {
@@ -89,9 +111,29 @@ impl Slice {
             }
         }
     }
+
+    /// Both kinds.
+    fn requests(&self) -> Requests {
+        let mut both = self.additions;
+        both.join(&self.reads);
+        both
+    }
 }
 
 impl SoakReport {
+    /// Notes what each of the servers is asked for.
+    pub(super) fn ask(&mut self, demand: Demand) {
+        self.rate = demand.additions * SERVERS as u32;
+        self.reads = demand.reads * SERVERS as u32;
+    }
+
+    /// All requests of one kind.
+    fn all(&self, kind: impl Fn(&Slice) -> Requests) -> Requests {
+        let mut all = Requests::default();
+        self.slices.iter().for_each(|slice| all.join(&kind(slice)));
+        all
+    }
+
     /// Counts what was wrong, and keeps the first of it.
     pub(super) fn violate(&mut self, violations: impl IntoIterator<Item = String>) {
         for violation in violations {
@@ -103,7 +145,7 @@ impl SoakReport {
     }
 
     /// The report for people.
-    pub(crate) fn markdown(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn markdown(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         let excused: usize = self.slices.iter().map(|slice| slice.excused).sum();
         writeln!(
@@ -113,10 +155,14 @@ impl SoakReport {
         )?;
         writeln!(
             text,
-            "* Measured before: {:.0} additions per second. Asked for: {:.0} additions \
-            and {:.0} reads per second, at fixed moments.",
+            "* Measured before: {:.0} additions per second. Asked for: {} additions \
+            and {} reads per second, at fixed moments.",
             self.measured, self.rate, self.reads
         )?;
+        writeln!(text, "* Additions: {}.", self.all(|slice| slice.additions))?;
+        writeln!(text, "* Reads: {}.", self.all(|slice| slice.reads))?;
+        let late = self.slices.iter().map(|slice| slice.late).fold(0.0, f64::max);
+        writeln!(text, "* The latest slice began {late:.1} s after its moment.")?;
         writeln!(
             text,
             "* Verified: {} receipts, {} signed heads, none contradicting another; each \
@@ -143,31 +189,37 @@ impl SoakReport {
         Ok(text)
     }
 
-    fn write_slices(&self, text: &mut String) -> std::fmt::Result {
+    fn write_slices(&self, text: &mut String) -> fmt::Result {
         writeln!(
             text,
             "\n## Over time\n\nLatencies in ms from the moment that a request was due, of \
-            the slower server; memory in MiB.\n"
+            what was added or read, at the slower server; late: seconds from a slice's moment \
+            to its first request; memory in MiB.\n"
         )?;
         writeln!(
             text,
-            "| at s | added | p50 | p99 | max | read | p50 | p99 | max | failed | memory 0 | memory 1 | fault |"
+            "| at s | late | asked | added | p50 | p99 | max | read | p50 | p99 | max | refused | \
+            unanswered | memory 0 | memory 1 | fault |"
         )?;
-        writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")?;
+        writeln!(text, "|{}", "---|".repeat(16))?;
         for slices in self.slices.chunks(self.slices.len().div_ceil(ROWS).max(1)) {
             let Some((first, others)) = slices.split_first() else { continue };
             let mut row = first.clone();
             others.iter().for_each(|other| row.join(other));
             let [memory_0, memory_1] = row.resident_mib.map(|mib| number(mib, 0));
+            let both = row.requests();
             writeln!(
                 text,
-                "| {:.0} | {} | {} | {} | {} | {} | {memory_0} | {memory_1} | {} |",
+                "| {:.0} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {memory_0} | {memory_1} | {} |",
                 row.at,
-                row.additions,
-                latencies(row.addition_ms),
-                row.reads,
-                latencies(row.read_ms),
-                row.excused,
+                row.late,
+                both.asked,
+                row.additions.answered,
+                latencies(row.additions.ms),
+                row.reads.answered,
+                latencies(row.reads.ms),
+                both.refused,
+                both.unanswered,
                 row.faults.join(", ")
             )?;
         }
