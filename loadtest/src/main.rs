@@ -185,11 +185,11 @@ async fn run_suite(args: &SuiteArgs) -> anyhow::Result<()> {
 async fn run_soak(args: &SoakArgs) -> anyhow::Result<()> {
     let report = soak::run(args).await?;
     let text = report.markdown()?;
-    write!(std::io::stdout(), "{text}")?;
     save(args.json.as_deref(), &report)?;
     if let Some(path) = &args.markdown {
         std::fs::write(path, &text)?;
     }
+    write!(std::io::stdout(), "{text}")?;
     ensure!(report.violations == 0, "{} violations", report.violations);
     Ok(())
 }

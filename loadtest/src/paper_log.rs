@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entry::keys::x509::PublicKey;
 use tlog::{Checkpoint, Edge, EntryId, Hash, Note, NoteSignature, ProofPlan};
-use wire::{Base64, ConsistencyProof, EntryBody, InclusionProof, LogEntry, Verification};
+use wire::{Base64, ConsistencyProof, EntryBody, InclusionProof, LogEntry, LogInfo, Verification};
 
 use crate::evidence::Signer;
 use crate::receipts::Head;
@@ -92,5 +92,16 @@ impl PaperLog {
         let hashes = ProofPlan::consistency(first, last).unwrap().resolve(|node| tree.node(node));
         let hashes = hashes.unwrap().iter().map(Hash::to_string).collect();
         ConsistencyProof { hashes, root_hash: self.head(self.size()).1.to_string() }
+    }
+
+    pub(crate) fn info(&self, note: &str) -> LogInfo {
+        let head = self.head(self.size());
+        LogInfo {
+            inactive_shards: Vec::new(),
+            root_hash: head.1.to_string(),
+            signed_tree_head: note.to_owned(),
+            tree_id: TREE_ID.to_string(),
+            tree_size: head.0,
+        }
     }
 }

@@ -92,18 +92,23 @@ impl Receipts {
         ensure!(proof.log_index == body.log_index, "the proof is of another index");
         let root: Hash = proof.root_hash.parse()?;
         verify_inclusion(&leaf, proof.log_index, proof.tree_size, &hashes(&proof.hashes)?, &root)?;
-        let head = SignedHead { root, note: proof.checkpoint.clone() };
-        if let Some(known) = self.heads.get(&proof.tree_size) {
-            ensure!(*known == head, "two heads of size {}", proof.tree_size);
+        self.check_head((proof.tree_size, root), &proof.checkpoint)
+    }
+
+    /// Checks that a note is of this head and keeps it.
+    pub(crate) fn check_head(&mut self, (size, root): Head, note: &str) -> anyhow::Result<()> {
+        let head = SignedHead { root, note: note.to_owned() };
+        if let Some(known) = self.heads.get(&size) {
+            ensure!(*known == head, "two heads of size {size}");
             return Ok(());
         }
         let note = Note::parse(&head.note)?;
         let signed = Checkpoint::parse(&note.text)?;
         ensure!(
-            (signed.size, signed.root) == (proof.tree_size, root),
+            (signed.size, signed.root) == (size, root),
             "the checkpoint is not the proof's head"
         );
-        self.heads.insert(proof.tree_size, head);
+        self.heads.insert(size, head);
         Ok(())
     }
 
@@ -128,14 +133,9 @@ impl Receipts {
         &self.entries
     }
 
-    /// The signed heads that were seen.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = Head> {
-        self.heads.iter().map(|(size, head)| (*size, head.root))
-    }
-
-    /// Sizes with their signed notes.
-    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.heads.iter().map(|(size, head)| (*size, head.note.as_str()))
+    /// The signed heads that were seen, each with its note.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (Head, &str)> {
+        self.heads.iter().map(|(size, head)| ((*size, head.root), head.note.as_str()))
     }
 
     /// Takes over what was found in other answers.

@@ -65,7 +65,7 @@ impl Written {
     /// # Errors
     /// When one contradicts those of a run before.
     pub(crate) fn keep_heads(&mut self, receipts: &Receipts) -> anyhow::Result<()> {
-        self.heads.extend(receipts.heads());
+        self.heads.extend(receipts.heads().map(|(head, _)| head));
         self.heads.sort_unstable();
         self.heads.dedup();
         let fork = self.heads.windows(2).find(|two| two[0].0 == two[1].0);

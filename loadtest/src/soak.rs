@@ -6,6 +6,7 @@
 //! servers for the processor. A request that fails is tolerated only while
 //! a fault that concerns its server lasts; everything else is a violation.
 
+mod examination;
 mod faults;
 mod report;
 mod slice;
@@ -16,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use clap::Args;
 use entry::keys::x509::PublicKey;
 use tokio::sync::Semaphore;
@@ -29,6 +29,7 @@ use crate::run::{self, Pace};
 use crate::scenario::{Load, Scenario, Written};
 use crate::server::Server;
 use crate::suite;
+use examination::Examination;
 use faults::{Course, Injector, SERVERS};
 use report::SoakReport;
 use slice::{Due, Judged};
@@ -97,7 +98,7 @@ struct Soak {
 /// Soaks.
 ///
 /// # Errors
-/// When it cannot be done. What the servers did wrong is in the report.
+/// When it cannot begin. What went wrong from then on is in the report.
 pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let binary = match &args.server_binary {
         Some(binary) => binary.clone(),
@@ -108,8 +109,9 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let second = first.start_beside().await?;
     let addresses = [first.address, second.address];
     let key = Arc::new(suite::log_key(addresses[0]).await?);
+    let mut report = SoakReport { machine: machine(), ..SoakReport::default() };
     let mut witness = Witness::default();
-    let measured = measure(&key, addresses, &mut witness).await?;
+    let measured = measure(&key, addresses, &mut witness, &mut report).await?;
     let quarter = (args.seconds / 4).clamp(1, 300);
     let every = Duration::from_secs(args.fault_every.unwrap_or(quarter));
     // Half of it: a quarter to each server.
@@ -118,12 +120,12 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let signed = sign(demand, SLICE).await??;
     let started = Instant::now();
     let injector = Injector::start([first, second], args.restart_postgres.clone(), every, started);
-    let mut report = SoakReport { machine: machine(), measured, ..SoakReport::default() };
+    report.measured = measured;
     report.ask(demand);
     let course = injector.course();
     let mut soak = Soak { key, addresses, course, witness, started, demand, report };
     soak.load(Duration::from_secs(args.seconds), signed).await;
-    soak.finish(injector).await
+    Ok(soak.finish(injector).await)
 }
 
 /// Additions per second that both servers take together, every client waiting for its
@@ -132,6 +134,7 @@ async fn measure(
     key: &PublicKey,
     addresses: [SocketAddr; SERVERS],
     witness: &mut Witness,
+    report: &mut SoakReport,
 ) -> anyhow::Result<f64> {
     let pace = Pace { workers: WORKERS / 2, rate: None, duration: SLICE };
     let count = 16_000 * usize::try_from(SLICE.as_secs())? / SERVERS;
@@ -143,15 +146,20 @@ async fn measure(
     let mut per_second = 0.0;
     for (load, run) in running {
         let measured = run.await??;
-        anyhow::ensure!(measured.missed.is_empty(), "a request was not answered, without a fault");
+        let missed = measured.missed.len();
+        report.violate((missed > 0).then(|| format!("{missed} not answered, without a fault")));
         let mut receipts = Receipts::default();
         // A server that is asked for all that it can do may say that it is busy.
         for answer in measured.answers.iter().filter(|answer| answer.status.as_u16() != 503) {
-            load.judge(answer, &mut receipts)?;
+            let judged = load.judge(answer, &mut receipts);
+            report.violate(judged.err().map(|error| format!("before the load: {error:#}")));
         }
         per_second += receipts.created.len() as f64 / measured.elapsed.as_secs_f64();
-        receipts.check_signatures(key)?;
-        witness.hear(receipts)?;
+        match receipts.check_signatures(key) {
+            Ok(checked) => report.receipts += checked.entries,
+            Err(error) => report.violate([format!("before the load: {error:#}")]),
+        }
+        report.contradict(witness.hear(&receipts));
     }
     Ok(per_second)
 }
@@ -184,7 +192,7 @@ impl Soak {
             let length = SLICE.min(duration - at);
             under_way.spawn(self.due(at, length).run(signed, Arc::clone(&judges)));
             at += length;
-            if at >= duration {
+            if at >= duration || self.course.is_broken_off() {
                 break;
             }
             signed = match sign(self.demand, SLICE).await.map_err(Into::into).flatten() {
@@ -215,29 +223,47 @@ impl Soak {
         match done {
             None => {}
             Some(Err(error)) => self.report.violate([format!("a slice was not judged: {error}")]),
-            Some(Ok(Judged { slice, receipts, violations })) => {
+            Some(Ok(Judged { slice, receipts, verified, violations })) => {
                 self.report.slices.push(slice);
+                self.report.receipts += verified;
                 self.report.violate(violations);
-                if let Err(error) = self.witness.hear(receipts) {
-                    self.report.violate([format!("{error:#}")]);
-                }
+                self.report.contradict(self.witness.hear(&receipts));
             }
         }
     }
 
-    async fn finish(self, injector: Injector) -> anyhow::Result<SoakReport> {
-        let Self { addresses, witness, started, mut report, .. } = self;
-        report.seconds = started.elapsed().as_secs_f64();
-        let (servers, announced) =
-            injector.stop().await.context("a fault could not be injected")?;
-        report.faults = announced.faults();
-        report.violate(witness.examine(&addresses).await?);
-        for server in servers.iter().take(1) {
-            report.violate(server.fsck().await?.map(|said| format!("fsck: {said}")));
+    /// Stops the faults, and asks whether the promises are kept.
+    async fn finish(mut self, injector: Injector) -> SoakReport {
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        let (servers, ended) = injector.stop().await;
+        self.report.violate(ended.err().map(|error| format!("a fault, and then: {error:#}")));
+        self.report.faults = self.course.announced().faults();
+        self.examine().await;
+        if let Some([server, _]) = &servers {
+            self.report.fsck(server.fsck().await);
         }
-        report.promises = witness.promises();
-        report.checkpoints = witness.checkpoints();
-        Ok(report)
+        self.report.entries = self.witness.entries().len();
+        self.report.heads = self.witness.heads().len();
+        self.report
+    }
+
+    /// Asks each server for what was promised.
+    async fn examine(&mut self) {
+        let examination = Arc::new(Examination::of(&self.witness));
+        let asking = self.addresses.map(|address| {
+            tokio::spawn(Arc::clone(&examination).ask(address, Arc::clone(&self.key)))
+        });
+        for (server, asked) in asking.into_iter().enumerate() {
+            match asked.await {
+                Ok((examined, answers)) => {
+                    let broken = answers.broken.iter();
+                    self.report.violate(broken.map(|broken| format!("server {server}: {broken}")));
+                    self.report.examined.push(examined);
+                    self.report.contradict(self.witness.hear(&answers.receipts));
+                }
+                Err(error) => self.report.violate([format!("server {server}: {error}")]),
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! done, and is over when every server has said again that it is ready, and a moment later:
 //! what waited for the fault's end is answered then.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -70,9 +70,20 @@ impl Fault {
 pub(super) struct Course {
     announced: Mutex<Announced>,
     processes: [AtomicU32; SERVERS],
+    broken_off: AtomicBool,
 }
 
 impl Course {
+    /// Whether a fault could not be injected, or was not survived: its servers are not what
+    /// load should go on for.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.broken_off.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn break_off(&self) {
+        self.broken_off.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn announced(&self) -> Announced {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -90,7 +101,7 @@ impl Course {
 pub(super) struct Injector {
     course: Arc<Course>,
     stop: watch::Sender<bool>,
-    running: JoinHandle<anyhow::Result<[Server; SERVERS]>>,
+    running: JoinHandle<([Server; SERVERS], anyhow::Result<()>)>,
 }
 
 struct Work {
@@ -128,23 +139,32 @@ impl Injector {
         Arc::clone(&self.course)
     }
 
-    /// Lets a fault under way end; the servers are all there then.
-    pub(super) async fn stop(self) -> anyhow::Result<([Server; SERVERS], Announced)> {
-        // The task may have failed.
+    /// Lets a fault under way end; the servers are all there then, unless it is said why not.
+    pub(super) async fn stop(self) -> (Option<[Server; SERVERS]>, anyhow::Result<()>) {
+        // The task may have ended.
         let _ = self.stop.send(true);
-        let servers = self.running.await??;
-        Ok((servers, self.course.announced()))
+        match self.running.await {
+            Ok((servers, ended)) => (Some(servers), ended),
+            Err(error) => (None, Err(error.into())),
+        }
     }
 }
 
 impl Work {
-    async fn run(mut self) -> anyhow::Result<[Server; SERVERS]> {
+    async fn run(mut self) -> ([Server; SERVERS], anyhow::Result<()>) {
+        let ended = self.inject().await;
+        if ended.is_err() {
+            self.course.break_off();
+        }
+        (self.servers, ended)
+    }
+
+    async fn inject(&mut self) -> anyhow::Result<()> {
         for number in 0.. {
             tokio::select! {
                 () = tokio::time::sleep(self.every) => {}
                 stopped = self.stopped.wait_for(|stop| *stop) => {
-                    stopped.context("nobody waits for the soak's end")?;
-                    return Ok(self.servers);
+                    return stopped.map(drop).context("nobody waits for the soak's end");
                 }
             }
             match number % 3 {
@@ -153,7 +173,7 @@ impl Work {
                 _ => self.kill(0).await?,
             }
         }
-        Ok(self.servers)
+        Ok(())
     }
 
     async fn kill(&mut self, server: usize) -> anyhow::Result<()> {

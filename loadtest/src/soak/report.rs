@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Demand;
+use super::examination::Examined;
 use super::faults::{Fault, SERVERS};
 use crate::report::Latency;
 
@@ -31,16 +32,35 @@ pub(crate) struct SoakReport {
     pub(super) reads: u32,
     /// Until the last of them had its end.
     pub(super) seconds: f64,
-    /// Receipts that were verified and kept.
-    pub(super) promises: usize,
+    /// Receipts that were verified, of additions and reads.
+    pub(super) receipts: usize,
+    /// Entries that they are of.
+    pub(super) entries: usize,
     /// Sizes at which a signed head was seen.
-    pub(super) checkpoints: usize,
+    pub(super) heads: usize,
+    /// Receipts and heads that say something else than others.
+    pub(super) contradictions: usize,
+    /// What each server was asked for at the end.
+    pub(super) examined: Vec<Examined>,
+    /// What `indelible fsck` found.
+    pub(super) fsck: Fsck,
     /// What was wrong, outside of faults.
     pub(crate) violations: usize,
     /// The first of it.
     pub(super) told: Vec<String>,
     pub(super) faults: Vec<Fault>,
     pub(super) slices: Vec<Slice>,
+}
+
+/// What `indelible fsck` found in the log afterwards.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Fsck {
+    #[default]
+    NotRun,
+    Whole,
+    /// What, is among the violations.
+    Differs,
 }
 
 /// What happened in a few seconds.
@@ -144,6 +164,24 @@ impl SoakReport {
         }
     }
 
+    /// Counts what contradicts something else.
+    pub(super) fn contradict(&mut self, contradictions: Vec<String>) {
+        self.contradictions += contradictions.len();
+        self.violate(contradictions);
+    }
+
+    /// Keeps what `fsck` said, nothing when all is well.
+    pub(super) fn fsck(&mut self, said: anyhow::Result<Option<String>>) {
+        match said {
+            Ok(None) => self.fsck = Fsck::Whole,
+            Ok(Some(said)) => {
+                self.fsck = Fsck::Differs;
+                self.violate([format!("fsck: {said}")]);
+            }
+            Err(error) => self.violate([format!("fsck: {error:#}")]),
+        }
+    }
+
     /// The report for people.
     pub(crate) fn markdown(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -163,12 +201,7 @@ impl SoakReport {
         writeln!(text, "* Reads: {}.", self.all(|slice| slice.reads))?;
         let late = self.slices.iter().map(|slice| slice.late).fold(0.0, f64::max);
         writeln!(text, "* The latest slice began {late:.1} s after its moment.")?;
-        writeln!(
-            text,
-            "* Verified: {} receipts, {} signed heads, none contradicting another; each \
-            server asked for a sample of them at the end; `fsck` of the whole log.",
-            self.promises, self.checkpoints
-        )?;
+        self.write_promises(&mut text)?;
         writeln!(text, "* Failed while a fault lasted (503 or no answer): {excused}.")?;
         writeln!(text, "* **Violations: {}**", self.violations)?;
         for violation in &self.told {
@@ -187,6 +220,33 @@ impl SoakReport {
         }
         self.write_slices(&mut text)?;
         Ok(text)
+    }
+
+    /// What was promised, and what was found of it.
+    fn write_promises(&self, text: &mut String) -> fmt::Result {
+        let Self { receipts, entries, heads, contradictions, .. } = self;
+        writeln!(
+            text,
+            "* Verified: {receipts} receipts of {entries} entries, {heads} signed heads; \
+            contradictions: {contradictions}."
+        )?;
+        for (server, examined) in self.examined.iter().enumerate() {
+            let Examined { entries: found, heads: continued, broken } = examined;
+            writeln!(
+                text,
+                "* Asked at the end, server {server}: has {found} of these entries, its log continues \
+                {continued} of these heads; broken promises: {broken}."
+            )?;
+        }
+        writeln!(
+            text,
+            "* `fsck`: {}.",
+            match self.fsck {
+                Fsck::NotRun => "not run",
+                Fsck::Whole => "the log is whole",
+                Fsck::Differs => "the log is not whole",
+            }
+        )
     }
 
     fn write_slices(&self, text: &mut String) -> fmt::Result {

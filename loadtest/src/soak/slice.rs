@@ -46,6 +46,8 @@ struct Run {
 pub(super) struct Judged {
     pub(super) slice: Slice,
     pub(super) receipts: Receipts,
+    /// Receipts of which everything was verified.
+    pub(super) verified: usize,
     pub(super) violations: Vec<String>,
 }
 
@@ -122,10 +124,10 @@ impl Due {
             };
             all.join(&requests);
         }
-        if let Err(error) = receipts.check_signatures(&self.key) {
-            violations.push(format!("{error:#}"));
-        }
-        Judged { slice, receipts, violations }
+        let checked = receipts.check_signatures(&self.key);
+        let verified = checked.as_ref().map_or(0, |checked| checked.entries);
+        violations.extend(checked.err().map(|error| format!("{error:#}")));
+        Judged { slice, receipts, verified, violations }
     }
 }
 

@@ -1,22 +1,15 @@
-//! What the servers have promised, and whether they keep it.
+//! What the servers have promised.
 //!
 //! Border: remembers every receipt and every signed head of the whole soak, in little
-//! memory, and asks for them at the end. Whether one answer is right is in `receipts`.
+//! memory, and holds them against each other. Whether one answer is right is in `receipts`;
+//! asking for all of it at the end is in `examination`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
-use anyhow::{Context as _, ensure};
 use sha2::{Digest as _, Sha256};
-use tlog::{Hash, verify_consistency};
-use wire::{ConsistencyProof, LogEntry, LogInfo};
+use tlog::Hash;
 
-use crate::connection::{Call, Connection};
-use crate::receipts::Receipts;
-
-/// Receipts and heads that are asked for at the end; all of them are held against each
-/// other, and `fsck` recomputes the log.
-const ASKED: usize = 2_000;
+use crate::receipts::{Head, Receipts};
 
 /// Everything that was promised.
 #[derive(Default)]
@@ -28,24 +21,23 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Takes over what a slice of answers promised.
-    ///
-    /// # Errors
-    /// When it contradicts what was promised before.
-    pub(super) fn hear(&mut self, receipts: Receipts) -> anyhow::Result<()> {
+    /// Takes over what a slice of answers promised; each contradiction is a sentence.
+    pub(super) fn hear(&mut self, receipts: &Receipts) -> Vec<String> {
+        let mut contradictions = Vec::new();
         // Each entry was posted once and is the one that was asked for, so an index that was
         // given twice has two leaves.
         for (index, leaf) in receipts.entries() {
-            let known = self.leaves.entry(*index).or_insert(*leaf);
-            ensure!(known == leaf, "two entries have the index {index}");
+            if self.leaves.entry(*index).or_insert(*leaf) != leaf {
+                contradictions.push(format!("two entries have the index {index}"));
+            }
         }
-        for (size, note) in receipts.checkpoints() {
-            let root = tlog::Checkpoint::parse(&tlog::Note::parse(note)?.text)?.root;
+        for ((size, root), note) in receipts.heads() {
             let head = (root, Sha256::digest(note).into());
-            let known = *self.heads.entry(size).or_insert(head);
-            ensure!(known == head, "two checkpoints of size {size}");
+            if *self.heads.entry(size).or_insert(head) != head {
+                contradictions.push(format!("two heads of size {size}"));
+            }
         }
-        Ok(())
+        contradictions
     }
 
     /// Leaves that are surely there.
@@ -53,60 +45,12 @@ impl Witness {
         self.leaves.last_key_value().map_or(0, |(index, _)| index + 1)
     }
 
-    pub(super) fn promises(&self) -> usize {
-        self.leaves.len()
+    /// Index and leaf hash of each entry.
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = (u64, Hash)> {
+        self.leaves.iter().map(|(index, leaf)| (*index, *leaf))
     }
 
-    pub(super) fn checkpoints(&self) -> usize {
-        self.heads.len()
+    pub(super) fn heads(&self) -> impl ExactSizeIterator<Item = Head> {
+        self.heads.iter().map(|(size, (root, _))| (*size, *root))
     }
-
-    /// Asks the servers for what was promised; each broken promise is a sentence.
-    ///
-    /// # Errors
-    /// When a server does not answer.
-    pub(super) async fn examine(&self, servers: &[SocketAddr]) -> anyhow::Result<Vec<String>> {
-        let mut broken = Vec::new();
-        for server in servers {
-            let mut connection = Connection::new(*server)?;
-            let head: LogInfo = ask(&mut connection, "/api/v1/log").await?;
-            if head.tree_size < self.size() {
-                broken.push(format!("{} entries, {} were promised", head.tree_size, self.size()));
-            }
-            for (index, leaf) in some(&self.leaves) {
-                let path = format!("/api/v1/log/entries?logIndex={index}");
-                let entry: LogEntry = ask(&mut connection, &path).await?;
-                let (_, body) = entry.single()?;
-                if Hash::leaf(&body.body.0) != *leaf {
-                    broken.push(format!("entry {index} is not the one of its receipt"));
-                }
-            }
-            let root: Hash = head.root_hash.parse()?;
-            for (size, (former, _)) in some(&self.heads) {
-                let last = head.tree_size;
-                let path = format!("/api/v1/log/proof?firstSize={size}&lastSize={last}");
-                let proof: ConsistencyProof = ask(&mut connection, &path).await?;
-                let hashes = proof.hashes.iter().map(|hash| hash.parse());
-                let hashes = hashes.collect::<Result<Vec<Hash>, _>>()?;
-                if verify_consistency(*size, last, former, &root, &hashes).is_err() {
-                    broken
-                        .push(format!("the head of size {size} is not in the log of size {last}"));
-                }
-            }
-        }
-        Ok(broken)
-    }
-}
-
-/// Some of many, spread over all of them.
-fn some<K, V>(all: &BTreeMap<K, V>) -> impl Iterator<Item = (&K, &V)> {
-    all.iter().step_by(all.len().div_ceil(ASKED).max(1))
-}
-
-async fn ask<T: serde::de::DeserializeOwned>(
-    connection: &mut Connection,
-    path: &str,
-) -> anyhow::Result<T> {
-    let (status, answer) = connection.call(Call::get(path.to_owned())).await?;
-    serde_json::from_slice(&answer).with_context(|| format!("{path}: status {status}"))
 }
