@@ -146,7 +146,7 @@ pub(crate) fn microseconds() -> anyhow::Result<Histogram<u64>> {
 }
 
 impl Measured {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             latency: microseconds()?,
             answers: Vec::new(),

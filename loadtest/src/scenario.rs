@@ -164,6 +164,21 @@ impl Load {
         }
     }
 
+    /// Judges a 409: it must carry the entry that was posted.
+    pub(crate) fn judge_conflict(
+        &self,
+        answer: &Answer,
+        receipts: &mut Receipts,
+    ) -> anyhow::Result<()> {
+        let (Expected::Created(n) | Expected::CreatedOrConflict(n)) = self.expected(answer.n)
+        else {
+            anyhow::bail!("a conflict, and nothing was posted")
+        };
+        let refused: wire::ErrorBody = serde_json::from_slice(&answer.body)?;
+        let entry = refused.entry.context("a conflict without its entry")?;
+        receipts.check(&entry, Asked::Posted(&self.entries.digest_in_body(n))).map(drop)
+    }
+
     /// Judges an answer and keeps what is checked later.
     pub(crate) fn judge(&self, answer: &Answer, receipts: &mut Receipts) -> anyhow::Result<()> {
         let (body, status) = (&answer.body[..], answer.status);
@@ -175,11 +190,8 @@ impl Load {
                 receipts.created.push(index);
                 Ok(())
             }
-            (Expected::CreatedOrConflict(n), StatusCode::CONFLICT) => {
-                let refused: wire::ErrorBody = serde_json::from_slice(body)?;
-                let entry = refused.entry.context("a conflict without its entry")?;
-                let digest = self.entries.digest_in_body(n);
-                receipts.check(&entry, Asked::Posted(&digest)).map(drop)
+            (Expected::CreatedOrConflict(_), StatusCode::CONFLICT) => {
+                self.judge_conflict(answer, receipts)
             }
             (Expected::Entry(asked), StatusCode::OK) => {
                 receipts.check(&serde_json::from_slice(body)?, asked).map(drop)

@@ -202,7 +202,10 @@ impl SoakReport {
         let late = self.slices.iter().map(|slice| slice.late).fold(0.0, f64::max);
         writeln!(text, "* The latest slice began {late:.1} s after its moment.")?;
         self.write_promises(&mut text)?;
-        writeln!(text, "* Failed while a fault lasted (503 or no answer): {excused}.")?;
+        writeln!(
+            text,
+            "* Failed while a fault lasted (503, no answer, or a 409 with the posted entry): {excused}."
+        )?;
         writeln!(text, "* **Violations: {}**", self.violations)?;
         for violation in &self.told {
             writeln!(text, "  * {}", violation.replace('\n', " "))?;

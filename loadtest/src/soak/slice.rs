@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use entry::keys::x509::PublicKey;
+use http::StatusCode;
 use tokio::sync::Semaphore;
 
 use super::faults::{Announced, Course, SERVERS};
@@ -144,7 +145,14 @@ impl Run {
         let server = self.server;
         for answer in &measured.answers {
             let Err(error) = self.load.judge(answer, receipts) else { continue };
-            if answer.status.as_u16() == 503 && excuses(answer.due, answer.took) {
+            let tolerable = match answer.status {
+                StatusCode::SERVICE_UNAVAILABLE => true,
+                // The round was committed, its outcome lost, and the other server wrote before the
+                // head was read: then an entry is found in the log by whoever added it.
+                StatusCode::CONFLICT => self.load.judge_conflict(answer, receipts).is_ok(),
+                _ => false,
+            };
+            if tolerable && excuses(answer.due, answer.took) {
                 excused += 1;
             } else {
                 violations.push(format!("server {server}, {:?}: {error:#}", self.load.scenario));
@@ -187,5 +195,33 @@ impl Requests {
         let Self { asked, answered, refused, unanswered, .. } = self;
         let ended = answered + refused + unanswered;
         (ended != *asked).then(|| format!("{asked} requests were due, {ended} have an end"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper_log::PaperLog;
+    use crate::run::Answer;
+
+    #[test]
+    fn a_fault_excuses_a_conflict_only_with_the_posted_entry() {
+        let entries = Entries::sign(Evidence::Certificate, 1).unwrap();
+        let posted = PaperLog::new(&[&entries.digest_in_body(0)]);
+        let another = PaperLog::new(&["another"]);
+        let load = Load { scenario: Scenario::Write, entries, written: Written::default() };
+        let run = Run { server: 0, load: Arc::new(load), asked: 1, measured: Measured::new() };
+        for (log, fault, excused) in [(&posted, true, 1), (&posted, false, 0), (&another, true, 0)]
+        {
+            let entry = log.entry(0, 1, &log.note(log.head(1)));
+            let refused = wire::ErrorBody { code: 409, message: String::new(), entry: Some(entry) };
+            let body = serde_json::to_vec(&refused).unwrap().into();
+            let (n, due, took) = Default::default();
+            let mut measured = Measured::new().unwrap();
+            measured.answers.push(Answer { n, due, took, status: StatusCode::CONFLICT, body });
+            let (mut receipts, mut violations) = (Receipts::default(), Vec::new());
+            let judged = run.judge(&measured, |_, _| fault, &mut receipts, &mut violations);
+            assert_eq!((judged, violations.len()), (excused, 1 - excused), "{violations:?}");
+        }
     }
 }
