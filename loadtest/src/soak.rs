@@ -139,8 +139,10 @@ async fn measure(
     let pace = Pace { workers: WORKERS / 2, rate: None, duration: SLICE };
     let count = 16_000 * usize::try_from(SLICE.as_secs())? / SERVERS;
     let mut running = Vec::new();
-    for address in addresses {
-        let load = Arc::new(additions(count)?);
+    // All of it is signed before the first server is asked.
+    let loads = addresses.iter().map(|_| additions(count)).collect::<Result<Vec<_>, _>>()?;
+    for (address, load) in addresses.into_iter().zip(loads) {
+        let load = Arc::new(load);
         running.push((Arc::clone(&load), tokio::spawn(run::run(address, load, pace))));
     }
     let mut per_second = 0.0;
