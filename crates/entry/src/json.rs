@@ -9,7 +9,7 @@ mod slot;
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 use serde_json::de::Deserializer;
 
@@ -45,6 +45,17 @@ pub fn document(text: &str) -> Result<Value, JsonError> {
 pub(crate) fn document_as<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check_count(text)?;
     Ok(serde_json::from_str(&without_lone_surrogates(text))?)
+}
+
+/// As [`document`], of any number of values, over what the seed keeps of them, which is the seed's to bound.
+pub(crate) fn document_over<S>(seed: S, text: &str) -> Result<(), serde_json::Error>
+where
+    S: for<'de> DeserializeSeed<'de, Value = ()>,
+{
+    let text = without_lone_surrogates(text);
+    let mut reader = Deserializer::from_str(&text);
+    seed.deserialize(&mut reader)?;
+    reader.end()
 }
 
 /// Reads the first JSON value of a text; what follows it is ignored. Bytes that are
@@ -110,17 +121,43 @@ fn check_count(text: &str) -> Result<(), JsonError> {
 /// An upper bound on the values: one, and one more behind each `,`, `[` and `{`
 /// that is not inside a string.
 fn count(text: &[u8]) -> usize {
-    let (mut values, mut inside, mut escaped) = (1, false, false);
-    for byte in text {
+    let starts = |(byte, outside): &(u8, bool)| *outside && matches!(byte, b',' | b'[' | b'{');
+    1 + bytes(text).filter(starts).count()
+}
+
+/// The text with a 0 in the place of each number.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let mut fixed = String::with_capacity(text.len());
+    let (mut copied, mut number) = (0, false);
+    for (at, (byte, outside)) in bytes(text.as_bytes()).enumerate() {
+        let goes_on = number && matches!(byte, b'+' | b'.' | b'e' | b'E');
+        let was_number = number;
+        number = outside && (goes_on || matches!(byte, b'-' | b'0'..=b'9'));
+        if number {
+            if !was_number {
+                fixed.push_str(&text[copied..at]);
+                fixed.push('0');
+            }
+            copied = at + 1;
+        }
+    }
+    fixed.push_str(&text[copied..]);
+    fixed
+}
+
+/// Each byte, and whether it is outside of strings.
+fn bytes(text: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    let (mut inside, mut escaped) = (false, false);
+    text.iter().map(move |byte| {
+        let outside = !inside;
         match byte {
             _ if escaped => escaped = false,
             b'\\' if inside => escaped = true,
             b'"' => inside = !inside,
-            b',' | b'[' | b'{' if !inside => values += 1,
             _ => {}
         }
-    }
-    values
+        (*byte, outside)
+    })
 }
 
 #[cfg(test)]
@@ -131,6 +168,14 @@ mod tests {
     fn strings_count_as_one() {
         assert_eq!(count(br#"{"a":"[,{\"[","b":[1,2]}"#), 5);
         assert_eq!(count(br#""\\",[]"#), 3);
+    }
+
+    #[test]
+    fn numbers_are_replaced_outside_of_strings() {
+        let text = r#"{"1\"2":-1.5e+9,"é":[0,true,1E9 ,"e3",{}]}"#;
+        let fixed = r#"{"1\"2":0,"é":[0,true,0 ,"e3",{}]}"#;
+        assert_eq!(without_numbers(text), fixed);
+        assert_eq!(without_numbers("12"), "0");
     }
 
     #[test]

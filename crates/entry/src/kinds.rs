@@ -46,9 +46,11 @@ pub(crate) trait Evidence {
         None
     }
 
-    /// The search strings that follow from the kept payload.
+    /// The search strings that follow from the kept payload. One with too many would have been refused as a
+    /// statement, so it was not declared to be one.
     fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
-        PayloadKeys::AllOrNone(statement::index_keys(statement::PAYLOAD_TYPE, payload))
+        let keys = statement::index_keys(statement::PAYLOAD_TYPE, payload);
+        PayloadKeys::AllOrNone(keys.unwrap_or_default())
     }
 }
 

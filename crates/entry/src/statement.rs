@@ -1,138 +1,82 @@
 //! In-toto statements: the digests that they speak about.
 //!
-//! Border: index keys only. A payload that is no statement has none; nothing is
-//! refused here.
+//! Border: index keys only. A payload that is no statement has none; refused is one with
+//! more digests than anybody can be asked to index.
 
-use std::collections::BTreeMap;
+mod resources;
 
-use serde::de::MapAccess;
-use serde_json::Value;
+use resources::{MAX_DIGESTS, Part, Resources, Statement};
 
-use crate::json::{self, Members, Object, Slot};
-use crate::utf8;
+use crate::{EntryError, json, utf8};
 
 /// The DSSE payload type of in-toto statements.
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// Digests that one statement may add to the index.
-const MAX_DIGESTS: usize = 4_096;
-
 /// `algorithm:value` of every digest of every `subject` and of every
-/// `predicate.materials`, at most 4,096.
-pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
-    let Some(statement) = read(payload_type, payload) else { return Vec::new() };
-    bounded([statement.subjects, statement.predicate.materials].into_iter().flatten())
+/// `predicate.materials`.
+///
+/// # Errors
+/// More than 65,536 of one of the two, equal ones included.
+pub(crate) fn index_keys(payload_type: &str, payload: &[u8]) -> Result<Vec<String>, EntryError> {
+    let unread = || Statement { materials: Some(Resources::default()), ..Statement::default() };
+    keys(payload_type, payload, unread)
 }
 
 /// As [`index_keys`], of the subjects only.
-pub(crate) fn subject_keys(payload_type: &str, payload: &[u8]) -> Vec<String> {
-    let Some(statement) = read(payload_type, payload) else { return Vec::new() };
-    bounded(statement.subjects.into_iter())
+///
+/// # Errors
+/// As [`index_keys`].
+pub(crate) fn subject_keys(payload_type: &str, payload: &[u8]) -> Result<Vec<String>, EntryError> {
+    keys(payload_type, payload, Statement::default)
 }
 
-fn bounded(resources: impl Iterator<Item = Resource>) -> Vec<String> {
-    let digests = resources.flat_map(|resource| resource.digests.0);
-    digests.map(|(algorithm, value)| format!("{algorithm}:{value}")).take(MAX_DIGESTS).collect()
-}
-
-fn read(payload_type: &str, payload: &[u8]) -> Option<Statement> {
+fn keys(
+    payload_type: &str,
+    payload: &[u8],
+    unread: impl Fn() -> Statement,
+) -> Result<Vec<String>, EntryError> {
     if payload_type != PAYLOAD_TYPE {
-        return None;
+        return Ok(Vec::new());
     }
-    json::document_as::<Object<_>>(&utf8::lossy(payload)).ok().map(|read| read.0)
+    let text = utf8::lossy(payload);
+    let read = match read(&text, unread())? {
+        // None of them is a digest, and one that a double does not hold is no reason to stop.
+        None => read(&json::without_numbers(&text), unread())?,
+        read => read,
+    };
+    let read = read.unwrap_or_default();
+    let materials = read.materials.unwrap_or_default();
+    Ok(read.subjects.into_keys().chain(materials.into_keys()).collect())
 }
 
-#[derive(Default)]
-struct Statement {
-    subjects: Vec<Resource>,
-    predicate: Predicate,
-}
-
-#[derive(Default)]
-struct Predicate {
-    materials: Vec<Resource>,
-}
-
-/// A subject or a material.
-#[derive(Default)]
-struct Resource {
-    digests: Digests,
-}
-
-/// Values by algorithm.
-#[derive(Default)]
-struct Digests(BTreeMap<String, String>);
-
-impl Members for Statement {
-    const EXPECTED: &'static str = "an in-toto statement";
-    const LENIENT: bool = true;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "subject" => map.next_value_seed(Slot::List(&mut self.subjects))?,
-            "predicate" => map.next_value_seed(Slot::Object(&mut self.predicate))?,
-            _ => return Ok(false),
-        }
-        Ok(true)
+/// `None` of what is no statement.
+fn read(text: &str, mut statement: Statement) -> Result<Option<Statement>, EntryError> {
+    let read = json::document_over(Part::Statement(&mut statement), text);
+    if statement.has_too_many() {
+        let text = format!("in-toto statement: more than {MAX_DIGESTS} digests in one list");
+        return Err(EntryError::invalid(text));
     }
-}
-
-impl Members for Predicate {
-    const EXPECTED: &'static str = "a predicate";
-    const LENIENT: bool = true;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        if name != "materials" {
-            return Ok(false);
-        }
-        map.next_value_seed(Slot::List(&mut self.materials))?;
-        Ok(true)
-    }
-}
-
-impl Members for Resource {
-    const EXPECTED: &'static str = "a subject or a material";
-    const LENIENT: bool = true;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        if name != "digest" {
-            return Ok(false);
-        }
-        map.next_value_seed(Slot::Object(&mut self.digests))?;
-        Ok(true)
-    }
-}
-
-impl Members for Digests {
-    const EXPECTED: &'static str = "digests by algorithm";
-    const LENIENT: bool = true;
-    const EXACT: bool = true;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        let value = match map.next_value()? {
-            Value::String(value) => value,
-            Value::Null => String::new(),
-            _ => return Ok(true),
-        };
-        self.0.insert(name.to_owned(), value);
-        Ok(true)
-    }
+    Ok(read.is_ok().then_some(statement))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn keys_of(payload: &[u8]) -> Vec<String> {
+        index_keys(PAYLOAD_TYPE, payload).unwrap()
+    }
+
     #[test]
     fn subjects_and_materials_are_found() {
         let payload =
             br#"{"subject":[{"name":"a","digest":{"sha256":"AB","sha512":"cd"}},{"name":"b"}],
             "predicate":{"materials":[{"uri":"u","digest":{"sha1":"ef"}},7]}}"#;
-        let keys = index_keys(PAYLOAD_TYPE, payload);
+        let keys = keys_of(payload);
         assert_eq!(keys, ["sha256:AB", "sha512:cd", "sha1:ef"]);
-        assert!(index_keys("text/plain", payload).is_empty());
-        assert!(index_keys(PAYLOAD_TYPE, b"no json").is_empty());
-        assert!(index_keys(PAYLOAD_TYPE, br#"{"subject":{"digest":{}}}"#).is_empty());
+        assert!(index_keys("text/plain", payload).unwrap().is_empty());
+        assert!(keys_of(b"no json").is_empty());
+        assert!(keys_of(br#"{"subject":{"digest":{}}}"#).is_empty());
     }
 
     #[test]
@@ -144,7 +88,7 @@ mod tests {
             (br#"{"subject":[{"name":1e999,"digest":{"a":"1","b":2}}],"predicate":{"x":1e999}}"#, &["a:1"]),
             (b"{\"subject\":[{\"name\":\"\xff\",\"digest\":{\"a\":\"1\"}}],\"predicate\":7}", &["a:1"]),
         ] {
-            assert_eq!(index_keys(PAYLOAD_TYPE, payload), keys, "{}", payload.escape_ascii());
+            assert_eq!(keys_of(payload), keys, "{}", payload.escape_ascii());
         }
     }
 
@@ -160,14 +104,41 @@ mod tests {
             (r#""a":"1"},"digest":{"b":"2","a":"3""#, &["a:3", "b:2"]),
         ] {
             let payload = format!(r#"{{"subject":[{{"digest":{{{digest}}}}}]}}"#);
-            assert_eq!(index_keys(PAYLOAD_TYPE, payload.as_bytes()), keys, "{digest}");
+            assert_eq!(keys_of(payload.as_bytes()), keys, "{digest}");
         }
     }
 
     #[test]
-    fn a_statement_cannot_flood_the_index() {
-        let subject = r#"{"digest":{"sha256":"00"}},"#.repeat(5_000);
-        let payload = format!(r#"{{"subject":[{subject}{{}}]}}"#);
-        assert_eq!(index_keys(PAYLOAD_TYPE, payload.as_bytes()).len(), MAX_DIGESTS);
+    fn nothing_beside_a_digest_hides_it() {
+        let zeros = "0,".repeat(262_145);
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        for beside in [format!("[{zeros}0]"), deep, "1e999".to_owned(), "9".repeat(400)] {
+            for statement in [
+                r#"{"subject":[{"digest":{"sha256":"a1e2"}}],"predicate":{"x":?}}"#,
+                r#"{"subject":[{"x":?,"digest":{"sha256":"a1e2"}}],"predicate":?}"#,
+                r#"{"subject":?,"subject":[?,{"digest":?},{"digest":{"x":?,"sha256":"a1e2"}}]}"#,
+            ] {
+                let payload = statement.replace('?', &beside);
+                let start = &payload[..100.min(payload.len())];
+                assert_eq!(keys_of(payload.as_bytes()), ["sha256:a1e2"], "{start}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_digest_is_left_out_and_too_many_are_refused() {
+        let statement = |list: &str, count: usize| {
+            let digests = r#"{"digest":{"sha256":"00"}},"#.repeat(count);
+            let predicate = format!(r#""predicate":{{"materials":[{list}{{}}]}}"#);
+            format!(r#"{{"subject":[{digests}{{"digest":{{"a":"1"}}}}],{predicate}}}"#)
+        };
+        assert_eq!(keys_of(statement("", 5_000).as_bytes())[4_999..], ["sha256:00", "a:1"]);
+        let material = r#"{"digest":{"b":""}},"#.repeat(MAX_DIGESTS + 1);
+        for payload in [statement(&material, 0), statement("", MAX_DIGESTS)] {
+            let refusal = index_keys(PAYLOAD_TYPE, payload.as_bytes()).unwrap_err().to_string();
+            assert_eq!(refusal, "in-toto statement: more than 65536 digests in one list");
+        }
+        let subjects = subject_keys(PAYLOAD_TYPE, statement(&material, 0).as_bytes()).unwrap();
+        assert_eq!(subjects, ["a:1"]);
     }
 }

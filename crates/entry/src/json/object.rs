@@ -14,14 +14,7 @@ pub trait Members: Default {
     /// What anything but an object is told to be, such as `an object with a name`.
     const EXPECTED: &'static str;
 
-    /// Whether a value of another type where the object, or a list of such objects, should be is passed over instead of
-    /// refused.
-    const LENIENT: bool = false;
-
-    /// Whether names are read as they are written, because any name may be one.
-    const EXACT: bool = false;
-
-    /// Reads the value of the member with this name, which is in lower case unless it is exact, over what an
+    /// Reads the value of the member with this name, which is in lower case, over what an
     /// earlier one of that name left; `false` leaves it unread, because nobody knows the name.
     ///
     /// # Errors

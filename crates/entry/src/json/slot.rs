@@ -3,7 +3,6 @@
 //! Border: reading over what is there already, as Rekor does: null leaves an object as it is, and a list is read over
 //! the one before it, item by item; only the null that is a list empties it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
@@ -27,12 +26,6 @@ pub(crate) enum Slot<'a, T> {
     List(&'a mut Vec<T>),
 }
 
-impl<T: Members> Slot<'_, T> {
-    fn other<E: Error>(self, found: Unexpected<'_>) -> Result<(), E> {
-        if T::LENIENT { Ok(()) } else { Err(E::invalid_type(found, &self)) }
-    }
-}
-
 impl<'de, T: Members> DeserializeSeed<'de> for Slot<'_, T> {
     type Value = ();
 
@@ -53,12 +46,10 @@ impl<'de, T: Members> Visitor<'de> for Slot<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self::Object(object) = self else {
-            self.other(Unexpected::Map)?;
-            return IgnoredAny.visit_map(map).map(drop);
+            return Err(A::Error::invalid_type(Unexpected::Map, &self));
         };
         while let Some(name) = map.next_key::<String>()? {
-            let name = if T::EXACT { Cow::Borrowed(name.as_str()) } else { folded(&name) };
-            if !object.read(&name, &mut map)? {
+            if !object.read(&folded(&name), &mut map)? {
                 map.next_value::<IgnoredAny>()?;
             }
         }
@@ -67,8 +58,7 @@ impl<'de, T: Members> Visitor<'de> for Slot<'_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let Self::List(list) = self else {
-            self.other(Unexpected::Seq)?;
-            return IgnoredAny.visit_seq(seq).map(drop);
+            return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         };
         for at in 0.. {
             let mut next = list.get_mut(at).map(std::mem::take).unwrap_or_default();
@@ -90,26 +80,6 @@ impl<'de, T: Members> Visitor<'de> for Slot<'_, T> {
         }
         Ok(())
     }
-
-    fn visit_bool<E: Error>(self, found: bool) -> Result<(), E> {
-        self.other(Unexpected::Bool(found))
-    }
-
-    fn visit_i64<E: Error>(self, found: i64) -> Result<(), E> {
-        self.other(Unexpected::Signed(found))
-    }
-
-    fn visit_u64<E: Error>(self, found: u64) -> Result<(), E> {
-        self.other(Unexpected::Unsigned(found))
-    }
-
-    fn visit_f64<E: Error>(self, found: f64) -> Result<(), E> {
-        self.other(Unexpected::Float(found))
-    }
-
-    fn visit_str<E: Error>(self, found: &str) -> Result<(), E> {
-        self.other(Unexpected::Str(found))
-    }
 }
 
 #[cfg(test)]
@@ -118,14 +88,13 @@ mod tests {
     use crate::json::{Object, document_as};
 
     #[derive(Debug, Default, PartialEq)]
-    struct Node<const LENIENT: bool> {
+    struct Node {
         name: String,
         nodes: Vec<Self>,
     }
 
-    impl<const LENIENT: bool> Members for Node<LENIENT> {
+    impl Members for Node {
         const EXPECTED: &'static str = "a node";
-        const LENIENT: bool = LENIENT;
 
         fn read<'de, A: MapAccess<'de>>(
             &mut self,
@@ -142,8 +111,8 @@ mod tests {
     }
 
     /// The names of an object and of its nodes.
-    fn names<const LENIENT: bool>(text: &str) -> Option<Vec<String>> {
-        let node = document_as::<Object<Node<LENIENT>>>(text).ok()?.0;
+    fn names(text: &str) -> Option<Vec<String>> {
+        let node = document_as::<Object<Node>>(text).ok()?.0;
         let nodes = node.nodes.into_iter().map(|node| node.name);
         Some(std::iter::once(node.name).chain(nodes).collect())
     }
@@ -160,19 +129,26 @@ mod tests {
             (r#"{"sk":"\ud800"}"#, &["\u{fffd}"]),
             ("null", &[""]),
         ] {
-            assert_eq!(names::<false>(text).unwrap(), expected, "{text}");
+            assert_eq!(names(text).unwrap(), expected, "{text}");
         }
     }
 
     #[test]
-    fn other_types_are_refused_or_passed_over() {
-        for text in [r#"{"nodes":5}"#, r#"{"nodes":{"a":[]}}"#, "[[]]", "true", "-1", "1.5", "\"\""]
-        {
-            assert!(names::<false>(text).is_none(), "{text}");
-            assert_eq!(names::<true>(text).unwrap(), [""], "{text}");
-        }
-        for bad in [r#"{"sk":5}"#, "{} 1", "{", r#"{"nodes":[}"#] {
-            assert!(names::<true>(bad).is_none(), "{bad}");
+    fn other_types_are_refused() {
+        for bad in [
+            r#"{"nodes":5}"#,
+            r#"{"nodes":{"a":[]}}"#,
+            "[[]]",
+            "true",
+            "-1",
+            "1.5",
+            "\"\"",
+            r#"{"sk":5}"#,
+            "{} 1",
+            "{",
+            r#"{"nodes":[}"#,
+        ] {
+            assert!(names(bad).is_none(), "{bad}");
         }
     }
 }

@@ -60,12 +60,12 @@ fn verify(bytes: Vec<u8>, key: &X509Verifier, aad: &[u8]) -> Result<Message, Ent
     sign1.verify(key.key(), aad)?;
     Ok(Message {
         payload_digest: Digest::sha256(sign1.payload()),
-        statement_keys: statement_keys(&sign1),
+        statement_keys: statement_keys(&sign1)?,
         bytes,
     })
 }
 
-fn statement_keys(sign1: &Sign1) -> Vec<String> {
+fn statement_keys(sign1: &Sign1) -> Result<Vec<String>, EntryError> {
     let content_type = sign1.content_type().unwrap_or_default();
     statement::subject_keys(content_type, sign1.payload())
 }
@@ -106,8 +106,8 @@ impl Evidence for Cose {
     }
 
     fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
-        let message = Sign1::parse(payload);
-        PayloadKeys::Certain(message.map_or_else(|_| Vec::new(), |sign1| statement_keys(&sign1)))
+        let keys = Sign1::parse(payload).and_then(|message| statement_keys(&message));
+        PayloadKeys::Certain(keys.unwrap_or_default())
     }
 }
 

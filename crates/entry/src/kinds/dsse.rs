@@ -112,7 +112,7 @@ impl Evidence for Proposed {
         });
         let mut keys = vec![payload.index_key(), envelope.index_key()];
         keys.extend(self.signed().flat_map(|(_, key)| index_keys::of_envelope_key(key)));
-        keys.extend(statement::index_keys(&self.payload_type, &self.payload));
+        keys.extend(statement::index_keys(&self.payload_type, &self.payload)?);
         Ok(Canonical { spec, index_keys: keys, payload: Some(self.payload.clone()) })
     }
 }

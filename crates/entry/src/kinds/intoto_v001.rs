@@ -115,7 +115,7 @@ impl Evidence for Intoto {
         let Some(Proposed { envelope, payload }) = &self.proposed else {
             return Ok(Canonical { spec, index_keys: keys, payload: None });
         };
-        keys.extend(statement::index_keys(&envelope.payload_type, payload));
+        keys.extend(statement::index_keys(&envelope.payload_type, payload)?);
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
 

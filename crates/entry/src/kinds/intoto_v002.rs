@@ -157,7 +157,7 @@ impl Evidence for Intoto {
             return Ok(Canonical { spec, index_keys: keys, payload: None });
         };
         keys.extend(verifiers.iter().flat_map(|key| index_keys::of_envelope_key(key)));
-        keys.extend(statement::index_keys(&self.payload_type, payload));
+        keys.extend(statement::index_keys(&self.payload_type, payload)?);
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
 
@@ -175,7 +175,7 @@ impl Evidence for Intoto {
     }
 
     fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
-        PayloadKeys::Certain(statement::index_keys(&self.payload_type, payload))
+        PayloadKeys::Certain(statement::index_keys(&self.payload_type, payload).unwrap_or_default())
     }
 }
 
