@@ -3,10 +3,11 @@
 
 use indelible::fsck::{self, Event, Options};
 use indelible::store::StoreError;
+use serde_json::Value;
 
-use crate::fsck::{assert_found, audit, fill, key, sentences};
+use crate::fsck::{assert_found, audit, fill, key, open, sentences};
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::hashedrekord;
+use crate::harness::evidence::{dsse, hashedrekord, verified};
 use crate::harness::process::Site;
 use crate::harness::receipts::client;
 
@@ -16,6 +17,7 @@ both! {
     a_state_that_cannot_be_kept_hides_nothing,
     what_lies_behind_the_head_is_named,
     an_older_schema_is_left_as_it_is,
+    a_body_that_no_look_up_may_name_is_audited,
     the_command_tells_what_it_found_before_it_failed,
 }
 
@@ -105,6 +107,26 @@ async fn the_command_tells_what_it_found_before_it_failed(db: TestDb) {
     assert!(found.starts_with("entry 3: entries.body") && !output.status.success(), "{found}");
     assert!(said.contains("will not know how far"), "{said}");
     assert!(said.contains("findings in a log of 5 entries: 1"), "{said}");
+}
+
+/// A line break in a signature is logged as it came, which is a form that proposals must not have.
+async fn a_body_that_no_look_up_may_name_is_audited(db: TestDb) {
+    let mut proposal = dsse(br#"{"subject":[{"digest":{"sha256":"00aa"}}]}"#);
+    let place = &mut proposal["spec"]["proposedContent"]["envelope"];
+    let mut envelope: Value = serde_json::from_str(place.as_str().expect("text")).expect("JSON");
+    let sig = envelope["signatures"][0]["sig"].as_str().expect("text");
+    envelope["signatures"][0]["sig"] = format!("{sig}\n").into();
+    *place = envelope.to_string().into();
+    let log = open(&db).await;
+    log.submit(verified(proposal).into()).await.expect("the log takes it");
+    log.close().await;
+    let report = audit(&db).await;
+    assert_eq!((report.visited, report.unread, sentences(&report)), (1, 0, Vec::new()));
+    let (rows,): (i64,) = db.ask("SELECT count(*) FROM index_keys").await;
+    db.tamper("DELETE FROM index_keys").await;
+    let found = sentences(&audit(&db).await);
+    // The body does not tell that its payload is a statement.
+    assert_eq!(i64::try_from(found.len()).expect("few") + 1, rows, "{found:#?}");
 }
 
 /// An audit only reads.

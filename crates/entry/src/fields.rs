@@ -79,40 +79,49 @@ pub(crate) fn objects(items: &[Value]) -> impl Iterator<Item = Fields<'_>> {
 
 /// What is wrong with a spec's fields, one line each.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<String>);
+pub(crate) struct Problems {
+    lines: Vec<String>,
+    any_form: bool,
+}
 
 impl Problems {
+    /// Of a body that the log has taken: values may have any form. Rekor takes some proposals whose stored form its
+    /// own rules refuse.
+    pub(crate) fn of_taken() -> Self {
+        Self { any_form: true, ..Self::default() }
+    }
+
     /// Notes that `path` is missing unless it is there.
     pub(crate) fn require(&mut self, path: &str, present: bool) {
         if !present {
-            self.0.push(format!("{path} in body is required"));
+            self.lines.push(format!("{path} in body is required"));
         }
     }
 
     /// Notes that `path` has a value outside `allowed`; absent values are no matter.
     pub(crate) fn one_of(&mut self, path: &str, value: Option<&str>, allowed: &[&str]) {
-        if value.is_some_and(|value| !allowed.contains(&value)) {
-            self.0.push(format!("{path} in body should be one of [{}]", allowed.join(" ")));
+        if !self.any_form && value.is_some_and(|value| !allowed.contains(&value)) {
+            self.lines.push(format!("{path} in body should be one of [{}]", allowed.join(" ")));
         }
     }
 
     /// Notes that the array at `path` is empty if it is.
     pub(crate) fn at_least_one(&mut self, path: &str, count: usize) {
         if count == 0 {
-            self.0.push(format!("{path} in body should have at least 1 items"));
+            self.lines.push(format!("{path} in body should have at least 1 items"));
         }
     }
 
     /// Notes that `path` has a value of another form unless it has this one.
     pub(crate) fn matches(&mut self, path: &str, holds: bool, pattern: &str) {
-        if !holds {
-            self.0.push(format!("{path} in body should match '{pattern}'"));
+        if !self.any_form && !holds {
+            self.lines.push(format!("{path} in body should match '{pattern}'"));
         }
     }
 
     /// Fails if anything was noted.
     pub(crate) fn none(self) -> Result<(), EntryError> {
-        if self.0.is_empty() { Ok(()) } else { Err(EntryError::Fields(self.0.join("\n"))) }
+        if self.lines.is_empty() { Ok(()) } else { Err(EntryError::Fields(self.lines.join("\n"))) }
     }
 }
 

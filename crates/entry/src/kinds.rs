@@ -18,7 +18,7 @@ mod tuf;
 
 use serde_json::{Value, json};
 
-use crate::fields::{Digest, Fields};
+use crate::fields::{Digest, Fields, Problems};
 use crate::{EntryError, Inputs, Kind, Policy, ProposeError, statement};
 
 /// The spec of one entry, read and checked as far as its kind does before the
@@ -82,6 +82,8 @@ pub(crate) struct Context {
     pub(crate) max_jar_metadata: u64,
     /// Largest signature and metadata file of an Alpine package, in bytes.
     pub(crate) max_apk_metadata: u64,
+    /// Whether it is a body that the log has taken and that is only to be understood.
+    is_taken: bool,
 }
 
 impl Context {
@@ -92,7 +94,18 @@ impl Context {
             now,
             max_jar_metadata: unlimited_if_zero(policy.max_jar_metadata_size),
             max_apk_metadata: unlimited_if_zero(policy.max_apk_metadata_size),
+            is_taken: false,
         }
+    }
+
+    /// For an audit of what the log has.
+    pub(crate) fn of_audit() -> Self {
+        Self { is_taken: true, ..Self::new(&Policy::default(), 0) }
+    }
+
+    /// For the problems of the fields.
+    fn problems(self) -> Problems {
+        if self.is_taken { Problems::of_taken() } else { Problems::default() }
     }
 }
 

@@ -7,7 +7,7 @@
 //! the digests that an in-toto statement names, when its payload was not kept.
 
 use crate::kinds::{self, Context, PayloadKeys};
-use crate::{EntryError, ParseError, Policy, ProposedEntry};
+use crate::{EntryError, ParseError, ProposedEntry};
 
 /// The strings under which a stored entry must be found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl StoredKeys {
     /// [`StoredKeysError`].
     pub fn of(body: &[u8], payload: Option<&[u8]>) -> Result<Self, StoredKeysError> {
         let stored = ProposedEntry::parse(body)?;
-        let context = Context::new(&Policy::default(), 0);
-        let evidence = kinds::read(stored.kind(), stored.version(), stored.spec(), context)?;
+        let (version, spec) = (stored.version(), stored.spec());
+        let evidence = kinds::read(stored.kind(), version, spec, Context::of_audit())?;
         let mut certain = evidence.stored_keys()?;
         let mut together = Vec::new();
         match payload.map(|payload| evidence.payload_keys(payload)) {

@@ -5,7 +5,8 @@ mod fixture;
 use fixture::{file, inputs, proposal, verify};
 use indelible_entry::keys::parse_key;
 use indelible_entry::{
-    EntryError, KeyFormat, Kind, Policy, ProposeError, ProposedEntry, VerifiedEntry, propose,
+    EntryError, KeyFormat, Kind, Policy, ProposeError, ProposedEntry, StoredKeys, VerifiedEntry,
+    propose,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -93,4 +94,20 @@ fn a_stored_body_is_no_proposal() {
     assert_eq!(error, "entry not insertable into log: missing provenance content");
     let error = stored.canonicalize(&Policy::default(), 0).unwrap_err().to_string();
     assert_eq!(error, "provenance file contains no content");
+}
+
+/// Whatever a provenance file names is stored, and no look-up may name all of it.
+#[test]
+fn an_audit_finds_digests_of_any_algorithm() {
+    let entry = helm(&file("rsa.prov"), "rsa.pub.asc").unwrap();
+    let body = std::str::from_utf8(entry.body()).unwrap();
+    for (algorithm, key) in [("sha512", "sha512:6d"), ("SHA256", "sha256:6d"), ("", ":6d")] {
+        let body = body.replacen(r#""sha256""#, &format!("{algorithm:?}"), 1);
+        let stored = StoredKeys::of(body.as_bytes(), None).unwrap();
+        assert!(stored.certain.iter().any(|stored| stored.starts_with(key)), "{stored:?}");
+        assert_eq!(stored.certain.len(), entry.index_keys().len());
+        let proposed = ProposedEntry::parse(body.as_bytes()).unwrap();
+        let refusal = proposed.canonicalize(&Policy::default(), 0).unwrap_err().to_string();
+        assert!(refusal.contains("should be one of [sha256]"), "{refusal}");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use indelible_entry::{KeyFormat, Kind, Payload, Policy, ProposedEntry, StoredKeys, base64};
 use indelible_entry::{pem, search_key_for_public_key};
+use serde_json::{Value, json};
 
 #[test]
 fn search_strings_of_every_kind_follow_from_what_is_stored() {
@@ -58,12 +59,45 @@ fn a_jar_is_found_by_the_certificates_that_signed_it_alone() {
     for (name, signed) in [("bystander", false), ("first", true), ("second", true)] {
         assert_eq!(indexed.contains(&format!("{name}@example.com")), signed, "{name}");
     }
-    let body: serde_json::Value = serde_json::from_slice(verified.body()).expect("JSON");
+    let body: Value = serde_json::from_slice(verified.body()).expect("JSON");
     let key = body["spec"]["signature"]["publicKey"]["content"].as_str().expect("the stored key");
     let key = base64::decode(key.as_bytes()).expect("base64");
     assert_eq!(pem::decode(&key).expect("PEM").0.label, "CERTIFICATE");
     let searched = search_key_for_public_key(KeyFormat::X509, &key).expect("a certificate");
     assert!(!indexed.contains(&searched[0]), "the stored key signed nothing");
+}
+
+/// Rekor takes these signatures as they are, and its own rules refuse what it stores of them.
+#[test]
+fn a_signature_that_no_look_up_may_name_hides_nothing_from_an_audit() {
+    let fixture = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        std::fs::read(path).expect("a fixture")
+    };
+    let envelope = String::from_utf8(fixture("dsse/one.json")).expect("text");
+    let envelope: Value = serde_json::from_str(&envelope).expect("JSON");
+    let sig = envelope["signatures"][0]["sig"].as_str().expect("text");
+    let url_safe = sig.replace('+', "-").replace('/', "_");
+    assert_ne!(url_safe, sig);
+    for other in [url_safe, format!("{sig}\n"), sig.replacen('M', "\r\nM", 1)] {
+        let mut envelope = envelope.clone();
+        envelope["signatures"][0]["sig"] = json!(other);
+        let verifier = base64::encode(fixture("x509/prime256v1.pub"));
+        let spec = json!({ "envelope": envelope.to_string(), "verifiers": [verifier] });
+        let spec = json!({ "proposedContent": spec });
+        let proposal = json!({ "kind": "dsse", "apiVersion": "0.0.1", "spec": spec });
+        let entry = ProposedEntry::from_value(proposal).expect("a proposal");
+        let entry = entry.verify(&Policy::default(), 0).expect("valid evidence");
+        let Payload::Kept(payload) = entry.payload() else { panic!("no payload") };
+        let stored = StoredKeys::of(entry.body(), Some(&payload.data)).expect("a body");
+        let found: BTreeSet<&String> = stored.certain.iter().chain(&stored.together).collect();
+        assert_eq!(found, entry.index_keys().iter().collect(), "{other:?}");
+        assert_eq!(stored.payload_hash, Some(hex::encode(payload.digest)));
+        // A look-up is answered as by Rekor.
+        let looked_up = ProposedEntry::parse(entry.body()).expect("a body");
+        let refusal = looked_up.canonicalize(&Policy::default(), 0).expect_err("refused");
+        assert!(refusal.to_string().contains("signatures.0.signature in body should match"));
+    }
 }
 
 #[test]

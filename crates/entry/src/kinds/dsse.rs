@@ -16,13 +16,13 @@ use crate::{index_keys, statement};
 /// Keys that a proposal may offer.
 const MAX_VERIFIERS: usize = 64;
 
-pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, context: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let proposed = spec.object("proposedContent");
     let verifiers = match proposed.and_then(|proposed| proposed.array("verifiers")) {
         Some(items) => Some(verifiers(items)?),
         None => None,
     };
-    let stored = Stored::read(spec, proposed, verifiers.as_deref())?;
+    let stored = Stored::read(spec, proposed, verifiers.as_deref(), context.problems())?;
     match (proposed, stored) {
         (Some(proposed), None) => {
             Ok(Box::new(Proposed::read(proposed, &verifiers.unwrap_or_default())?))
@@ -130,8 +130,8 @@ impl Stored {
         spec: Fields<'_>,
         proposed: Option<Fields<'_>>,
         verifiers: Option<&[Vec<u8>]>,
+        mut problems: Problems,
     ) -> Result<Option<Self>, EntryError> {
-        let mut problems = Problems::default();
         let mut digest = |name: &str| {
             Digest::read(spec.object(name), &format!("{name}.{name}"), &["sha256"], &mut problems)
         };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use self::provenance::Provenance;
 use super::{Canonical, Context, Evidence};
 use crate::base64;
-use crate::fields::{self, Digest, Fields, Problems};
+use crate::fields::{self, Digest, Fields};
 use crate::index_keys;
 use crate::keys::pgp::PgpKeyring;
 use crate::keys::{EvidenceKey as _, KeyError};
@@ -24,14 +24,14 @@ struct Helm {
     digest: Option<Digest>,
 }
 
-pub(super) fn read(spec: Fields<'_>, _: Context) -> Result<Box<dyn Evidence>, EntryError> {
+pub(super) fn read(spec: Fields<'_>, context: Context) -> Result<Box<dyn Evidence>, EntryError> {
     let (key, chart) = (spec.object("publicKey"), spec.object("chart"));
     let key_content = fields::bytes(key, "content", "publicKey content")?;
     let provenance = chart.and_then(|chart| chart.object("provenance"));
     let signature = provenance.and_then(|provenance| provenance.object("signature"));
     let signature = fields::bytes(signature, "content", "provenance signature content")?;
     let content = fields::bytes(provenance, "content", "provenance content")?;
-    let mut problems = Problems::default();
+    let mut problems = context.problems();
     problems.require("chart", chart.is_some());
     // The digest comes from the file; a claimed one is only looked at.
     let hash = chart.and_then(|chart| chart.object("hash"));
