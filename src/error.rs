@@ -193,7 +193,8 @@ impl ApiError {
             ParseError::KindUnknown(_) => {
                 return Self::framework(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
             }
-            ParseError::KindAbstract => {
+            // Beyond a limit of this server's own, the JSON may be sound: Rekor's answer to what is none would mislead.
+            ParseError::KindAbstract | ParseError::Limit(_) => {
                 return Self::bad_request(format!("error processing entry: {error}"));
             }
             ParseError::KindMissing | ParseError::VersionMissing | ParseError::SpecMissing => {

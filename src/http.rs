@@ -139,7 +139,7 @@ fn api() -> OpenApiRouter<Arc<Serving>> {
         description = "A transparency log for signed software, speaking the API of Sigstore's \
             Rekor v1.\n\nLimits (the first three can be configured): a request body has at most \
             33,554,432 bytes (413); of an attestation at most 4,194,304 bytes are kept; a body \
-            must arrive within 30 seconds (408). JSON that is read nests at most 128 levels and \
+            must arrive within 30 seconds (408). JSON that is read nests at most 127 levels and \
             holds at most 262,144 values; an envelope has at most 64 signatures and 64 keys; a certificate \
             chain has at most 10 certificates; `retrieve` takes at most 10 items; the head \
             of a request, its first line included, has at most 65,536 bytes and 100 headers \

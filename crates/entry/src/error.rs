@@ -16,6 +16,9 @@ pub enum ParseError {
     /// Not JSON, not an object, or a member of the wrong type.
     #[error("{0}")]
     Json(String),
+    /// JSON that is larger or deeper than is read here, whatever it holds.
+    #[error("{0}")]
+    Limit(String),
     /// No `kind`.
     #[error("kind in body is required")]
     KindMissing,

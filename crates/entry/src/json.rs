@@ -1,6 +1,6 @@
 //! Reading JSON from strangers within a bound on memory.
 //!
-//! Border: text to values. serde_json bounds the depth (128 levels) of what is kept; this bounds
+//! Border: text to values. serde_json bounds the depth (127 levels) of what is kept; this bounds
 //! the number of values, because three bytes of text (`[],`) may become seventy of
 //! memory.
 
@@ -22,15 +22,21 @@ use crate::utf8;
 /// JSON values (elements and members, nested ones too) in one document.
 pub const MAX_VALUES: usize = 262_144;
 
+/// Levels of objects and lists of what is kept, as serde_json bounds them.
+const MAX_DEPTH: usize = 127;
+
 /// Text that is not read as JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// Not JSON, nested deeper than 128 levels, or of another shape.
+    /// Not JSON, or of another shape.
     #[error("{0}")]
-    Syntax(#[from] serde_json::Error),
+    Syntax(serde_json::Error),
     /// Too many values.
     #[error("more than {MAX_VALUES} JSON values")]
     TooMany,
+    /// Too many levels.
+    #[error("JSON of more than {MAX_DEPTH} levels")]
+    TooDeep,
 }
 
 /// Reads a document that is one JSON value and nothing else.
@@ -44,7 +50,7 @@ pub fn document(text: &str) -> Result<Value, JsonError> {
 /// As [`document`], into a type that looks at the members itself.
 pub(crate) fn document_as<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check_count(text)?;
-    Ok(serde_json::from_str(&without_lone_surrogates(text))?)
+    serde_json::from_str(&without_lone_surrogates(text)).map_err(|error| why(error, text))
 }
 
 /// As [`document`], of any number of values, over what the seed keeps of them, which is the seed's to bound.
@@ -66,8 +72,15 @@ where
 pub fn first_value<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     let text = utf8::lossy(text);
     check_count(&text)?;
-    let text = without_lone_surrogates(&text);
-    Ok(T::deserialize(&mut Deserializer::from_str(&text))?)
+    let fixed = without_lone_surrogates(&text);
+    let read = T::deserialize(&mut Deserializer::from_str(&fixed));
+    read.map_err(|error| why(error, &text))
+}
+
+/// What serde_json stumbled over, which does not tell a text that is too deep from one that is malformed.
+fn why(error: serde_json::Error, text: &str) -> JsonError {
+    let is_deep = error.is_syntax() && depth(text.as_bytes()) > MAX_DEPTH;
+    if is_deep { JsonError::TooDeep } else { JsonError::Syntax(error) }
 }
 
 /// Replaces each escape of a surrogate that has no partner by that of U+FFFD, as
@@ -123,6 +136,20 @@ fn check_count(text: &str) -> Result<(), JsonError> {
 fn count(text: &[u8]) -> usize {
     let starts = |(byte, outside): &(u8, bool)| *outside && matches!(byte, b',' | b'[' | b'{');
     1 + bytes(text).filter(starts).count()
+}
+
+/// The levels of objects and lists, unclosed ones included.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for (byte, outside) in bytes(text) {
+        match byte {
+            b'[' | b'{' if outside => depth += 1,
+            b']' | b'}' if outside => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The text with a 0 in the place of each number.
@@ -186,6 +213,18 @@ mod tests {
         let text = format!("\"{}\"", ",".repeat(3 * MAX_VALUES));
         assert!(document(&text).is_ok());
         assert!(document("1 2").is_err());
+    }
+
+    #[test]
+    fn the_number_of_levels_is_bounded() {
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(document(&deep(MAX_DEPTH)).is_ok());
+        assert!(matches!(document(&deep(MAX_DEPTH + 1)), Err(JsonError::TooDeep)));
+        let objects = r#"{"a":"#.repeat(MAX_DEPTH + 1);
+        let read = first_value::<Value>(objects.as_bytes());
+        assert!(matches!(read, Err(JsonError::TooDeep)));
+        let wide = format!("[{}\"{}\"", "[[{}]],".repeat(200), "[".repeat(200));
+        assert!(matches!(document(&wide), Err(JsonError::Syntax(_))));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::de::MapAccess;
 use serde_json::Value;
 
 use crate::error::ANY_KIND;
-use crate::json::{Members, Object};
+use crate::json::{JsonError, Members, Object};
 use crate::kinds::{self, Context, Evidence};
 use crate::{EntryError, Kind, ParseError, Policy, VerifiedEntry, json};
 
@@ -29,7 +29,13 @@ impl ProposedEntry {
     /// [`ParseError`], the first that applies.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         let read = json::first_value::<Object<UncheckedEntry>>(body);
-        read.map_err(|e| ParseError::Json(e.to_string()))?.0.check()
+        let read = read.map_err(|error| match error {
+            JsonError::Syntax(error) => ParseError::Json(error.to_string()),
+            limit @ (JsonError::TooMany | JsonError::TooDeep) => {
+                ParseError::Limit(limit.to_string())
+            }
+        });
+        read?.0.check()
     }
 
     /// As [`parse`](Self::parse), from JSON that was read before; among members whose names
@@ -121,7 +127,7 @@ impl UncheckedEntry {
     /// Checks what each entry has, of whatever kind.
     ///
     /// # Errors
-    /// [`ParseError`], the first that applies, but not [`ParseError::Json`].
+    /// [`ParseError`], the first that applies, but neither [`ParseError::Json`] nor [`ParseError::Limit`].
     pub fn check(self) -> Result<ProposedEntry, ParseError> {
         let kind = self.kind.filter(|kind| !kind.is_empty()).ok_or(ParseError::KindMissing)?;
         let kind = match kind.parse() {
@@ -221,8 +227,18 @@ mod tests {
             let parsed = ProposedEntry::parse(body.as_bytes());
             assert!(matches!(parsed, Err(ParseError::Json(_))), "{body}: {parsed:?}");
         }
-        let deep = format!(r#"{{"spec":{}"#, "[".repeat(100_000));
-        assert!(matches!(ProposedEntry::parse(deep.as_bytes()), Err(ParseError::Json(_))));
+    }
+
+    #[test]
+    fn json_beyond_the_limits_is_told_from_no_json() {
+        let deep = format!(r#"{{"spec":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert_eq!(refusal(&deep), "JSON of more than 127 levels");
+        let many = format!(r#"{{"spec":[{}0]}}"#, "0,".repeat(json::MAX_VALUES));
+        assert_eq!(refusal(&many), "more than 262144 JSON values");
+        for beyond in [deep, many, format!(r#"{{"spec":{}"#, "[".repeat(100_000))] {
+            let parsed = ProposedEntry::parse(beyond.as_bytes());
+            assert!(matches!(parsed, Err(ParseError::Limit(_))), "{parsed:?}");
+        }
     }
 
     #[test]
