@@ -4,7 +4,7 @@
 //! escaped, numbers only if they are whole. (RFC 8785, the stored form, differs in the
 //! first two.)
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::super::KeyError;
 
@@ -25,20 +25,27 @@ pub(super) fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), KeyError> {
             }
             out.extend_from_slice(if items.is_empty() { b"[]" } else { b"]" });
         }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| name.as_bytes());
-            let mut before = b'{';
-            for (name, member) in &members {
-                out.push(before);
-                write_text(name, out);
-                out.push(b':');
-                write(member, out)?;
-                before = b',';
-            }
-            out.extend_from_slice(if members.is_empty() { b"{}" } else { b"}" });
-        }
+        Value::Object(members) => write_object(members, out)?,
     }
+    Ok(())
+}
+
+/// Writes an object.
+pub(super) fn write_object(
+    members: &Map<String, Value>,
+    out: &mut Vec<u8>,
+) -> Result<(), KeyError> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| name.as_bytes());
+    let mut before = b'{';
+    for (name, member) in &members {
+        out.push(before);
+        write_text(name, out);
+        out.push(b':');
+        write(member, out)?;
+        before = b',';
+    }
+    out.extend_from_slice(if members.is_empty() { b"{}" } else { b"}" });
     Ok(())
 }
 

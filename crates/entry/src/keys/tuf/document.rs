@@ -84,7 +84,7 @@ impl Document {
     /// What the signatures are made over.
     pub(super) fn signed_bytes(&self) -> Result<Vec<u8>, KeyError> {
         let mut bytes = Vec::new();
-        canonical::write(&Value::Object(self.signed.clone()), &mut bytes)?;
+        canonical::write_object(&self.signed, &mut bytes)?;
         Ok(bytes)
     }
 
