@@ -10,6 +10,7 @@ use crate::harness::served::{Served, Setup};
 
 both! {
     every_criterion_finds_at_once,
+    a_large_statement_is_found_by_each_digest_or_refused,
     criteria_combine,
     too_much_is_refused_with_the_bound,
     malformed_criteria_are_told_what_is_wrong,
@@ -75,6 +76,24 @@ async fn every_criterion_finds_at_once(db: TestDb) {
         json!({ "publicKey": key }),
     ] {
         assert_eq!(found(&served, query.clone()).await, [certified.as_str()], "{query}");
+    }
+}
+
+async fn a_large_statement_is_found_by_each_digest_or_refused(db: TestDb) {
+    let served = Served::start(&db).await;
+    let statement = |subjects: usize| {
+        let subject = |n: usize| format!(r#"{{"digest":{{"x":"{n}"}}}}"#);
+        let subjects: Vec<String> = (0..subjects).map(subject).collect();
+        let (subjects, beside) = (subjects.join(","), "0,".repeat(300_000));
+        dsse(format!(r#"{{"predicate":[{beside}0],"subject":[{subjects}]}}"#).as_bytes())
+    };
+    let refused = served.add(&statement(8_192)).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("search strings, an entry may have 8192"), "{}", refused.text);
+    assert_eq!(served.size().await, 0);
+    let large = added(&served, &statement(8_000)).await;
+    for n in ["x:0", "x:4096", "x:7999"] {
+        assert_eq!(found(&served, json!({ "subject": n })).await, [large.as_str()]);
     }
 }
 
