@@ -4,9 +4,9 @@
 #
 #   verify-release.sh UUID RELEASE.yaml
 #
-# The client proves that the attestation is in the log; then each image that the attestation names
-# must be named by RELEASE.yaml with exactly the same digest. One line per image; exit status 1
-# unless there is one and all match.
+# The client proves that the attestation is in the log; then RELEASE.yaml must name each image of the
+# attestation with exactly the same digest, and no other image (verify-images.sh says how far that
+# goes). One line per image; exit status 1 unless there is one and all match.
 #
 # REKOR_SERVER is the log (default http://127.0.0.1:3000), REKOR_CLI its client (default
 # indelible-cli; rekor-cli works as well). Needs bash and jq.
@@ -16,6 +16,7 @@ if [ $# -ne 2 ]; then
     echo "usage: verify-release.sh UUID RELEASE.yaml" >&2
     exit 2
 fi
+here=$(cd "$(dirname "$0")" && pwd)
 server=${REKOR_SERVER:-http://127.0.0.1:3000}
 cli=${REKOR_CLI:-indelible-cli}
 
@@ -25,16 +26,4 @@ if [ -z "$images" ]; then
     echo "the attestation of $1 names no image" >&2
     exit 1
 fi
-
-# Every word of the file, so that a longer name with the same ending is no match.
-words=$(tr -s '[:space:]"'\''' '\n' <"$2")
-verdict=0
-while read -r image; do
-    if grep -qxF -- "$image" <<<"$words"; then
-        echo "$image ===> ok"
-    else
-        echo "$image ===> no match"
-        verdict=1
-    fi
-done <<<"$images"
-exit "$verdict"
+"$here/verify-images.sh" "$2" <<<"$images"

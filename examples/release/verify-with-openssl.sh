@@ -4,8 +4,9 @@
 #   verify-with-openssl.sh UUID RELEASE.yaml [SIGNER.pub]
 #
 # Checked: the entry is in the log (verify-entry.sh), its attestation is the one that was signed,
-# the signature, and that RELEASE.yaml names each image of the attestation with the same digest. With
-# SIGNER.pub, a PEM file, the signature must be by that key; without it, by the key in the entry.
+# the signature, and that RELEASE.yaml names each image of the attestation with the same digest and
+# no other image (verify-images.sh). With SIGNER.pub, a PEM file, the signature must be by that key;
+# without it, by the key in the entry.
 #
 # REKOR_SERVER is the log (default http://127.0.0.1:3000). SIGSTORE_REKOR_PUBLIC_KEY is a file with
 # the log's public key, from a place that you trust; without it the log is asked for it, which
@@ -66,7 +67,4 @@ demand "signature over the attestation" \
 
 images=$(jq -r '.subject[] | .name + "@sha256:" + .digest.sha256' "$work/payload")
 demand "the attestation names images" test -n "$images"
-words=$(tr -s '[:space:]"'\''' '\n' <"$2")
-while read -r image; do
-    demand "$image" grep -qxF -- "$image" <(echo "$words")
-done <<<"$images"
+"$here/verify-images.sh" "$2" <<<"$images"
