@@ -16,7 +16,8 @@ pub struct DatabaseArgs {
     #[arg(long, env = "INDELIBLE_DATA_DIR", default_value = "./indelible-data")]
     pub data_dir: PathBuf,
     /// `sqlite` (a file in the data directory), `sqlite:PATH`, or
-    /// `postgres://user:password@host/name`.
+    /// `postgres://user:password@host/name`. A password with characters that a URL gives a
+    /// meaning is escaped there, or stands in PGPASSWORD as it is.
     #[arg(long, env = "INDELIBLE_DATABASE", default_value = "sqlite", hide_env_values = true)]
     pub database: String,
     /// Connections to Postgres, at most.

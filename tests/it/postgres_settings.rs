@@ -87,3 +87,26 @@ async fn bytes_are_read_whatever_they_look_like_elsewhere() {
     let head = create(&*store).await;
     assert_eq!(*store.turn().await.expect("a turn").head(), head);
 }
+
+/// As docker-compose.yml has it, so that no character must be escaped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_password_may_stand_beside_the_url() {
+    const PASSWORD: &str = "a/b@c:%d?#&";
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let role = format!("CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'");
+    let orders = [
+        &role,
+        "ALTER DATABASE log OWNER TO guarded",
+        "DO $$ BEGIN EXECUTE format('COPY (VALUES (''host all postgres all trust''),
+         (''host all guarded all scram-sha-256'')) TO %L', current_setting('hba_file')); END $$",
+    ];
+    cluster.order("postgres", &orders).await;
+    cluster.stop("fast");
+    cluster.up();
+    let mut site = Site::on(url.replace("postgres@", "guarded@"));
+    let refusal = site.refusal(&[]);
+    assert!(refusal.contains("password"), "{refusal}");
+    site.set(vec![("PGPASSWORD", PASSWORD.to_owned())]);
+    drop(site.start(&[]));
+}
