@@ -287,7 +287,7 @@ async fn a_change_that_covers_its_tracks_is_named(db: TestDb) {
 }
 
 /// Another body with the leaf hash that belongs to it.
-async fn forge(db: &TestDb, index: u64) {
+pub(crate) async fn forge(db: &TestDb, index: u64) {
     let body = format!("{{\"forged\":{index}}}");
     let leaf = tlog::Hash::leaf(body.as_bytes());
     let (body, hash) = (db.bytes(body.as_bytes()), db.bytes(leaf.as_bytes()));

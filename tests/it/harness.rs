@@ -9,6 +9,7 @@ pub(crate) mod databases;
 pub(crate) mod evidence;
 pub(crate) mod failing_sync;
 pub(crate) mod faults;
+pub(crate) mod large;
 #[macro_use]
 pub(crate) mod note_server;
 pub(crate) mod postgres;

@@ -73,7 +73,7 @@ pub(crate) fn check(log: &Log, entry: &LogEntry) -> (String, EntryBody) {
     (id.to_owned(), body.clone())
 }
 
-async fn head(log: &Log) -> (u64, Hash) {
+pub(crate) async fn head(log: &Log) -> (u64, Hash) {
     let info = log.log_info().await.expect("the head");
     let note = Note::parse(&info.signed_tree_head).expect("a note");
     let checkpoint = Checkpoint::parse(&note.text).expect("a checkpoint");

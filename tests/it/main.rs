@@ -32,6 +32,7 @@ mod log_following;
 mod log_story;
 mod log_tiles;
 mod log_turns;
+mod log_upper_tiles;
 mod openapi;
 mod postgres_failures;
 mod postgres_settings;
