@@ -69,6 +69,7 @@ async fn a_leaf_of_a_failed_round_is_not_remembered(db: TestDb) {
     store.fail(Method::Commit, 1, Fault::Refused);
     let refused = log.submit(leaf(0)).await;
     assert!(matches!(refused, Err(SubmitError::NotCommitted)), "{refused:?}");
+    store.every_fault_came();
     let (_, body, new) = submit(&log, 0).await;
     assert!(new && body.log_index == 0);
     assert!(!submit(&log, 0).await.2);

@@ -73,6 +73,7 @@ async fn a_write_does_not_wait_for_readers(db: TestDb) {
     }
     store.fail(Method::Commit, 1, Fault::Refused);
     assert!(matches!(log.submit(leaf(1)).await, Err(SubmitError::NotCommitted)));
+    store.every_fault_came();
     assert!(submit(&log, 1).await.2);
     store.release(Method::Head);
     for reader in readers {

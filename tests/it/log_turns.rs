@@ -93,6 +93,7 @@ async fn a_broken_turn_is_all_or_nothing(db: TestDb) {
                 Ok(Submitted::Created(_)) | Err(SubmitError::NotCommitted) => {}
                 other => panic!("{broken:?} {fault:?}: {other:?}"),
             }
+            store.every_fault_came();
             // The other server is not held up, and submitting again leads to one index.
             submit(&other, n + 4).await;
             let (id, body, _) = submit(&log, n + 3).await;

@@ -95,7 +95,14 @@ impl FaultyStore {
     pub(crate) fn fail(&self, method: Method, nth: usize, fault: Fault) {
         let mut plan = self.faults.plan.lock().expect("the plan");
         let done = plan.calls.get(&method).copied().unwrap_or_default();
-        plan.faults.insert((method, done + nth), fault);
+        let before = plan.faults.insert((method, done + nth), fault);
+        assert_eq!(before, None, "a fault of {method:?} that never came");
+    }
+
+    /// Every planned fault must have come by now: a story that plans others has tried nothing.
+    pub(crate) fn every_fault_came(&self) {
+        let plan = self.faults.plan.lock().expect("the plan");
+        assert!(plan.faults.is_empty(), "planned and not met: {:?}", plan.faults);
     }
 
     /// Puts the database farther away: each call takes so much longer.
