@@ -49,5 +49,6 @@ mod store_plans;
 mod store_races;
 mod store_schema;
 mod store_search;
+mod store_shots;
 mod store_story;
 mod store_turn;

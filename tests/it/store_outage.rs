@@ -11,9 +11,7 @@ use tlog::TileId;
 
 use crate::harness::databases::{Rows, TestDb, sqlite_console};
 use crate::harness::faults::{Fault, FaultyStore, Method};
-use crate::harness::rounds::{
-    append, attested_leaf, create, first_head, identity, indexed_leaf, leaf, leaves, round, tile,
-};
+use crate::harness::rounds::{append, create, first_head, identity, leaf, leaves, round};
 
 both! {
     a_closed_store_is_unavailable,
@@ -99,97 +97,6 @@ async fn a_file_that_is_no_database_is_corrupt() {
         .unwrap();
     let refused = SqliteStore::open(&path).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
-}
-
-/// A round waits for the head row, and its connection is shot meanwhile.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_round_whose_connection_dies_leaves_nothing() {
-    let db = TestDb::postgres().await;
-    let store = db.open().await;
-    let empty = create(&*store).await;
-
-    let mut blocker = PgConnection::connect(db.url()).await.unwrap();
-    let mut held = blocker.begin().await.unwrap();
-    sqlx::query("SELECT * FROM head FOR UPDATE").execute(&mut *held).await.unwrap();
-    let mut batch = round(&empty, vec![indexed_leaf("a", &["a"]), attested_leaf("b", b"payload")]);
-    batch.tiles = vec![tile(0, 0)];
-    let committing = {
-        let (store, batch) = (store.clone(), batch.clone());
-        tokio::spawn(async move { store.commit(&batch).await })
-    };
-    shoot_writer(&db, "wait_event_type = 'Lock'").await;
-    let outcome = committing.await.unwrap();
-    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    held.rollback().await.unwrap();
-
-    assert_eq!(store.head().await.unwrap(), empty);
-    assert_eq!(db.rows().await, Rows { log: 1, head: 1, ..Rows::default() });
-    store.commit(&batch).await.unwrap();
-}
-
-/// Shot at any moment of the statement, also after its commit: the caller cannot
-/// know the outcome, but there are only two.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_round_that_is_shot_at_is_whole_or_nothing() {
-    let db = TestDb::postgres().await;
-    let store = db.open().await;
-    let mut head = create(&*store).await;
-    for number in 0..10 {
-        let batch = round(&head, leaves(&format!("round {number}"), 700));
-        let committing = {
-            let (store, batch) = (store.clone(), batch.clone());
-            tokio::spawn(async move { store.commit(&batch).await })
-        };
-        shoot_writer(&db, "state = 'active'").await;
-        let outcome = committing.await.unwrap();
-        head = either(&db, &*store, &head, &batch.head, outcome).await;
-    }
-    one_more(&db, &*store, &head).await;
-}
-
-/// Goes on after shots: one that came late hits the connection after its round, where the next
-/// attempt is lost with it, and no other.
-pub(crate) async fn one_more(db: &TestDb, store: &dyn Store, head: &Head) {
-    let batch = round(head, leaves("last", 1));
-    let outcome = store.commit(&batch).await;
-    if either(db, store, head, &batch.head, outcome).await == *head {
-        store.commit(&batch).await.unwrap();
-    }
-}
-
-pub(crate) async fn either(
-    db: &TestDb,
-    store: &dyn Store,
-    old: &Head,
-    new: &Head,
-    outcome: Result<(), StoreError>,
-) -> Head {
-    let now = store.head().await.unwrap();
-    match outcome {
-        Ok(()) => assert_eq!(now, *new),
-        Err(StoreError::Unavailable(_)) => assert!(now == *old || now == *new, "{now:?}"),
-        Err(error) => panic!("{error}"),
-    }
-    assert_eq!(db.rows().await.entries as u64, now.size);
-    now
-}
-
-/// Ends the session that runs a round, once it is in the given state.
-pub(crate) async fn shoot_writer(db: &TestDb, condition: &str) {
-    let mut gun = PgConnection::connect(db.url()).await.unwrap();
-    let shot = format!(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-          WHERE datname = current_database() AND application_name = 'indelible'
-            AND query LIKE '%moved%' AND {condition}"
-    );
-    let begun = Instant::now();
-    loop {
-        let shot = sqlx::AssertSqlSafe(shot.as_str());
-        let (hits,): (i64,) = sqlx::query_as(shot).fetch_one(&mut gun).await.unwrap();
-        if hits > 0 || begun.elapsed() > Duration::from_secs(2) {
-            return;
-        }
-    }
 }
 
 /// As by a restart of Postgres. What changes nothing is asked again, on new connections.

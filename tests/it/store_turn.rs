@@ -10,7 +10,6 @@ use crate::harness::databases::{Rows, TestDb};
 use crate::harness::rounds::{
     append, attested_leaf, create, indexed_leaf, leaf, leaves, round, tile,
 };
-use crate::store_outage::{either, one_more, shoot_writer};
 
 both! {
     nobody_moves_the_head_in_a_turn,
@@ -188,27 +187,6 @@ async fn a_turn_whose_connection_is_lost_is_over() {
         assert_eq!(two.settled_head().await.unwrap(), empty);
     }
     append(&*one, &empty, leaves("entry", 1)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_turn_that_is_shot_at_is_whole_or_nothing() {
-    let db = TestDb::postgres().await;
-    let store = db.open().await;
-    let mut head = create(&*store).await;
-    for number in 0..10 {
-        let turn = store.turn().await.unwrap();
-        assert_eq!(*turn.head(), head);
-        let batch = round(&head, leaves(&format!("round {number}"), 700));
-        let committing = {
-            let batch = batch.clone();
-            tokio::spawn(async move { turn.commit(&batch).await })
-        };
-        // The statement, the moment behind it, or the commit.
-        shoot_writer(&db, ["state = 'active'", "state <> 'active'"][number % 2]).await;
-        let outcome = committing.await.unwrap();
-        head = either(&db, &*store, &head, &batch.head, outcome).await;
-    }
-    one_more(&db, &*store, &head).await;
 }
 
 /// In line behind somebody who holds the head for long, past the store.
