@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use indelible::fsck::{self, Event, FsckError, Options, Progress, Report};
 use indelible::log::{self, Log, index_key};
-use indelible::signer::LogKey;
 use indelible_client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,8 +15,8 @@ use crate::harness::databases::TestDb;
 use crate::harness::evidence::{
     certified, dsse, envelope, hashedrekord, leaf, public_key_pem, verified,
 };
+use crate::harness::logs::key;
 use crate::harness::process::Site;
-use crate::harness::served::KEY;
 
 both! {
     a_flipped_byte_in_any_column_is_named,
@@ -42,10 +41,6 @@ const STATEMENT: &[u8] = br#"{"_type":"https://in-toto.io/Statement/v1","subject
     {"name":"a","digest":{"sha256":"00aa"}},{"name":"b","digest":{"sha256":"00bb"}}]}"#;
 
 const PAYLOAD: &[u8] = b"{\"a payload\":7}";
-
-pub(crate) fn key() -> LogKey {
-    LogKey::from_pem(KEY, None).expect("the test key is a key")
-}
 
 pub(crate) async fn open(db: &TestDb) -> Log {
     let options = log::Options::default();

@@ -5,9 +5,10 @@ use indelible::fsck::{self, Event, Options};
 use indelible::store::StoreError;
 use serde_json::Value;
 
-use crate::fsck::{assert_found, audit, fill, key, open, sentences};
+use crate::fsck::{assert_found, audit, fill, open, sentences};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::{dsse, hashedrekord, verified};
+use crate::harness::logs::key;
 use crate::harness::process::Site;
 use crate::harness::receipts::client;
 

@@ -6,9 +6,10 @@ use indelible::last_checkpoint::Place;
 use tempfile::TempDir;
 use tlog::Hash;
 
-use crate::fsck::{fill, key, sentences};
+use crate::fsck::{fill, sentences};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
+use crate::harness::logs::key;
 use crate::harness::process::Site;
 use crate::harness::receipts::client;
 

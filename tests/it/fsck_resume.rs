@@ -7,9 +7,10 @@ use indelible::last_checkpoint::Place;
 use tempfile::TempDir;
 use tlog::Hash;
 
-use crate::fsck::{audit_in, fill, key, open, sentences};
+use crate::fsck::{audit_in, fill, open, sentences};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
+use crate::harness::logs::key;
 
 both! {
     a_row_that_was_mended_is_not_accused_for_ever,

@@ -1,16 +1,15 @@
 //! The restore guard on a log of this process: which databases may be continued.
 
-use std::sync::Arc;
-
 use indelible::last_checkpoint::{NoteFile, Place};
-use indelible::log::{self, Log, OpenError, Opening, Options, SubmitError, WentBack};
+use indelible::log::{Log, OpenError, SubmitError, WentBack};
 use indelible::signer::LogKey;
 use tempfile::TempDir;
 use tlog::{Checkpoint, Hash, Note};
 
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::evidence::leaf;
-use crate::harness::served::KEY;
+use crate::harness::logs::{self, fill, key};
+use crate::log_story::head;
 
 both! {
     every_earlier_head_of_the_same_log_is_continued,
@@ -25,10 +24,6 @@ both! {
 
 /// Sizes around the boundaries of tiles.
 const SIZES: [u64; 9] = [1, 2, 255, 256, 257, 511, 512, 513, 520];
-
-fn key() -> LogKey {
-    LogKey::from_pem(KEY, None).expect("the test key is a key")
-}
 
 /// A folder for the file.
 struct Memory(TempDir);
@@ -49,26 +44,8 @@ impl Memory {
     }
 
     async fn open(&self, db: &TestDb) -> Result<Log, OpenError> {
-        let opening = Opening {
-            hostname: None,
-            default_hostname: "log.example",
-            options: Options::default(),
-            clock: Arc::new(|| 1_700_000_000),
-            last_checkpoint: vec![Place::File(self.file())],
-        };
-        log::open_guarded(db.open().await, key(), opening).await
+        logs::open(db, vec![Place::File(self.file())]).await
     }
-}
-
-async fn fill(log: &Log, from: u64, to: u64) {
-    for n in from..to {
-        log.submit(leaf(n)).await.expect("the log takes it");
-    }
-}
-
-async fn root(log: &Log) -> (u64, Hash) {
-    let info = log.log_info().await.expect("the head");
-    (info.tree_size, info.root_hash.parse().expect("a root"))
 }
 
 /// A log of 520 entries, and its heads at [`SIZES`].
@@ -78,7 +55,7 @@ async fn grown(memory: &Memory, db: &TestDb) -> (u64, Vec<(u64, Hash)>) {
     let mut size = 0;
     for next in SIZES {
         fill(&log, size, next).await;
-        heads.push(root(&log).await);
+        heads.push(head(&log).await);
         size = next;
     }
     let tree_id = log.tree_id();
@@ -137,10 +114,10 @@ async fn a_database_that_goes_back_under_a_running_server_is_not_written(db: Tes
     let memory = Memory::new();
     let log = memory.open(&db).await.expect("a new log");
     fill(&log, 0, 3).await;
-    let (size, old) = root(&log).await;
+    let (size, old) = head(&log).await;
     let checkpoint = log.log_info().await.expect("the head").signed_tree_head;
     fill(&log, 3, 5).await;
-    let signed = root(&log).await;
+    let signed = head(&log).await;
     let root = db.bytes(old.as_bytes());
     db.tamper(&format!(
         "DELETE FROM entries WHERE idx >= 3; DELETE FROM index_keys WHERE idx >= 3;
@@ -171,8 +148,8 @@ async fn the_file_follows_the_commits(db: TestDb) {
     let other = Memory::new();
     let second = other.open(&db).await.expect("a second server");
     fill(&second, 1, 5).await;
-    assert_eq!(root(&log).await.0, 5);
-    let head = root(&log).await;
+    assert_eq!(head(&log).await.0, 5);
+    let head = head(&log).await;
     log.close().await;
     second.close().await;
     assert_eq!((memory.seen(), other.seen()), (Some(head), Some(head)), "at a graceful stop");
@@ -185,7 +162,7 @@ async fn a_file_that_is_no_checkpoint_of_this_log_is_refused(db: TestDb) {
     let memory = Memory::new();
     let log = memory.open(&db).await.expect("a new log");
     fill(&log, 0, 2).await;
-    let (tree_id, (size, root)) = (log.tree_id(), root(&log).await);
+    let (tree_id, (size, root)) = (log.tree_id(), head(&log).await);
     log.close().await;
     let good = memory.file().read().expect("a file").expect("a note");
     let foreign = LogKey::generate().expect("a key");
@@ -226,14 +203,8 @@ async fn a_log_that_is_gone_is_not_begun_anew(db: TestDb) {
 
 async fn a_file_that_cannot_be_written_is_noticed_at_the_start(db: TestDb) {
     let memory = Memory::new();
-    let opening = Opening {
-        hostname: None,
-        default_hostname: "log.example",
-        options: Options::default(),
-        clock: Arc::new(|| 1_700_000_000),
-        last_checkpoint: vec![Place::file(memory.0.path().join("absent/file"))],
-    };
-    let opened = log::open_guarded(db.open().await, key(), opening).await;
+    let absent = Place::file(memory.0.path().join("absent/file"));
+    let opened = logs::open(&db, vec![absent]).await;
     let refused = opened.err().expect("it is refused").to_string();
     assert!(refused.contains("absent/file") && refused.contains("`off`"), "{refused}");
 }

@@ -6,9 +6,10 @@ use indelible::log::{Log, NotReady, SubmitError, WentBack};
 use tempfile::TempDir;
 use tlog::Hash;
 
-use crate::guard_remote::{fill, grown, key, open};
+use crate::guard_remote::grown;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
+use crate::harness::logs::{fill, key, open};
 
 both! {
     another_course_closes_the_running_log,

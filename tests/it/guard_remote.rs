@@ -1,18 +1,16 @@
 //! The restore guard with the last checkpoint behind a URL: which databases may be
 //! continued, and what becomes of the note.
 
-use std::sync::Arc;
-
 use indelible::fsck;
 use indelible::last_checkpoint::{NoteFile, Place};
-use indelible::log::{self, Accepted, Log, OpenError, Opening, Options, SubmitError, WentBack};
+use indelible::log::{self, Accepted, Log, SubmitError, WentBack};
 use indelible::signer::LogKey;
 use tlog::Hash;
 
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::evidence::leaf;
+use crate::harness::logs::{fill, key, open};
 use crate::harness::note_server::{Kind, NoteServer};
-use crate::harness::served::KEY;
 
 everywhere! {
     the_note_follows_the_commits,
@@ -26,30 +24,9 @@ everywhere! {
     two_servers_keep_one_note,
 }
 
-pub(crate) fn key() -> LogKey {
-    LogKey::from_pem(KEY, None).expect("the test key is a key")
-}
-
-pub(crate) async fn open(db: &TestDb, places: Vec<Place>) -> Result<Log, OpenError> {
-    let opening = Opening {
-        hostname: None,
-        default_hostname: "log.example",
-        options: Options::default(),
-        clock: Arc::new(|| 1_700_000_000),
-        last_checkpoint: places,
-    };
-    log::open_guarded(db.open().await, key(), opening).await
-}
-
 /// What a start says that does not come about.
 pub(crate) async fn refusal(db: &TestDb, places: Vec<Place>) -> String {
     open(db, places).await.err().expect("it is refused").to_string()
-}
-
-pub(crate) async fn fill(log: &Log, from: u64, to: u64) {
-    for n in from..to {
-        log.submit(leaf(n)).await.expect("the log takes it");
-    }
 }
 
 /// The tree ID of a log with so many entries, and its newest note.

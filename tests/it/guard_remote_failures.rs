@@ -7,9 +7,10 @@ use indelible::last_checkpoint::{Access, Credentials, Place, Remote, Token};
 use indelible::log::{self, SubmitError};
 use tlog::Hash;
 
-use crate::guard_remote::{fill, grown, key, open, refusal};
+use crate::guard_remote::{grown, refusal};
 use crate::harness::databases::{Rows, TestDb};
 use crate::harness::evidence::leaf;
+use crate::harness::logs::{fill, key, open};
 use crate::harness::note_server::{BEARER, Conditions, KEY_ID, Kind, Mood, NoteServer, SECRET};
 use crate::harness::proxy::Proxy;
 

@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 pub(crate) mod failing_sync;
 pub(crate) mod faults;
 pub(crate) mod large;
+pub(crate) mod logs;
 #[macro_use]
 pub(crate) mod note_server;
 pub(crate) mod postgres;

@@ -10,8 +10,9 @@ use indelible::store::{Store, StoreError};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
 use crate::harness::faults::{FaultyStore, Method};
+use crate::harness::logs::key;
 use crate::harness::rounds::{create, leaves, round};
-use crate::log_story::{key, submit};
+use crate::log_story::submit;
 
 both! {
     a_clock_that_is_ahead_spoils_no_times,

@@ -11,7 +11,7 @@ use tlog::{Hash, verify_consistency};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
 use crate::harness::faults::{Fault, FaultyStore, Method};
-use crate::log_story::{check, open_on, submit};
+use crate::log_story::{check, head, open_on, submit};
 
 both! {
     a_write_does_not_wait_for_readers,
@@ -39,11 +39,6 @@ async fn add(other: &Log, first: u64, count: u64) {
     for writer in writers.collect::<Vec<_>>() {
         writer.await.expect("a writer");
     }
-}
-
-async fn head(log: &Log) -> (u64, Hash) {
-    let info = log.log_info().await.expect("the head");
-    (info.tree_size, info.root_hash.parse().expect("a root"))
 }
 
 async fn every_entry_is_proven(log: &Log, size: u64) {

@@ -16,6 +16,7 @@ use wire::{EntryBody, LogEntry, SearchOperator};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::{digest, dsse, leaf, public_key_pem, verified};
 use crate::harness::faults::{FaultyStore, Method};
+use crate::harness::logs::key;
 
 both! {
     an_entry_that_was_read_before_is_proven_to_the_newest_head,
@@ -31,16 +32,6 @@ both! {
     a_search_that_finds_too_much_is_refused,
     payloads_are_kept_with_the_leaf,
     damage_is_found_and_named,
-}
-
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5fvJk/DdAwH+KZIJ\n\
-    k5Nwmp64JojOA3XDnapNFfZBKUehRANCAARCAEBqV8USB+zuqvbrZaTTvLt0gYa+\n\
-    XhqP0aElQOXPsQ8QjZAIplxZpab2jtHnKfK9NrJ+FQVGd6KIhLJSxH6T\n\
-    -----END PRIVATE KEY-----\n";
-
-pub(crate) fn key() -> LogKey {
-    LogKey::from_pem(KEY, None).expect("the test key is a key")
 }
 
 fn clock() -> Clock {

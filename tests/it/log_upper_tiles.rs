@@ -11,7 +11,8 @@ use crate::fsck::{audit, audit_in, forge, sentences};
 use crate::harness::databases::TestDb;
 use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::large::Writer;
-use crate::log_story::{check, head, key, open_on, submit};
+use crate::harness::logs::key;
+use crate::log_story::{check, head, open_on, submit};
 
 both! {
     whoever_crosses_the_border_proves_everything,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use indelible::http::{self, App, EnabledEndpoints, HttpLimits, OnDuplicate};
 use indelible::log::{self, Clock, Log, Options};
 use indelible::server::{self, ConnectionLimits};
-use indelible::signer::LogKey;
 use indelible::store::Store;
 use indelible::verifier::Verifier;
 use indelible_client::Client;
@@ -17,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::databases::TestDb;
+use super::logs::key;
 
 /// How a server differs from one with default settings.
 #[derive(Clone)]
@@ -84,8 +84,7 @@ impl Served {
     /// A server over any store, such as one that breaks on request.
     pub(crate) async fn on(store: Arc<dyn Store>, setup: Setup) -> Self {
         let clock: Clock = Arc::new(|| 1_700_000_000);
-        let key = LogKey::from_pem(KEY, None).expect("the test key is a key");
-        let log = log::open(store, key, None, "log.example", setup.options, Arc::clone(&clock));
+        let log = log::open(store, key(), None, "log.example", setup.options, Arc::clone(&clock));
         let log = log.await.expect("the log opens");
         let verifier = Verifier::new(setup.policy, 2, clock);
         let app = App {
@@ -172,10 +171,3 @@ async fn read(answer: reqwest::Response) -> Answer {
         text: answer.text().await.expect("a whole answer"),
     }
 }
-
-/// The key of every log in these tests.
-pub(crate) const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5fvJk/DdAwH+KZIJ\n\
-    k5Nwmp64JojOA3XDnapNFfZBKUehRANCAARCAEBqV8USB+zuqvbrZaTTvLt0gYa+\n\
-    XhqP0aElQOXPsQ8QjZAIplxZpab2jtHnKfK9NrJ+FQVGd6KIhLJSxH6T\n\
-    -----END PRIVATE KEY-----\n";
