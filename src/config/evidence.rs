@@ -19,7 +19,7 @@ pub struct EvidenceArgs {
     #[arg(long, env = "INDELIBLE_MAX_JAR_METADATA_SIZE", default_value_t = 1 << 20)]
     pub max_jar_metadata_size: u64,
     /// Largest signature and metadata file of an Alpine package, unpacked, in
-    /// bytes; 0 for no limit but the server's own (20 MiB and 256 MiB).
+    /// bytes; 0 for no limit but the server's own (20 MiB).
     #[arg(long, env = "INDELIBLE_MAX_APK_METADATA_SIZE", default_value_t = 1 << 20)]
     pub max_apk_metadata_size: u64,
     /// Kinds that may be added, separated by commas [default: all]. Others stay

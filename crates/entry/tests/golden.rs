@@ -347,7 +347,7 @@ fn evidence_that_was_made_wrong_is_refused_for_its_reason() {
             "",
             "x509",
             "alpine/2048.pub",
-            "exceeds max allowed size 1048576",
+            "control.tar.gz exceeds max allowed size 33554432",
         ),
         (
             "tuf",
