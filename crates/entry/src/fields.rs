@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use crate::EntryError;
 use crate::base64;
 
+/// Bytes that may be kept of any package, however small: those of common packages are below 16 KiB.
+const MAX_KEPT: usize = 64 << 10;
+
 /// A JSON object inside `spec`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'a>(&'a Map<String, Value>);
@@ -223,6 +226,20 @@ impl Artifact {
             }),
             _ => Ok(computed),
         }
+    }
+
+    /// Refuses to keep far more of the content than was submitted: packed, a few bytes can be a
+    /// thousand times as many, and an entry is for ever.
+    pub(crate) fn bound_kept(&self, kept: &Value) -> Result<(), EntryError> {
+        let (kept, submitted) = (kept.to_string().len(), self.content().len());
+        let limit = submitted.saturating_mul(4).max(MAX_KEPT);
+        if kept > limit {
+            let text = format!(
+                "{kept} bytes to be kept of a package of {submitted} bytes exceed max allowed size {limit}"
+            );
+            return Err(EntryError::invalid(text));
+        }
+        Ok(())
     }
 
     /// The search string of the digest that the stored form names.

@@ -43,13 +43,15 @@ impl Evidence for Alpine {
     fn canonicalize(&self) -> Result<Canonical, EntryError> {
         let digest = self.package.digest()?;
         let apk = Apk::parse(self.package.content(), self.max_metadata)?;
+        let pkginfo = json!(apk.pkginfo);
+        self.package.bound_kept(&pkginfo)?;
         let key = self.key.key();
         if key.algorithm() == KeyAlgorithm::Ed25519 {
             return Err(KeyError::MessageNeeded.into());
         }
         key.verify_digest(DigestAlgorithm::Sha1, &apk.control_sha1, &apk.signature)?;
         let spec = json!({
-            "package": { "hash": digest, "pkginfo": apk.pkginfo },
+            "package": { "hash": digest, "pkginfo": pkginfo },
             "publicKey": { "content": base64::encode(self.key.canonical()) },
         });
         let mut keys = index_keys::of_key(&self.key);

@@ -48,13 +48,12 @@ impl Evidence for Jar {
     fn canonicalize(&self) -> Result<Canonical, EntryError> {
         let digest = self.archive.digest()?;
         let signed = SignedJar::verify(self.archive.content(), self.max_metadata)?;
-        let spec = json!({
-            "archive": { "hash": digest },
-            "signature": {
-                "content": base64::encode(&signed.signature.0),
-                "publicKey": { "content": base64::encode(signed.block.canonical()) },
-            },
+        let signature = json!({
+            "content": base64::encode(&signed.signature.0),
+            "publicKey": { "content": base64::encode(signed.block.canonical()) },
         });
+        self.archive.bound_kept(&signature)?;
+        let spec = json!({ "archive": { "hash": digest }, "signature": signature });
         let mut keys = block_keys(&signed.signature.0, &signed.block)?;
         keys.push(digest.index_key());
         Ok(Canonical { spec, index_keys: keys, payload: None })

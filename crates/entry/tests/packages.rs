@@ -1,0 +1,106 @@
+//! What a package may unpack to, for what is kept of it.
+
+use std::io::{Cursor, Read as _, Write as _};
+use std::path::PathBuf;
+
+use der::asn1::Any;
+use der::{Encode as _, Reader as _, SliceReader, Tag, TagNumber};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indelible_entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry, propose};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+fn file(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Bytes of the body that the log would keep, or the refusal.
+fn kept(kind: Kind, package: Vec<u8>) -> Result<usize, String> {
+    let inputs = Inputs {
+        artifact: Some(package),
+        artifact_hash: None,
+        signature: None,
+        public_keys: vec![file("alpine/2048.pub")],
+        key_format: KeyFormat::X509,
+        aad: None,
+    };
+    let proposed = ProposedEntry::from_value(propose(kind, "0.0.1", &inputs).unwrap()).unwrap();
+    let verified = proposed.verify(&Policy::default(), 0);
+    verified.map(|entry| entry.body().len()).map_err(|error| error.to_string())
+}
+
+/// A gzip member that holds an archive of one file.
+fn member(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, name, content).unwrap();
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn metadata_of_alpine_do_not_swell() {
+    let package = |count: usize| {
+        let nothing = "datahash = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let pkginfo = format!("{nothing}\nk = {}", "\u{1}".repeat(count));
+        [member(".SIGN.RSA.k", b"nobody's"), member(".PKGINFO", pkginfo.as_bytes())].concat()
+    };
+    // Six bytes of JSON each. The signature is looked at last.
+    assert_eq!(kept(Kind::Alpine, package(10_900)).unwrap_err(), "crypto/rsa: verification error");
+    let refusal = kept(Kind::Alpine, package(1_000_000)).unwrap_err();
+    assert!(refusal.starts_with("6000086 bytes to be kept of a package of "), "{refusal}");
+    assert!(refusal.ends_with(" bytes exceed max allowed size 65536"), "{refusal}");
+}
+
+/// The elements of a DER value that is made of others.
+fn elements(der: &[u8]) -> Vec<Vec<u8>> {
+    let value = der::asn1::AnyRef::try_from(der).unwrap().value();
+    let mut reader = SliceReader::new(value).unwrap();
+    let mut elements = Vec::new();
+    while !reader.is_finished() {
+        elements.push(reader.tlv_bytes().unwrap().to_vec());
+    }
+    elements
+}
+
+fn tlv(tag: Tag, value: &[u8]) -> Vec<u8> {
+    Any::new(tag, value).unwrap().to_der().unwrap()
+}
+
+/// The same signature block with a revocation list of that many zeros, which nobody signed.
+fn with_revocations(block: &[u8], count: usize) -> Vec<u8> {
+    let context = |number| Tag::ContextSpecific { constructed: true, number: TagNumber(number) };
+    let content_info = elements(block);
+    let mut signed_data = elements(&elements(&content_info[1])[0]);
+    signed_data.insert(signed_data.len() - 1, tlv(context(1), &vec![0; count]));
+    let signed_data = tlv(Tag::Sequence, &signed_data.concat());
+    tlv(Tag::Sequence, &[content_info[0].clone(), tlv(context(0), &signed_data)].concat())
+}
+
+#[test]
+fn a_signature_block_of_a_jar_does_not_swell() {
+    let jar = |count: usize| {
+        let mut from = ZipArchive::new(Cursor::new(file("jar/rsa.jar"))).unwrap();
+        let mut to = ZipWriter::new(Cursor::new(Vec::new()));
+        for index in 0..from.len() {
+            let mut entry = from.by_index(index).unwrap();
+            if entry.is_dir() {
+                continue;
+            }
+            let name = entry.name().unwrap().into_owned();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            if name == "META-INF/K.RSA" {
+                content = with_revocations(&content, count);
+            }
+            to.start_file(name, SimpleFileOptions::default()).unwrap();
+            to.write_all(&content).unwrap();
+        }
+        to.finish().unwrap().into_inner()
+    };
+    assert!(kept(Kind::Jar, jar(30_000)).unwrap() < 70_000);
+    let refusal = kept(Kind::Jar, jar(1_000_000)).unwrap_err();
+    assert!(refusal.contains(" bytes to be kept of a package of "), "{refusal}");
+}
