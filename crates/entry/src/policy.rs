@@ -51,7 +51,8 @@ impl Policy {
 }
 
 /// A pair of key and digest, by the name that Rekor's flag
-/// `client-signing-algorithms` gives it.
+/// `client-signing-algorithms` gives it. A `hashedrekord` does not say how an RSA key signed, and
+/// its signatures are verified as PKCS #1 v1.5 under either name, as in Rekor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SigningAlgorithm {
     /// RSA PKCS #1 v1.5, 2048 bits, SHA-256.
@@ -60,6 +61,12 @@ pub enum SigningAlgorithm {
     RsaPkcs1Sha256Bits3072,
     /// RSA PKCS #1 v1.5, 4096 bits, SHA-256.
     RsaPkcs1Sha256Bits4096,
+    /// RSA PSS, 2048 bits, SHA-256: the same pair as with PKCS #1 v1.5.
+    RsaPssSha256Bits2048,
+    /// RSA PSS, 3072 bits, SHA-256.
+    RsaPssSha256Bits3072,
+    /// RSA PSS, 4096 bits, SHA-256.
+    RsaPssSha256Bits4096,
     /// ECDSA P-256, SHA-256.
     EcdsaP256Sha256,
     /// ECDSA P-384, SHA-384.
@@ -89,10 +96,13 @@ impl SigningAlgorithm {
         Self::Ed25519ph,
     ];
 
-    const NAMES: [(Self, &'static str); 10] = [
+    const NAMES: [(Self, &'static str); 13] = [
         (Self::RsaPkcs1Sha256Bits2048, "rsa-sign-pkcs1-2048-sha256"),
         (Self::RsaPkcs1Sha256Bits3072, "rsa-sign-pkcs1-3072-sha256"),
         (Self::RsaPkcs1Sha256Bits4096, "rsa-sign-pkcs1-4096-sha256"),
+        (Self::RsaPssSha256Bits2048, "rsa-sign-pss-2048-sha256"),
+        (Self::RsaPssSha256Bits3072, "rsa-sign-pss-3072-sha256"),
+        (Self::RsaPssSha256Bits4096, "rsa-sign-pss-4096-sha256"),
         (Self::EcdsaP256Sha256, "ecdsa-sha2-256-nistp256"),
         (Self::EcdsaP384Sha384, "ecdsa-sha2-384-nistp384"),
         (Self::EcdsaP384Sha256, "ecdsa-sha2-256-nistp384"),
@@ -106,9 +116,9 @@ impl SigningAlgorithm {
         use DigestAlgorithm::{Sha256, Sha384, Sha512};
         let rsa = |bits: usize| (KeyAlgorithm::Rsa { modulus_bytes: bits / 8 }, Sha256);
         let pair = match self {
-            Self::RsaPkcs1Sha256Bits2048 => rsa(2048),
-            Self::RsaPkcs1Sha256Bits3072 => rsa(3072),
-            Self::RsaPkcs1Sha256Bits4096 => rsa(4096),
+            Self::RsaPkcs1Sha256Bits2048 | Self::RsaPssSha256Bits2048 => rsa(2048),
+            Self::RsaPkcs1Sha256Bits3072 | Self::RsaPssSha256Bits3072 => rsa(3072),
+            Self::RsaPkcs1Sha256Bits4096 | Self::RsaPssSha256Bits4096 => rsa(4096),
             Self::EcdsaP256Sha256 => (KeyAlgorithm::P256, Sha256),
             Self::EcdsaP384Sha384 => (KeyAlgorithm::P384, Sha384),
             Self::EcdsaP384Sha256 => (KeyAlgorithm::P384, Sha256),
@@ -157,6 +167,21 @@ mod tests {
         }
         let unknown = "rsa".parse::<SigningAlgorithm>().unwrap_err().to_string();
         assert!(unknown.contains("ed25519-ph"), "{unknown}");
+    }
+
+    #[test]
+    fn a_pair_has_the_name_of_either_padding() {
+        let digest = DigestAlgorithm::Sha256;
+        for bits in [2048, 3072, 4096] {
+            let key = KeyAlgorithm::Rsa { modulus_bytes: bits / 8 };
+            for padding in ["pkcs1", "pss"] {
+                let name = format!("rsa-sign-{padding}-{bits}-sha256");
+                let algorithms = [name.parse().unwrap()].into();
+                let policy = Policy { algorithms, ..Policy::default() };
+                assert!(policy.allows(key, digest), "{name}");
+                assert!(!policy.allows(KeyAlgorithm::Rsa { modulus_bytes: 128 }, digest));
+            }
+        }
     }
 
     #[test]
