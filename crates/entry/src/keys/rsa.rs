@@ -184,6 +184,11 @@ impl RsaKey {
         Ok(modulus.residue(signature).power(&self.exponent.to_be_bytes()).to_bytes())
     }
 
+    /// Whether the modulus is larger than what verifies here; the reference has no bound.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.bits() > MAX_BITS
+    }
+
     /// Bits of the modulus.
     fn bits(&self) -> usize {
         self.modulus.first().map_or(0, |top| self.modulus.len() * 8 - top.leading_zeros() as usize)

@@ -129,7 +129,7 @@ impl Entity {
             let prefix = user_id_prefix(&identity.user_id);
             let message = [key.as_slice(), prefix.as_slice(), identity.user_id.as_slice()];
             self.primary.verify_salted(&message, &signature).map_err(|fault| {
-                Fault::structural(format!("user ID self-signature invalid: {fault}"))
+                fault.of_key(|fault| format!("user ID self-signature invalid: {fault}"))
             })?;
             own = true;
             if signature.kind == CERTIFICATION_REVOCATION {
@@ -156,10 +156,8 @@ impl Entity {
         secret: bool,
         budget: &mut Budget,
     ) -> Result<(), Fault> {
-        let invalid = |fault| match fault {
-            fault @ Fault::TooMuch { .. } => fault,
-            fault => Fault::structural(format!("subkey signature invalid: {fault}")),
-        };
+        let invalid =
+            |fault: Fault| fault.of_key(|fault| format!("subkey signature invalid: {fault}"));
         let (mut binding, mut revocations) = (None, Vec::new());
         while let Some(signature) = next_signature(packets).map_err(invalid)? {
             if !matches!(signature.kind, SUBKEY_BINDING | SUBKEY_REVOCATION) {
@@ -196,7 +194,7 @@ impl Entity {
         let embedded = signature.says.embedded.as_ref().ok_or_else(missing)?;
         budget.spend(subkey)?;
         subkey.verify_salted(&message, embedded).map_err(|fault| {
-            Fault::structural(format!("error while verifying cross-signature: {fault}"))
+            fault.of_key(|fault| format!("error while verifying cross-signature: {fault}"))
         })
     }
 
@@ -212,9 +210,9 @@ impl Entity {
         let key = self.primary.hashed_form();
         for revocation in &revocations {
             budget.spend(&self.primary)?;
-            self.primary
-                .verify_salted(&[&key], revocation)
-                .map_err(|_| Fault::structural("revocation signature signed by alternate key"))?;
+            self.primary.verify_salted(&[&key], revocation).map_err(|fault| {
+                fault.of_key(|_| "revocation signature signed by alternate key".to_owned())
+            })?;
         }
         self.revocations = revocations;
         Ok(())
@@ -236,8 +234,9 @@ impl Entity {
             Fault::structural("no valid direct-key self-signature for v6 primary key found")
         })?;
         budget.spend(&self.primary)?;
-        self.primary.verify_salted(&[&self.primary.hashed_form()], signature).map_err(|_| {
-            Fault::structural("invalid direct-key self-signature for v6 primary key")
+        self.primary.verify_salted(&[&self.primary.hashed_form()], signature).map_err(|fault| {
+            let text = "invalid direct-key self-signature for v6 primary key";
+            fault.of_key(|_| text.to_owned())
         })?;
         self.main_direct = Some(at);
         Ok(())

@@ -22,6 +22,9 @@ pub enum Fault {
     /// Bytes that end too early, or points that are none.
     #[error("{0}")]
     Broken(&'static str),
+    /// Keys that the reference verifies and nothing here does. A ring without them would be another entry.
+    #[error("openpgp: {0} are not served")]
+    NotServed(&'static str),
     /// More than is looked at.
     #[error("openpgp: more than {limit} {what}")]
     TooMuch {
@@ -42,6 +45,14 @@ impl Fault {
 
     pub(super) fn structural(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Structural(text.into())
+    }
+
+    /// What is wrong with a key one of whose signatures has this fault. Faults that end the reading stay what they are.
+    pub(super) fn of_key(self, text: impl FnOnce(&Self) -> String) -> Self {
+        match self {
+            Self::NotServed(_) | Self::TooMuch { .. } => self,
+            fault => Self::structural(text(&fault)),
+        }
     }
 
     pub(super) fn signature(text: impl Into<Cow<'static, str>>) -> Self {

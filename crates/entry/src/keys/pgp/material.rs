@@ -52,8 +52,10 @@ pub(super) enum Material {
     BrainpoolP384(Box<VerifyingKey<BrainpoolP384r1>>),
     BrainpoolP512(Box<BrainpoolP512Key>),
     Ed25519(Ed25519Key),
-    /// Keys that encrypt, and those of algorithms that verify nothing here: Ed448, oversized DSA.
+    /// Keys that encrypt.
     Mute,
+    /// Keys that sign what nothing here verifies, by name.
+    NotServed(&'static str),
 }
 
 impl Material {
@@ -84,9 +86,21 @@ impl Material {
         material.ok_or(broken)
     }
 
-    pub(super) fn dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Self {
-        DsaKey::new(p, q, g, y).map_or(Self::Mute, |dsa| Self::Dsa(Box::new(dsa)))
+    pub(super) fn rsa(modulus: &[u8], exponent: u64) -> Self {
+        let key = RsaKey::new(modulus, exponent);
+        if key.is_too_large() {
+            Self::NotServed("RSA keys of more than 8192 bits")
+        } else {
+            Self::Rsa(key)
+        }
     }
+
+    pub(super) fn dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Self {
+        let not_served = Self::NotServed("DSA keys of more than 4096 bits or with such numbers");
+        DsaKey::new(p, q, g, y).map_or(not_served, |dsa| Self::Dsa(Box::new(dsa)))
+    }
+
+    pub(super) const ED448: Self = Self::NotServed("Ed448 keys");
 
     pub(super) fn ed25519(point: &[u8]) -> Result<Self, Fault> {
         let point: [u8; PUBLIC_KEY_LENGTH] =
@@ -96,7 +110,14 @@ impl Material {
 
     /// Whether verifying takes well below a millisecond.
     pub(super) fn is_fast(&self) -> bool {
-        matches!(self, Self::Rsa(_) | Self::Nist(_) | Self::Ed25519(_) | Self::Mute)
+        !matches!(
+            self,
+            Self::Dsa(_)
+                | Self::Secp256k1(_)
+                | Self::BrainpoolP256(_)
+                | Self::BrainpoolP384(_)
+                | Self::BrainpoolP512(_)
+        )
     }
 
     /// Verifies the algorithm-specific part of a signature over a digest.
@@ -141,6 +162,7 @@ impl Material {
                 let text = "Unsupported public key algorithm used in signature";
                 return Err(Fault::signature(text));
             }
+            Self::NotServed(keys) => return Err(Fault::NotServed(keys)),
         };
         if holds { Ok(()) } else { Err(Fault::signature(format!("{name} verification failure"))) }
     }

@@ -11,7 +11,6 @@ use super::hash::Hash;
 use super::material::{Material, algorithm, oid};
 use super::octets::Octets;
 use super::signature::Signature;
-use crate::keys::rsa::RsaKey;
 
 /// A public key, or the public part of a secret one.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ fn read_material(version: u8, number: u8, octets: &mut Octets<'_>) -> Result<Mat
                 return Err(Fault::unsupported("large public exponent"));
             }
             let exponent = exponent.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-            Ok(Material::Rsa(RsaKey::new(modulus, exponent)))
+            Ok(Material::rsa(modulus, exponent))
         }
         algorithm::DSA => {
             Ok(Material::dsa(octets.mpi()?, octets.mpi()?, octets.mpi()?, octets.mpi()?))
@@ -157,7 +156,7 @@ fn read_material(version: u8, number: u8, octets: &mut Octets<'_>) -> Result<Mat
         algorithm::X25519 => octets.take(32).map(|_| Material::Mute),
         algorithm::X448 => octets.take(56).map(|_| Material::Mute),
         algorithm::ED25519 => Material::ed25519(octets.take(32)?),
-        algorithm::ED448 => octets.take(57).map(|_| Material::Mute),
+        algorithm::ED448 => octets.take(57).map(|_| Material::ED448),
         other => Err(Fault::unsupported(format!("public key type: {other}"))),
     }
 }
@@ -214,7 +213,7 @@ fn read_eddsa(version: u8, octets: &mut Octets<'_>) -> Result<Material, Fault> {
     match octets.mpi()? {
         [] => Err(Fault::structural("empty EdDSA public key")),
         [0x40, point @ ..] if curve == oid::ED25519 => Material::ed25519(point),
-        [0x40, ..] => Ok(Material::Mute),
+        [0x40, ..] => Ok(Material::ED448),
         [other, ..] => Err(Fault::unsupported(format!("unsupported EdDSA compression: {other}"))),
     }
 }

@@ -1,0 +1,49 @@
+//! Rings of several OpenPGP keys: one that cannot be verified here, and bounds on all of them together.
+
+use indelible_entry::keys::pgp::PgpKeyring;
+use sha1::{Digest as _, Sha1};
+
+/// A packet with the longest header there is.
+fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[0xc0 | tag, 0xff], length.as_slice(), body].concat()
+}
+
+/// A number of that many bits.
+fn mpi(bits: u16) -> Vec<u8> {
+    [bits.to_be_bytes().as_slice(), &vec![0xff; usize::from(bits / 8)]].concat()
+}
+
+/// A version 4 key with a user ID that it signs, if anybody believes these numbers.
+fn key(algorithm: u8, numbers: &[u8], signature: &[u8]) -> Vec<u8> {
+    let key = [&[4, 0x60, 0, 0, 0, algorithm], numbers].concat();
+    let length = u16::try_from(key.len()).unwrap().to_be_bytes();
+    let fingerprint = Sha1::digest([&[0x99], length.as_slice(), &key].concat());
+    let says = [&[5, 2, 0x60, 0, 0, 0, 22, 33, 4], fingerprint.as_slice()].concat();
+    let areas = [&[0, says.len() as u8], says.as_slice(), &[0, 0]].concat();
+    let certification = [&[4, 0x13, algorithm, 10], areas.as_slice(), &[0, 0], signature].concat();
+    [packet(6, &key), packet(13, b"key@example.com"), packet(2, &certification)].concat()
+}
+
+#[test]
+fn a_ring_with_a_key_that_is_not_served_is_refused() {
+    let ed448 = key(28, &[7; 57], &[7; 114]);
+    let rsa = key(1, &[mpi(8_200), mpi(16)].concat(), &mpi(8_200));
+    let dsa = key(17, &[mpi(4_104), mpi(256), mpi(8), mpi(8)].concat(), &[mpi(8), mpi(8)].concat());
+    let good = include_bytes!("fixtures/pgp/rsa.pub.gpg").as_slice();
+    for (name, other) in [
+        ("Ed448 keys", &ed448),
+        ("RSA keys of more than 8192 bits", &rsa),
+        ("DSA keys of more than 4096 bits or with such numbers", &dsa),
+    ] {
+        let refusal =
+            format!("error reading binary PGP public key: openpgp: {name} are not served");
+        for ring in [[good, other].concat(), [other, good].concat()] {
+            let error = PgpKeyring::parse(&ring).err().map(|error| error.to_string());
+            assert_eq!(error.as_ref(), Some(&refusal));
+        }
+    }
+    // A signature that does not hold is another matter.
+    let wrong = key(1, &[mpi(2_048), mpi(16)].concat(), &mpi(2_048));
+    PgpKeyring::parse(&[good, &wrong].concat()).unwrap();
+}
