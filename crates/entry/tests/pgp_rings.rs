@@ -1,5 +1,7 @@
 //! Rings of several OpenPGP keys: one that cannot be verified here, and bounds on all of them together.
 
+use indelible_entry::base64;
+use indelible_entry::keys::EvidenceKey as _;
 use indelible_entry::keys::pgp::PgpKeyring;
 use sha1::{Digest as _, Sha1};
 
@@ -46,4 +48,58 @@ fn a_ring_with_a_key_that_is_not_served_is_refused() {
     // A signature that does not hold is another matter.
     let wrong = key(1, &[mpi(2_048), mpi(16)].concat(), &mpi(2_048));
     PgpKeyring::parse(&[good, &wrong].concat()).unwrap();
+}
+
+/// The packets of a binary file, headers included: the old ones, as GnuPG writes them.
+fn packets(mut file: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
+    while let [first, one, two, ..] = file {
+        let length = match first & 3 {
+            0 => 2 + usize::from(*one),
+            _ => 3 + usize::from(u16::from_be_bytes([*one, *two])),
+        };
+        let (packet, rest) = file.split_at(length);
+        packets.push(packet);
+        file = rest;
+    }
+    packets
+}
+
+fn armored(packets: &[u8]) -> String {
+    let text = base64::encode(packets);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let (begin, end) =
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----");
+    format!("{begin}\n\n{}\n{end}\n", lines.join("\n"))
+}
+
+#[test]
+fn bounds_are_on_all_blocks_together() {
+    let key = include_bytes!("fixtures/pgp/ed25519.pub.gpg").as_slice();
+    let parts = packets(key);
+    // By somebody who does not give a name, with much to say that nobody knows.
+    let says =
+        [&[5, 2, 0x60, 0, 0, 0, 0xff, 0, 0, 0xea, 0x61, 100], vec![7; 60_000].as_slice()].concat();
+    let length = u16::try_from(says.len()).unwrap().to_be_bytes();
+    let numbers = [0, 0, 0, 0, 0, 8, 7].as_slice();
+    let certification = [&[4, 0x13, 1, 10], length.as_slice(), &says, numbers].concat();
+    let large = [parts[..3].concat(), packet(2, &certification).repeat(40)].concat();
+    for (block, refusal) in [
+        (
+            [key, &[0xcd, 0].repeat(20_000)].concat(),
+            "error reading PGP public key: openpgp: more than 32768 packets",
+        ),
+        (
+            [parts[0].repeat(1_100).as_slice(), key].concat(),
+            "error reading PGP public key: openpgp: more than 2048 keys",
+        ),
+        (large, "PGP data of 4802950 bytes is larger than 4194304"),
+    ] {
+        let one = armored(&block);
+        let stored = PgpKeyring::parse(one.as_bytes()).unwrap().canonical().to_vec();
+        assert_eq!(PgpKeyring::parse(&stored).unwrap().canonical(), stored);
+        let error = PgpKeyring::parse(one.repeat(2).as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), refusal);
+    }
 }

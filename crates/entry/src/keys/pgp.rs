@@ -30,10 +30,10 @@ use self::ring::{Budget, read_all};
 use self::subpackets::MAY_ENCRYPT;
 use super::{CanonicalSignature, EvidenceKey, KeyError};
 
-/// Bytes of the largest key file that is looked at, as packets: a key with thousands of certifications, or a ring of many
-/// keys.
+/// Bytes of the largest key file that is looked at, as packets, and of the packets that are stored of any: a key with
+/// thousands of certifications, or a ring of many keys.
 const MAX_PACKETS: usize = 4 * 1024 * 1024;
-/// Bytes of the largest armored key file. Whatever is stored of a binary one is below it.
+/// Bytes of the largest armored key file. What is stored is below it.
 const MAX_ARMORED: usize = 2 * MAX_PACKETS;
 /// Bytes of the largest signature that is looked at, armor and text around it included.
 const MAX_SIGNATURE: usize = 1024 * 1024;
@@ -77,6 +77,10 @@ impl PgpKeyring {
         let mut packets = Vec::new();
         for entity in &entities {
             entity.write(&mut packets);
+        }
+        if packets.len() > MAX_PACKETS {
+            // Several blocks together, or headers that are longer in the stored form, which must read back.
+            return Err(PgpError::TooLarge { size: packets.len(), limit: MAX_PACKETS });
         }
         let canonical = armor::encode(KEY_LABEL, &packets);
         Ok(Self { entities, canonical })

@@ -54,13 +54,29 @@ pub(super) struct KeyPacket {
 pub(super) struct Packets<'a> {
     rest: &'a [u8],
     unread: Option<Packet>,
-    count: usize,
+    counted: Counted,
+}
+
+/// What was read already, of one input or of several.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    packets: usize,
     keys: usize,
 }
 
 impl<'a> Packets<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, unread: None, count: 0, keys: 0 }
+        Self::after(Counted::default(), input)
+    }
+
+    /// The packets of an input that goes on where others ended: the limits are on all of them.
+    pub(super) fn after(counted: Counted, input: &'a [u8]) -> Self {
+        Self { rest: input, unread: None, counted }
+    }
+
+    /// What was counted so far.
+    pub(super) fn so_far(&self) -> Counted {
+        self.counted
     }
 
     /// Whether every byte was read.
@@ -92,8 +108,8 @@ impl<'a> Packets<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        self.count += 1;
-        if self.count > MAX_PACKETS {
+        self.counted.packets += 1;
+        if self.counted.packets > MAX_PACKETS {
             return Err(Fault::TooMuch { what: "packets", limit: MAX_PACKETS });
         }
         let (tag, contents) = self.header()?;
@@ -101,8 +117,8 @@ impl<'a> Packets<'a> {
             tag,
             tag::PUBLIC_KEY | tag::PUBLIC_SUBKEY | tag::SECRET_KEY | tag::SECRET_SUBKEY
         ) {
-            self.keys += 1;
-            if self.keys > MAX_KEYS {
+            self.counted.keys += 1;
+            if self.counted.keys > MAX_KEYS {
                 return Err(Fault::TooMuch { what: "keys", limit: MAX_KEYS });
             }
         }

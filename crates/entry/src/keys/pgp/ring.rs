@@ -4,21 +4,18 @@
 
 use super::entity::Entity;
 use super::error::Fault;
-use super::packets::{Packet, Packets};
+use super::packets::{Counted, Packet, Packets};
 use super::public_key::PublicKey;
 
 /// What the signatures that are verified while one input is read may cost: a bound on work. Certifications by others are
 /// not verified.
 const MAX_COST: usize = 2_048;
 
-/// What may still be spent on verifying signatures.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(MAX_COST)
-    }
+/// What the blocks of one file have used up of what is allowed to all of them.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    cost: usize,
+    counted: Counted,
 }
 
 impl Budget {
@@ -26,14 +23,14 @@ impl Budget {
     pub(super) fn spend(&mut self, key: &PublicKey) -> Result<(), Fault> {
         let cost = if key.is_fast() { 1 } else { 4 };
         let too_much = Fault::TooMuch { what: "signatures", limit: MAX_COST / cost };
-        self.0 = self.0.checked_sub(cost).ok_or(too_much)?;
-        Ok(())
+        self.cost += cost;
+        if self.cost > MAX_COST { Err(too_much) } else { Ok(()) }
     }
 }
 
 /// Reads every key of an input. Keys that cannot be read are passed over, as long as one can.
 pub(super) fn read_all(input: &[u8], budget: &mut Budget) -> Result<Vec<Entity>, Fault> {
-    let mut packets = Packets::new(input);
+    let mut packets = Packets::after(budget.counted, input);
     let mut entities = Vec::new();
     let mut passed_over = None;
     loop {
@@ -49,6 +46,7 @@ pub(super) fn read_all(input: &[u8], budget: &mut Budget) -> Result<Vec<Entity>,
             Err(fault) => return Err(fault),
         }
     }
+    budget.counted = packets.so_far();
     match passed_over {
         Some(fault) if entities.is_empty() => Err(fault),
         _ => Ok(entities),
