@@ -69,6 +69,13 @@ fn files_without_a_digest_are_refused() {
 }
 
 #[test]
+fn a_format_need_not_be_named() {
+    let mut evidence = inputs(&file("rsa.prov"), &file("rsa.pub.asc"), None);
+    evidence.key_format = KeyFormat::X509;
+    verify(propose(Kind::Helm, "0.0.1", &evidence).unwrap()).unwrap();
+}
+
+#[test]
 fn missing_parts_are_named() {
     let refused = |spec| verify(json!({"kind": "helm", "apiVersion": "0.0.1", "spec": spec}));
     let missing =
@@ -82,7 +89,7 @@ fn missing_parts_are_named() {
     let mut two = inputs(b"x", b"y", None);
     two.public_keys.push(b"y".to_vec());
     assert!(matches!(propose(Kind::Helm, "0.0.1", &two), Err(ProposeError::Keys(2))));
-    two.key_format = KeyFormat::X509;
+    two.key_format = KeyFormat::Ssh;
     assert!(matches!(propose(Kind::Helm, "0.0.1", &two), Err(ProposeError::Format { .. })));
 }
 

@@ -86,7 +86,8 @@ impl Evidence for Helm {
 
 /// Builds the spec of a proposal.
 pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
-    inputs.needs_format(Kind::Helm, &[KeyFormat::Pgp])?;
+    // Rekor's client does not look at the format, which is x509 unless something else is asked for.
+    inputs.needs_format(Kind::Helm, &[KeyFormat::Pgp, KeyFormat::X509])?;
     Ok(json!({
         "chart": { "provenance": { "content": base64::encode(inputs.artifact()?) } },
         "publicKey": { "content": base64::encode(inputs.only_key()?) },

@@ -83,7 +83,8 @@ fn headers(package: &Package<'_>) -> Result<Map<String, Value>, EntryError> {
 
 /// Builds the spec of a proposal.
 pub(super) fn propose(inputs: &Inputs) -> Result<Value, ProposeError> {
-    inputs.needs_format(Kind::Rpm, &[KeyFormat::Pgp])?;
+    // Rekor's client does not look at the format, which is x509 unless something else is asked for.
+    inputs.needs_format(Kind::Rpm, &[KeyFormat::Pgp, KeyFormat::X509])?;
     Ok(json!({
         "package": Artifact::propose(inputs.artifact()?),
         "publicKey": { "content": base64::encode(inputs.only_key()?) },
