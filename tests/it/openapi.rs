@@ -15,6 +15,14 @@ fn the_committed_document_is_current() {
 }
 
 #[test]
+fn the_pattern_of_a_version_is_the_one_that_is_checked() {
+    let document = indelible::http::openapi().to_json().expect("a document");
+    let document: Value = serde_json::from_str(&document).expect("JSON");
+    let version = &document["components"]["schemas"]["Proposal"]["properties"]["apiVersion"];
+    assert_eq!(version["pattern"], entry::VERSION_PATTERN);
+}
+
+#[test]
 fn every_route_names_its_failures() {
     let document = indelible::http::openapi().to_json().expect("a document");
     let document: Value = serde_json::from_str(&document).expect("JSON");

@@ -12,6 +12,7 @@ use indelible_entry as entry;
 
 use entry::{EntryError, Inputs, KeyFormat, Kind, Payload, Policy, ProposedEntry, propose};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A case, as `make-fixtures/` describes it; paths are relative to `fixtures/`.
 #[derive(Clone, Debug, Deserialize)]
@@ -263,6 +264,34 @@ fn a_search_by_key_finds_every_case_that_has_one() {
 }
 
 /// Refusals of evidence that was made to be refused.
+/// Panics unless every member down to the leaves, or one above it, is in a row of the table.
+fn named(row: &str, path: &str, value: &Value) {
+    if row.contains(&format!("`{path}`")) {
+        return;
+    }
+    let members = value.as_object().filter(|members| !members.is_empty());
+    for (name, value) in members.unwrap_or_else(|| panic!("{path} is not in: {row}")) {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        named(row, &path, value);
+    }
+}
+
+#[test]
+fn the_members_of_proposals_are_documented() {
+    let document = include_str!("../../../docs/evidence.md");
+    let (_, table) = document.split_once("\n## Proposals\n").expect("the section");
+    for case in cases() {
+        let version = case.version.as_deref().unwrap_or("0.0.1");
+        let kind = match case.kind() {
+            Kind::Intoto => format!("| `intoto` {version} |"),
+            kind => format!("| `{kind}` |"),
+        };
+        let row = table.lines().find(|line| line.starts_with(&kind)).expect("a row");
+        let proposal = propose(case.kind(), version, &case.inputs()).expect("a proposal");
+        named(row, "", &proposal["spec"]);
+    }
+}
+
 #[test]
 fn evidence_that_was_made_wrong_is_refused_for_its_reason() {
     for (kind, artifact, signature, format, keys, reason) in [
