@@ -57,7 +57,7 @@ impl X509Verifier {
         let content = pem::trim(content);
         let (block, rest) = pem::decode(content).ok_or(KeyError::NoPem)?;
         if !rest.is_empty() {
-            return Self::chain(content);
+            return Self::chain(block.bytes, rest);
         }
         match block.label.as_str() {
             "PUBLIC KEY" => {
@@ -72,10 +72,9 @@ impl X509Verifier {
         }
     }
 
-    /// Reads all of the content as certificates, whatever their labels say.
-    fn chain(content: &[u8]) -> Result<Self, KeyError> {
-        let (first, mut rest) = pem::decode(content).ok_or(KeyError::NoPem)?;
-        let leaf = Box::new(Certificate::from_der(first.bytes)?);
+    /// Reads the blocks behind the first as certificates too, whatever their labels say.
+    fn chain(first: Vec<u8>, mut rest: &[u8]) -> Result<Self, KeyError> {
+        let leaf = Box::new(Certificate::from_der(first)?);
         let mut issuers = Vec::new();
         while !rest.is_empty() {
             if issuers.len() + 1 == MAX_CERTIFICATES {

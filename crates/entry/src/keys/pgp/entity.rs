@@ -125,9 +125,8 @@ impl Entity {
                 continue;
             }
             budget.spend(&self.primary)?;
-            let key = self.primary.hashed_form();
             let prefix = user_id_prefix(&identity.user_id);
-            let message = [key.as_slice(), prefix.as_slice(), identity.user_id.as_slice()];
+            let message = [self.primary.hashed.as_slice(), &prefix, &identity.user_id];
             self.primary.verify_salted(&message, &signature).map_err(|fault| {
                 fault.of_key(|fault| format!("user ID self-signature invalid: {fault}"))
             })?;
@@ -184,8 +183,7 @@ impl Entity {
         budget: &mut Budget,
     ) -> Result<(), Fault> {
         budget.spend(&self.primary)?;
-        let (key, subkey_form) = (self.primary.hashed_form(), subkey.hashed_form());
-        let message = [key.as_slice(), subkey_form.as_slice()];
+        let message = [self.primary.hashed.as_slice(), &subkey.hashed];
         self.primary.verify_salted(&message, signature)?;
         if !signature.allows(MAY_SIGN) {
             return Ok(());
@@ -207,10 +205,9 @@ impl Entity {
         } else {
             self.direct.clear();
         }
-        let key = self.primary.hashed_form();
         for revocation in &revocations {
             budget.spend(&self.primary)?;
-            self.primary.verify_salted(&[&key], revocation).map_err(|fault| {
+            self.primary.verify_salted(&[&self.primary.hashed], revocation).map_err(|fault| {
                 fault.of_key(|_| "revocation signature signed by alternate key".to_owned())
             })?;
         }
@@ -234,7 +231,7 @@ impl Entity {
             Fault::structural("no valid direct-key self-signature for v6 primary key found")
         })?;
         budget.spend(&self.primary)?;
-        self.primary.verify_salted(&[&self.primary.hashed_form()], signature).map_err(|fault| {
+        self.primary.verify_salted(&[&self.primary.hashed], signature).map_err(|fault| {
             let text = "invalid direct-key self-signature for v6 primary key";
             fault.of_key(|_| text.to_owned())
         })?;
@@ -264,7 +261,7 @@ impl Entity {
     ///
     /// User IDs keep their order. (The reference writes them in a random one.)
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        write_packet(out, tag::PUBLIC_KEY, &self.primary.body);
+        write_packet(out, tag::PUBLIC_KEY, self.primary.body());
         for signature in self.revocations.iter().chain(&self.direct) {
             write_packet(out, tag::SIGNATURE, &signature.body);
         }
@@ -273,7 +270,7 @@ impl Entity {
             out.extend_from_slice(&identity.certifications);
         }
         for subkey in &self.subkeys {
-            write_packet(out, tag::PUBLIC_SUBKEY, &subkey.key.body);
+            write_packet(out, tag::PUBLIC_SUBKEY, subkey.key.body());
             for signature in subkey.revocations.iter().chain([&subkey.binding]) {
                 write_packet(out, tag::SIGNATURE, &signature.body);
             }
@@ -314,6 +311,7 @@ fn is_newer(signature: &Signature, than: Option<&Signature>) -> bool {
 }
 
 /// What certifications hash before a user ID (section 5.2.4).
-fn user_id_prefix(user_id: &[u8]) -> Vec<u8> {
-    [&[0xb4], (user_id.len() as u32).to_be_bytes().as_slice()].concat()
+fn user_id_prefix(user_id: &[u8]) -> [u8; 5] {
+    let [a, b, c, d] = (user_id.len() as u32).to_be_bytes();
+    [0xb4, a, b, c, d]
 }

@@ -27,8 +27,9 @@ pub(super) struct PublicKey {
     pub(super) id: u64,
     /// Bytes of the packet that were read; those of a secret key go on.
     pub(super) size: usize,
-    /// The packet's body up to the end of the public numbers.
-    pub(super) body: Vec<u8>,
+    /// What signatures over the key hash (section 5.2.4): a header, then the packet's body up to the end of the public
+    /// numbers.
+    pub(super) hashed: Vec<u8>,
     material: Material,
 }
 
@@ -62,7 +63,7 @@ impl PublicKey {
             (digest.to_vec(), digest.last_chunk().copied())
         };
         let id = id.map_or(0, u64::from_be_bytes);
-        Ok(Self { version, created, algorithm, fingerprint, id, size, body, material })
+        Ok(Self { version, created, algorithm, fingerprint, id, size, hashed, material })
     }
 
     /// Whether the key's algorithm makes signatures.
@@ -75,9 +76,10 @@ impl PublicKey {
         self.material.is_fast()
     }
 
-    /// What signatures over the key hash (section 5.2.4).
-    pub(super) fn hashed_form(&self) -> Vec<u8> {
-        hashed_form(self.version, &self.body)
+    /// The packet's body up to the end of the public numbers.
+    pub(super) fn body(&self) -> &[u8] {
+        let header = if self.version == 6 { 5 } else { 3 };
+        &self.hashed[header..]
     }
 
     /// Verifies a signature of this key over `message`, given in parts.
