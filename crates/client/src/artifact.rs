@@ -7,6 +7,7 @@
 //! for people to judge: a certificate here is not traced to any authority.
 
 mod digests;
+mod envelope;
 mod mention;
 mod same;
 mod signature;
@@ -37,8 +38,8 @@ pub struct Finding {
     pub signature: SignatureCheck,
 }
 
-/// Looks into an entry. `content` is the file itself, which only `rekord` entries
-/// need; `now` is in Unix seconds.
+/// Looks into an entry. `content` is the file itself, if it was read: `rekord` entries need it, and
+/// envelopes vouch for nothing without it; `now` is in Unix seconds.
 ///
 /// # Errors
 /// [`StoredBodyError`] when the body is of no known kind.
@@ -51,7 +52,7 @@ pub fn examine(
     let body = StoredBody::parse(&receipt.body)?;
     let payload = receipt.attestation.proven();
     Ok(Finding {
-        mention: mention::find(&body, payload, digests),
+        mention: mention::find(&body, payload, content, digests),
         signers: signer::list(&body),
         signature: signature::check(&body, payload, content, now),
         kind: body.kind,
@@ -61,14 +62,11 @@ pub fn examine(
 
 impl Finding {
     /// Whether the entry vouches for the file: it names or holds the file as what was
-    /// signed, or names it as a subject of the signed statement, and no signature is
-    /// false.
+    /// signed, alone or in its envelope, or names it as a subject of the signed statement,
+    /// and no signature is false.
     #[must_use]
     pub fn vouches(&self) -> bool {
-        let named = matches!(
-            self.mention,
-            Some(Mention::Artifact { .. } | Mention::Document { .. } | Mention::Subject { .. })
-        );
-        named && !matches!(self.signature, SignatureCheck::False(_))
+        self.mention.as_ref().is_some_and(Mention::vouches)
+            && !matches!(self.signature, SignatureCheck::False(_))
     }
 }

@@ -26,6 +26,16 @@ pub(crate) struct Sign1<'a> {
     content_type: Option<&'a str>,
     payload: &'a [u8],
     signature: &'a [u8],
+    has_unprotected: bool,
+}
+
+/// Whether a COSE_Sign1 message has an unprotected header: parameters that its signature does not
+/// cover, so that anybody may have put them there.
+///
+/// # Errors
+/// [`EntryError`] for anything else than such a message.
+pub fn has_unprotected_header(message: &[u8]) -> Result<bool, EntryError> {
+    Sign1::parse(message).map(|message| message.has_unprotected)
 }
 
 impl<'a> Sign1<'a> {
@@ -45,7 +55,7 @@ impl<'a> Sign1<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let mut reader = Reader::new(bytes, Tags::Refused);
         reader.array()?;
-        let (protected, header) = header::read_both(&mut reader)?;
+        let (protected, header, has_unprotected) = header::read_both(&mut reader)?;
         let payload = match reader.item()? {
             Item::Bytes(payload) => payload,
             Item::NULL => return Err("missing payload"),
@@ -57,7 +67,7 @@ impl<'a> Sign1<'a> {
             return Err("empty signature");
         }
         let (algorithm, content_type) = (header.algorithm, header.content_type);
-        Ok(Self { protected, algorithm, content_type, payload, signature })
+        Ok(Self { protected, algorithm, content_type, payload, signature, has_unprotected })
     }
 
     pub(crate) fn payload(&self) -> &[u8] {

@@ -9,7 +9,7 @@ use entry::{Kind, StoredBody};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::Digests;
+use super::{Digests, envelope};
 
 /// How an entry names a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub enum Mention {
         /// Of the digest, such as `sha256`.
         algorithm: String,
     },
+    /// As the archive that was signed, which may hold more than the signature covers.
+    Archive {
+        /// Of the digest.
+        algorithm: String,
+    },
+    /// As the signed envelope, with nothing in it that is not signed.
+    Envelope,
+    /// As an envelope around what was signed, with more in it, which may be anybody's; or one that
+    /// was not read to the end.
+    Carrier,
+    /// As whatever the uploader said: a digest that the log does not check.
+    Claimed,
     /// As a signed document that the entry holds whole.
     Document {
         /// In words.
@@ -42,10 +54,32 @@ pub enum Mention {
     },
 }
 
+impl Mention {
+    /// Whether signing what was signed was signing the file.
+    pub(super) fn vouches(&self) -> bool {
+        match self {
+            Self::Artifact { .. } | Self::Archive { .. } | Self::Envelope => true,
+            Self::Document { .. } | Self::Subject { .. } => true,
+            Self::Carrier | Self::Claimed | Self::Material { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Mention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Artifact { algorithm } => write!(f, "the signed artifact ({algorithm})"),
+            Self::Archive { algorithm } => write!(
+                f,
+                "the signed archive ({algorithm}); what its manifest does not list is not signed"
+            ),
+            Self::Envelope => f.write_str("the signed envelope"),
+            Self::Carrier => f.write_str(
+                "an envelope around what was signed; other parts of the file are not signed",
+            ),
+            Self::Claimed => {
+                f.write_str("what the uploader called the envelope, which the log does not check")
+            }
             Self::Document { what } => write!(f, "the {what} that the entry holds"),
             Self::Subject { algorithm, name, predicate_type } => {
                 write!(f, "subject {name:?} of a {predicate_type:?} statement ({algorithm})")
@@ -57,33 +91,46 @@ impl fmt::Display for Mention {
     }
 }
 
-/// Where a kind's spec keeps digests of what was signed.
-pub(super) fn places(kind: Kind) -> &'static [&'static str] {
+/// Where a kind's spec keeps the digest of what was signed.
+pub(super) fn signed_place(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Hashedrekord | Kind::Rekord => &["/data/hash"],
-        Kind::Dsse => &["/payloadHash", "/envelopeHash"],
-        Kind::Intoto => &["/content/payloadHash", "/content/hash"],
-        Kind::Cose => &["/data/payloadHash", "/data/envelopeHash"],
-        Kind::Alpine | Kind::Rpm => &["/package/hash"],
-        Kind::Helm => &["/chart/hash"],
-        Kind::Jar => &["/archive/hash"],
-        Kind::Rfc3161 | Kind::Tuf => &[],
+        Kind::Hashedrekord | Kind::Rekord => Some("/data/hash"),
+        Kind::Dsse => Some("/payloadHash"),
+        Kind::Intoto => Some("/content/payloadHash"),
+        Kind::Cose => Some("/data/payloadHash"),
+        Kind::Alpine | Kind::Rpm => Some("/package/hash"),
+        Kind::Helm => Some("/chart/hash"),
+        Kind::Jar => Some("/archive/hash"),
+        Kind::Rfc3161 | Kind::Tuf => None,
     }
 }
 
-/// Finds the file in the body, then in the payload that the body proves.
+/// Finds the file in the body, then in the payload that the body proves. `content` is the file, if
+/// it was read.
 pub(super) fn find(
     body: &StoredBody,
     payload: Option<&[u8]>,
+    content: Option<&[u8]>,
     digests: &Digests,
 ) -> Option<Mention> {
-    let in_body = places(body.kind).iter().find_map(|place| {
-        let digest = body.spec.pointer(place)?;
-        let (algorithm, value) = (text(digest, "algorithm"), text(digest, "value"));
-        digests.has(algorithm, value).then(|| Mention::Artifact { algorithm: algorithm.to_owned() })
-    });
-    let in_body = in_body.or_else(|| held(body, digests));
-    in_body.or_else(|| in_statement(&serde_json::from_slice(payload?).ok()?, digests))
+    let signed = || {
+        let algorithm = digest_at(body, signed_place(body.kind)?, digests)?;
+        Some(match body.kind {
+            Kind::Jar => Mention::Archive { algorithm },
+            _ => Mention::Artifact { algorithm },
+        })
+    };
+    let in_body = signed().or_else(|| held(body, digests));
+    let in_payload = || in_statement(&serde_json::from_slice(payload?).ok()?, digests);
+    // Last: a digest that the uploader made up may well be that of a subject.
+    in_body.or_else(in_payload).or_else(|| envelope::find(body, content, digests))
+}
+
+/// The algorithm of the digest that stands at `place`, if it is the file's.
+pub(super) fn digest_at(body: &StoredBody, place: &str, digests: &Digests) -> Option<String> {
+    let digest = body.spec.pointer(place)?;
+    let (algorithm, value) = (text(digest, "algorithm"), text(digest, "value"));
+    digests.has(algorithm, value).then(|| algorithm.to_owned())
 }
 
 /// Finds the file among the documents that the body holds.
@@ -155,7 +202,7 @@ mod tests {
         // What the client searches under, it must be found under.
         let keys = golden["index_keys"].as_array().unwrap();
         let sought = [Some(format!("sha256:{}", digests.sha256)), digests.tuf.clone()];
-        let mention = find(&body, None, &digests);
+        let mention = find(&body, None, Some(content), &digests);
         let indexed = sought.into_iter().flatten().any(|key| keys.contains(&key.into()));
         assert_eq!(mention.is_some(), indexed);
         mention.map(|mention| mention.to_string())

@@ -6,8 +6,8 @@
 use entry::{Kind, StoredBody};
 use serde_json::Value;
 
-use super::mention;
 use super::signer::{self, Signer};
+use super::{envelope, mention};
 
 /// Whether both are of one kind, name or hold the same content, and have the same signers and,
 /// where a signature is kept as it came, the same signatures.
@@ -29,13 +29,13 @@ fn same_content(one: &StoredBody, other: &StoredBody) -> bool {
 
 /// What two bodies of a kind must have in common.
 fn compared(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
-    let digests = match kind {
+    let signed = match kind {
         // Of the files that a provenance names, Rekor takes the digest of any one. All of them are
         // in what was signed.
-        Kind::Helm => &[],
-        _ => mention::places(kind),
+        Kind::Helm => None,
+        _ => mention::signed_place(kind),
     };
-    digests.iter().chain(documents(kind)).copied()
+    signed.into_iter().chain(envelope::place(kind)).chain(documents(kind).iter().copied())
 }
 
 fn same_signers(one: &[Signer], other: &[Signer]) -> bool {

@@ -69,7 +69,7 @@ fn read(format: KeyFormat, key: &[u8]) -> Signer {
 }
 
 /// The key files in a body.
-fn keys(body: &StoredBody) -> Vec<(KeyFormat, Vec<u8>)> {
+pub(super) fn keys(body: &StoredBody) -> Vec<(KeyFormat, Vec<u8>)> {
     let spec = &body.spec;
     let text = |at: &str| spec.pointer(at).and_then(Value::as_str);
     let each = |at: &str, name: &'static str| -> Vec<&str> {

@@ -1,5 +1,6 @@
 //! What rekor-cli's scripts rely on, as far as no server is needed.
 
+mod envelopes;
 mod lies;
 mod log;
 

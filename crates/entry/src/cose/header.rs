@@ -43,10 +43,10 @@ enum Side {
 }
 
 /// Reads the byte string of the protected header and the map of the unprotected one. Returns the encoded and the read
-/// protected header; of the other one nothing is asked for.
+/// protected header; of the other one only whether it has any parameter.
 pub(super) fn read_both<'a>(
     reader: &mut Reader<'a>,
-) -> Result<(&'a [u8], Header<'a>), &'static str> {
+) -> Result<(&'a [u8], Header<'a>, bool), &'static str> {
     let encoded = reader.bytes()?;
     let mut protected = Header::default();
     if !encoded.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn read_both<'a>(
     if has(IV) && has(PARTIAL_IV) {
         return Err("IV and PartialIV parameters must not both be present");
     }
-    Ok((encoded, protected))
+    Ok((encoded, protected, !unprotected.labels.is_empty()))
 }
 
 impl<'a> Header<'a> {

@@ -250,7 +250,7 @@ fn canonical(proposal: &Value) -> Vec<u8> {
     proposed.canonicalize(&Policy::default(), 0).unwrap()
 }
 
-fn pem(key: &SigningKey) -> String {
+pub(super) fn pem(key: &SigningKey) -> String {
     let key = p256::PublicKey::from(key.verifying_key());
     key.to_public_key_pem(LineEnding::LF).unwrap()
 }

@@ -1,0 +1,151 @@
+//! `verify FILE` about envelopes: what is signed in them, and what strangers may have added.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use entry::{Inputs, KeyFormat, Kind};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::elliptic_curve::Generate as _;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::log::{Log, pem, serve_log};
+use super::{Ran, run_with};
+
+const STATEMENT: &str =
+    r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"p","subject":[]}"#;
+const TYPE: &str = "application/vnd.in-toto+json";
+
+/// A vendor's envelope around a statement, and the vendor's key.
+fn envelope() -> (Value, String) {
+    let key = SigningKey::generate();
+    let signed = format!("DSSEv1 {} {TYPE} {} {STATEMENT}", TYPE.len(), STATEMENT.len());
+    let signature: DerSignature = key.sign(signed.as_bytes());
+    let signatures = json!([{ "keyid": "", "sig": STANDARD.encode(signature.as_bytes()) }]);
+    let payload = STANDARD.encode(STATEMENT);
+    (json!({ "payloadType": TYPE, "payload": payload, "signatures": signatures }), pem(&key))
+}
+
+/// What an entry of this kind is made of.
+fn proposal(kind: Kind, version: &str, file: &[u8], key: &str) -> Value {
+    let inputs = Inputs {
+        artifact: Some(file.to_vec()),
+        artifact_hash: None,
+        signature: None,
+        public_keys: vec![key.as_bytes().to_vec()],
+        key_format: KeyFormat::X509,
+        aad: None,
+    };
+    entry::propose(kind, version, &inputs).unwrap()
+}
+
+/// `verify FILE` against a log of one entry that holds what `proposal` says.
+async fn verify(proposal: &Value, file: &[u8]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("file"), file).unwrap();
+    let mut log = Log::new("log.test", 7);
+    log.add(proposal);
+    let url = serve_log(&log.shared()).await;
+    let arguments = ["verify", &path("file"), "--rekor_server", &url];
+    run_with(&arguments, &[("HOME", &path("home"))]).await
+}
+
+#[tokio::test]
+async fn an_uploader_names_no_file_in_a_signers_name() {
+    let (vendors, key) = envelope();
+    let mut lie = proposal(Kind::Intoto, "0.0.2", vendors.to_string().as_bytes(), &key);
+    let evil = b"evil";
+    lie["spec"]["content"]["hash"]["value"] = hex::encode(Sha256::digest(evil)).into();
+    let ran = verify(&lie, evil).await;
+    assert!(!ran.success, "{}", ran.out);
+    let said = "The file is what the uploader called the envelope, which the log does not check\n";
+    assert!(ran.out.contains("is NOT vouched for") && ran.out.contains(said), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn an_envelope_is_vouched_for_as_far_as_it_is_signed() {
+    let (vendors, key) = envelope();
+    let with = |at: &str, name: &str, value: &str| {
+        let mut changed = vendors.clone();
+        changed.pointer_mut(at).unwrap()[name] = value.into();
+        changed.to_string()
+    };
+    let (signed, more) =
+        ("The file is the signed envelope\n", "other parts of the file are not signed");
+    for (file, vouched) in [
+        (vendors.to_string(), true),
+        (format!("{vendors} \n"), true),
+        (with("/signatures/0", "keyid", "SHA256:ab+/="), true),
+        (with("/signatures/0", "cert", &key), true),
+        (with("/signatures/0", "cert", "evil"), false),
+        (with("/signatures/0", "keyid", "$(evil)"), false),
+        (with("/signatures/0", "evil", ""), false),
+        (with("", "scripts", "evil"), false),
+        (vendors.to_string().replacen("{", r#"{"PAYLOAD":"ZXZpbA==","#, 1), false),
+    ] {
+        for (kind, version) in
+            [(Kind::Dsse, "0.0.1"), (Kind::Intoto, "0.0.1"), (Kind::Intoto, "0.0.2")]
+        {
+            if (kind, version) == (Kind::Intoto, "0.0.1") && !file.contains(r#""keyid":"""#) {
+                // It demands the key's own ID.
+                continue;
+            }
+            let ran =
+                verify(&proposal(kind, version, file.as_bytes(), &key), file.as_bytes()).await;
+            assert_eq!(ran.success, vouched, "{kind} {version} {file}: {}{}", ran.out, ran.err);
+            let said = match (vouched, version) {
+                (true, _) => signed,
+                (false, "0.0.2") => "what the uploader called the envelope",
+                (false, _) => more,
+            };
+            assert!(ran.out.contains(said), "{kind} {version} {file}: {}", ran.out);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_envelope_that_was_laid_out_anew_is_known_by_its_parts() {
+    let (vendors, key) = envelope();
+    let logged = proposal(Kind::Intoto, "0.0.2", vendors.to_string().as_bytes(), &key);
+    let index = |file: &str| {
+        let mut named = logged.clone();
+        named["spec"]["content"]["hash"]["value"] = hex::encode(Sha256::digest(file)).into();
+        named
+    };
+    let anew = format!("{vendors:#}");
+    let ran = verify(&index(&anew), anew.as_bytes()).await;
+    assert!(ran.success, "{}", ran.out);
+    // Another statement, type or signature is another envelope.
+    for (member, other) in [
+        ("payload", json!("e30=")),
+        ("payloadType", json!("text/plain")),
+        ("signatures", json!([])),
+    ] {
+        let mut changed = vendors.clone();
+        changed[member] = other;
+        let changed = changed.to_string();
+        let ran = verify(&index(&changed), changed.as_bytes()).await;
+        assert!(!ran.success, "{member}: {}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_vouched_for_if_all_of_it_is_signed() {
+    let read = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../entry/tests/fixtures/cose");
+        std::fs::read(folder.join(name)).unwrap()
+    };
+    let key = String::from_utf8(read("prime256v1.pub")).unwrap();
+    let message = read("es256.cbor");
+    // The map behind the protected header; a key ID in it.
+    let at = 3 + usize::from(message[2] & 0x1f);
+    assert_eq!(message[at], 0xa0);
+    let more = [&message[..at], b"\xa1\x04\x44evil", &message[at + 1..]].concat();
+    for (file, vouched) in [(message, true), (more, false)] {
+        let ran = verify(&proposal(Kind::Cose, "0.0.1", &file, &key), &file).await;
+        assert_eq!(ran.success, vouched, "{}{}", ran.out, ran.err);
+    }
+}
