@@ -41,7 +41,7 @@ pub(super) async fn run(
     }
     let follow = async {
         inactive(session, &trusted, &info, terminal).await?;
-        one(session, &trusted, Tree::active(&info), terminal).await
+        one(session, &trusted, (Tree::active(&info), Some(&session.server)), terminal).await
     };
     session.bounded(follow).await?;
     let shown = Shown {
@@ -87,18 +87,19 @@ async fn inactive(
     }
     writeln!(terminal.err, "Validating inactive shards...")?;
     for shard in &info.inactive_shards {
-        one(session, trusted, Tree::inactive(shard), terminal)
+        one(session, trusted, (Tree::inactive(shard), None), terminal)
             .await
             .with_context(|| format!("verifying inactive shard with ID {}", shard.tree_id))?;
     }
     Ok(writeln!(terminal.err, "Successfully validated inactive shards")?)
 }
 
-/// Verifies one tree's head against what was trusted of it, and keeps it.
+/// Verifies one tree's head against what was trusted of it, and keeps it; the active tree's as the
+/// last one at the server's address.
 async fn one(
     session: &Session,
     trusted: &Stored,
-    tree: Tree<'_>,
+    (tree, active_at): (Tree<'_>, Option<&str>),
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
     let key = session.key(tree.id).await?;
@@ -113,7 +114,7 @@ async fn one(
     let Some(file) = session.state.as_ref().filter(|_| session.stores_state) else {
         return Ok(());
     };
-    match file.keep(&advance, tree.id, &session.server) {
+    match file.keep(&advance, tree.id, active_at) {
         Ok(()) => Ok(()),
         // Nothing was verified wrongly; it only cannot be remembered.
         Err(error @ (StateError::Empty | StateError::File { .. } | StateError::Moved(_))) => {

@@ -3,6 +3,7 @@
 mod envelopes;
 mod lies;
 mod log;
+mod shards;
 
 use super::*;
 

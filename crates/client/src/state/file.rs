@@ -69,13 +69,20 @@ impl StateFile {
         })
     }
 
-    /// Keeps a proven head under its decimal tree ID and the server's address.
+    /// Keeps a proven head under its decimal tree ID and, if the tree is the active one, under the
+    /// address of the server. An inactive one there would make another log's tree the last one at an
+    /// address before its active tree was looked at.
     ///
     /// # Errors
     /// [`StateError::Empty`] for a head without leaves, [`StateError::Moved`] when
     /// the tree's head is no longer the one that the proof began with,
     /// [`StateError::File`] when the file cannot be written.
-    pub fn keep(&self, advance: &Advance, tree_id: &str, server: &str) -> Result<(), StateError> {
+    pub fn keep(
+        &self,
+        advance: &Advance,
+        tree_id: &str,
+        active_at: Option<&str>,
+    ) -> Result<(), StateError> {
         if advance.to.checkpoint().size == 0 {
             return Err(StateError::Empty);
         }
@@ -85,10 +92,11 @@ impl StateFile {
             return Err(StateError::Moved(tree_id.to_owned()));
         }
         let note = advance.to.note();
-        if [tree_id, server].iter().all(|key| stored.notes.get(*key).is_some_and(|n| n == note)) {
+        let keys = std::iter::once(tree_id).chain(active_at);
+        if keys.clone().all(|key| stored.notes.get(key).is_some_and(|n| n == note)) {
             return Ok(());
         }
-        for key in [tree_id, server] {
+        for key in keys {
             stored.notes.insert(key.to_owned(), note.to_owned());
         }
         self.replace(&stored.notes).map_err(|source| self.failed(source))

@@ -10,13 +10,13 @@ use super::log::{Log, Signed, conflict, serve, serve_log};
 use super::{Ran, run_with};
 
 /// Runs a command against a server, with a home and without repetitions.
-async fn ask(url: &str, home: &str, arguments: &[&str]) -> Ran {
+pub(super) async fn ask(url: &str, home: &str, arguments: &[&str]) -> Ran {
     let server = ["--rekor_server", url, "--retry=0"];
     run_with(&[arguments, &server].concat(), &[("HOME", home)]).await
 }
 
 /// A log of some entries.
-fn log(tree_id: u64, contents: &[&'static str]) -> Log {
+pub(super) fn log(tree_id: u64, contents: &[&'static str]) -> Log {
     let mut log = Log::new("log.test", tree_id);
     for content in contents {
         log.add(&Signed::new(content).proposal());

@@ -30,7 +30,7 @@ pub(super) async fn follow(
             let advance = one(session, trusted, shard).await;
             let advance = advance.with_context(|| format!("inactive shard {}", shard.id))?;
             // What cannot be remembered is said of the active tree.
-            let _ = keep(session, &advance, shard.id);
+            let _ = keep(session, &advance, shard.id, None);
         }
         // Whoever answers there, the log that was trusted is not there.
         Known::Gone(other) => {
@@ -55,7 +55,7 @@ pub(super) async fn follow(
     if let Some(other) = moved {
         consistency = format!("{consistency}; {other}, whose head the configured key signed");
     }
-    if let Err(error) = keep(session, &advance, tree.id) {
+    if let Err(error) = keep(session, &advance, tree.id, Some(&session.server)) {
         consistency = format!("{consistency}; it could not be remembered: {error}");
     }
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
@@ -67,9 +67,14 @@ async fn one(session: &Session, trusted: &Stored, tree: Tree<'_>) -> anyhow::Res
     Ok(follow_tree(&session.side, trusted.head(tree.id), tree, key).await?)
 }
 
-fn keep(session: &Session, advance: &Advance, tree_id: &str) -> Result<(), StateError> {
+fn keep(
+    session: &Session,
+    advance: &Advance,
+    tree_id: &str,
+    active_at: Option<&str>,
+) -> Result<(), StateError> {
     match session.state.as_ref().filter(|_| session.stores_state) {
-        Some(file) => file.keep(advance, tree_id, &session.server),
+        Some(file) => file.keep(advance, tree_id, active_at),
         None => Ok(()),
     }
 }
