@@ -82,6 +82,11 @@ impl Log {
         Self { key, name, tree_id, bodies: Vec::new(), older: Vec::new() }
     }
 
+    /// An empty tree under the same name, ID and key: the beginning of another history.
+    pub(super) fn fork(&self) -> Self {
+        Self { key: self.key.clone(), bodies: Vec::new(), older: Vec::new(), ..*self }
+    }
+
     pub(super) fn shared(self) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(self))
     }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
 use super::lies::{ask, log};
-use super::log::serve;
+use super::log::{Log, Signed, serve};
 
 #[tokio::test]
 async fn an_inactive_tree_is_not_the_last_one_at_an_address() {
@@ -33,4 +33,65 @@ async fn an_inactive_tree_is_not_the_last_one_at_an_address() {
         assert!(!ran.success && ran.err.starts_with(other), "{}", ran.err);
         assert!(ran.err.contains("Successfully validated inactive shards\n"), "{}", ran.err);
     }
+}
+
+/// A server of tree 7, which lists some trees as its inactive ones and answers with entries and key
+/// of another tree.
+async fn relay(older: Vec<Log>, answering: Log) -> String {
+    let mut relaying = log(7, &["a"]);
+    relaying.older = older;
+    let (relaying, answering) = (relaying.shared(), answering.shared());
+    serve(move |asked| {
+        let relays = match asked.path.as_str() {
+            "log" | "log/proof" => true,
+            "log/publicKey" => asked.parameter("treeID") == Some(7),
+            _ => false,
+        };
+        let log = if relays { &relaying } else { &answering };
+        log.lock().unwrap().answer(asked)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_receipt_is_of_a_tree_that_the_log_lists_and_was_trusted_to_have() {
+    let signed = Signed::new("file");
+    let file = signed.path("file");
+    let origin = log(999, &[]);
+    let history = |contents: &[&'static str]| {
+        let mut tree = origin.fork();
+        for content in contents {
+            // The key is a fresh one, and so is the entry.
+            tree.add(&Signed::new(content).proposal());
+        }
+        tree.add(&signed.proposal());
+        tree
+    };
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let refused = async |older, answering, text: &str| {
+        let ran = ask(&relay(older, answering).await, home, &["verify", &file]).await;
+        assert!(!ran.success && ran.out.is_empty(), "{}", ran.out);
+        assert!(ran.err.starts_with(text), "{}", ran.err);
+    };
+    let unlisted = "the log does not list tree 999, which an entry's receipt is of";
+    refused(vec![], history(&[]), unlisted).await;
+    let another_log = "inactive shard 999: signature on tree head did not verify";
+    refused(vec![log(999, &["b"])], history(&[]), another_log).await;
+    let split = "inactive shard 999: the log signs two histories";
+    refused(vec![history(&["b"])], history(&["c"]), split).await;
+
+    let listed = || history(&[]);
+    let ran = ask(&relay(vec![listed()], listed()).await, home, &["verify", &file]).await;
+    assert!(ran.success, "{}", ran.err);
+    // The head of that tree is trusted from then on.
+    let more = Signed::new("d");
+    let forked = || {
+        let mut tree = origin.fork();
+        tree.add(&more.proposal());
+        tree.add(&signed.proposal());
+        tree
+    };
+    let rewritten = "inactive shard 999: the log does not continue the trusted head";
+    refused(vec![forked()], forked(), rewritten).await;
 }

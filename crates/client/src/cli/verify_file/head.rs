@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use indelible_client::follow::{Known, Tree, follow as follow_tree, same_history};
 use indelible_client::state::{Advance, Growth, StateError, Stored};
 use indelible_client::verify::SignedHead;
+use wire::LogInfo;
 
 use super::super::log_info;
 use super::super::session::Session;
@@ -16,22 +17,17 @@ use super::report::HeadTold;
 const ACCEPT: &str = "if that is right, `loginfo` takes this tree for the log from now on";
 
 /// Follows the log's head from the trusted one, and proves that the heads of the
-/// receipts belong to the same history.
+/// receipts belong to the same history; those of other trees to the histories of inactive shards.
 pub(super) async fn follow(
     session: &Session,
     trusted: &Stored,
     heads: &[(String, SignedHead)],
 ) -> anyhow::Result<HeadTold> {
     let info = session.side.log_info().await?;
-    let mut moved = None;
+    let (mut moved, mut shards) = (None, Vec::new());
     match Known::at(&session.server, trusted, &info) {
         Known::Active => {}
-        Known::Inactive(shard) => {
-            let advance = one(session, trusted, shard).await;
-            let advance = advance.with_context(|| format!("inactive shard {}", shard.id))?;
-            // What cannot be remembered is said of the active tree.
-            let _ = keep(session, &advance, shard.id, None);
-        }
+        Known::Inactive(shard) => shards.push(shard),
         // Whoever answers there, the log that was trusted is not there.
         Known::Gone(other) => {
             let strange = session.did_not_sign(&other.last, &other.now).await?;
@@ -39,11 +35,15 @@ pub(super) async fn follow(
             moved = Some(other);
         }
     }
-    let tree = Tree::active(&info);
-    let advance = one(session, trusted, tree).await?;
-    for (_, head) in heads.iter().filter(|(tree_id, _)| tree_id == tree.id) {
-        same_history(&session.side, [head, advance.head()], tree.id).await?;
+    add_shards(&mut shards, &info, heads)?;
+    for shard in shards {
+        let advance = one(session, trusted, shard, heads).await;
+        let advance = advance.with_context(|| format!("inactive shard {}", shard.id))?;
+        // What cannot be remembered is said of the active tree.
+        let _ = keep(session, &advance, shard.id, None);
     }
+    let tree = Tree::active(&info);
+    let advance = one(session, trusted, tree, heads).await?;
     let mut consistency = match advance.growth() {
         Growth::First => match advance.displaced() {
             Some(strange) => log_info::displaced(tree.id, strange),
@@ -61,10 +61,40 @@ pub(super) async fn follow(
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
 }
 
-async fn one(session: &Session, trusted: &Stored, tree: Tree<'_>) -> anyhow::Result<Advance> {
+/// Adds the inactive shards that receipts come from. Anybody can make a tree with a key of its own:
+/// one that the log does not list is not the log's.
+fn add_shards<'a>(
+    shards: &mut Vec<Tree<'a>>,
+    info: &'a LogInfo,
+    heads: &[(String, SignedHead)],
+) -> anyhow::Result<()> {
+    for (id, _) in heads.iter().filter(|(id, _)| *id != info.tree_id) {
+        if shards.iter().any(|shard| shard.id == id) {
+            continue;
+        }
+        let listed = info.inactive_shards.iter().find(|shard| shard.tree_id == *id);
+        let listed = listed.with_context(|| {
+            format!("the log does not list tree {id}, which an entry's receipt is of")
+        })?;
+        shards.push(Tree::inactive(listed));
+    }
+    Ok(())
+}
+
+/// Follows one tree, and holds the receipts' heads of it against the one that it has now.
+async fn one(
+    session: &Session,
+    trusted: &Stored,
+    tree: Tree<'_>,
+    heads: &[(String, SignedHead)],
+) -> anyhow::Result<Advance> {
     let key = session.key(tree.id).await?;
     let key = (&key, session.key_source());
-    Ok(follow_tree(&session.side, trusted.head(tree.id), tree, key).await?)
+    let advance = follow_tree(&session.side, trusted.head(tree.id), tree, key).await?;
+    for (_, head) in heads.iter().filter(|(id, _)| id == tree.id) {
+        same_history(&session.side, [head, advance.head()], tree.id).await?;
+    }
+    Ok(advance)
 }
 
 fn keep(
