@@ -64,7 +64,7 @@ pub(crate) async fn run(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to do when standard error is closed, too.
-            let _ = writeln!(terminal.err, "{}", explain(&error));
+            let _ = writeln!(terminal.err, "{}", printable_lines(&explain(&error)));
             ExitCode::FAILURE
         }
     }
@@ -136,6 +136,11 @@ async fn dispatch(
 fn printable(text: &str) -> String {
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(plain).collect()
+}
+
+/// As [`printable`], with the line breaks that stand between texts of ours.
+fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The form of a command's result; only `get` knows `tle`.

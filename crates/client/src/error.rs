@@ -129,8 +129,13 @@ fn said(body: Option<&ErrorBody>, text: &str) -> String {
         None if text.trim().is_empty() => return String::new(),
         None => serde_json::to_string(text),
     };
-    // Texts and numbers always have a JSON form.
-    format!(" {}", json.unwrap_or_default())
+    // Texts and numbers always have a JSON form. Those from U+007F on stand in it as they are.
+    let escape = |c: char| match c.is_control() {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.into(),
+    };
+    let json: String = json.unwrap_or_default().chars().map(escape).collect();
+    format!(" {json}")
 }
 
 impl ClientError {
@@ -163,11 +168,11 @@ mod tests {
 
     #[test]
     fn texts_are_those_that_scripts_know() {
-        let body = ErrorBody { code: 400, message: "a\u{1b}[2J\"b".to_owned(), entry: None };
+        let body = ErrorBody { code: 400, message: "a\u{1b}[2J\"\u{9b}b".to_owned(), entry: None };
         assert_eq!(
             error(Some(body), ""),
             "[POST /api/v1/log/entries][400] createLogEntryBadRequest \
-             {\"code\":400,\"message\":\"a\\u001b[2J\\\"b\"}"
+             {\"code\":400,\"message\":\"a\\u001b[2J\\\"\\u009bb\"}"
         );
         let bare = "[POST /api/v1/log/entries][400] createLogEntryBadRequest";
         assert_eq!(error(None, "\n"), bare);

@@ -4,6 +4,7 @@ mod envelopes;
 mod lies;
 mod log;
 mod shards;
+mod texts;
 
 use super::*;
 

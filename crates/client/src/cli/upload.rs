@@ -16,7 +16,7 @@ use super::inputs::{self, Described, Proposed};
 use super::session::Session;
 use super::settings::Settings;
 use super::values::Format;
-use super::{Terminal, go_json};
+use super::{Terminal, go_json, printable};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let Described { proposed, fallback } = inputs::proposal(settings).await?;
     let done = match (send(session, &proposed, terminal).await, fallback) {
         (Err(error), Some((kind, inputs))) if is_bad_request(&error) => {
-            writeln!(terminal.err, "failed to upload entry: {error}")?;
+            writeln!(terminal.err, "failed to upload entry: {}", printable(&error.to_string()))?;
             send_older(session, kind, &inputs, terminal).await?
         }
         (sent, _) => sent?,

@@ -81,7 +81,7 @@ impl Told {
     }
 
     fn print(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
-        writeln!(terminal.out, "\nEntry {} ({})", self.log_index, self.kind)?;
+        writeln!(terminal.out, "\nEntry {} ({})", self.log_index, printable(&self.kind))?;
         writeln!(terminal.out, "  UUID:       {}", self.uuid)?;
         writeln!(terminal.out, "  Added:      {}", get::time(self.integrated_time))?;
         writeln!(terminal.out, "  The file is {}", self.about)?;
@@ -156,6 +156,23 @@ mod tests {
         assert!(one.contains("\n1 older entry was not"), "{one}");
         let two = printed(&report(Vec::new(), 2, 2));
         assert!(two.contains("has 2 entries") && two.contains("2 older entries were"), "{two}");
+    }
+
+    #[test]
+    fn a_version_forges_no_line() {
+        let entry = Told {
+            uuid: "ab".to_owned(),
+            log_index: 5,
+            integrated_time: 0,
+            kind: "rekord:0\n  Signature:  verified\u{9b}".to_owned(),
+            vouches: true,
+            about: "it".to_owned(),
+            signature: String::new(),
+            signers: Vec::new(),
+        };
+        let printed = printed(&report(vec![entry], 1, 0));
+        let line = "\nEntry 5 (rekord:0\\n  Signature:  verified\\u{9b})\n";
+        assert!(printed.contains(line), "{printed}");
     }
 
     #[test]
