@@ -46,9 +46,7 @@ pub enum Uploaded {
     Created(LogEntry),
     /// An equal entry was there before (409).
     Exists {
-        /// The header `Location`: a path on the server.
-        location: String,
-        /// The last component of it.
+        /// The last component of the header `Location`. The rest of it may be anything.
         id: EntryId,
         /// The entry with a fresh proof, not verified yet. Rekor itself sends none.
         entry: Option<Box<LogEntry>>,
@@ -261,5 +259,5 @@ fn exists(url: &str, answer: Answer) -> Result<Uploaded, ClientError> {
     let last = location.rsplit('/').next().unwrap_or_default();
     let id = last.parse().map_err(|_| odd("the 409's Location does not end in an entry ID"))?;
     let entry = body.and_then(|body| body.entry).map(Box::new);
-    Ok(Uploaded::Exists { location, id, entry })
+    Ok(Uploaded::Exists { id, entry })
 }

@@ -75,18 +75,19 @@ async fn send(
     proposed: &Proposed,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Done> {
+    let location = |id: EntryId| format!("/api/v1/log/entries/{id}");
     match session.client.upload(&proposed.proposal).await? {
         Uploaded::Created(entry) => {
             let receipt = session.verify(&entry).await?;
             check(proposed, &receipt, terminal)?;
-            let location = format!("/api/v1/log/entries/{}", receipt.entry_id);
+            let location = location(receipt.entry_id);
             Ok(Done { already_exists: false, location, index: receipt.log_index })
         }
-        Uploaded::Exists { location, id, entry } => {
+        Uploaded::Exists { id, entry } => {
             if let Some(receipt) = existing(session, proposed, id, entry.as_deref()).await? {
                 check(proposed, &receipt, terminal)?;
             }
-            Ok(Done { already_exists: true, location, index: 0 })
+            Ok(Done { already_exists: true, location: location(id), index: 0 })
         }
     }
 }

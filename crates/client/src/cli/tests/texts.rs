@@ -1,11 +1,11 @@
 //! What a server says: nothing of it steers a terminal.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
 use super::lies::{ask, log};
-use super::log::serve;
+use super::log::{Log, Signed, serve};
 
 #[tokio::test]
 async fn no_error_steers_a_terminal() {
@@ -45,4 +45,24 @@ async fn no_error_steers_a_terminal() {
         assert!(!ran.success && ran.err.contains(text), "{text}: {:?}", ran.err);
         assert!(!ran.err.trim_end_matches('\n').contains(char::is_control), "{:?}", ran.err);
     }
+}
+
+#[tokio::test]
+async fn a_duplicate_is_where_the_api_says() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let signed = Signed::new("a");
+    let mut log = Log::new("log.test", 7);
+    let own = log.add(&signed.proposal());
+    let id = log.id(own);
+    std::fs::write(signed.path("entry"), signed.proposal().to_string()).unwrap();
+    let elsewhere = format!("@evil.example/{id}");
+    let url = serve(move |_| {
+        (StatusCode::CONFLICT, [(header::LOCATION, elsewhere.clone())]).into_response()
+    })
+    .await;
+    let upload = ["upload", &format!("--entry={}", signed.path("entry"))];
+    let ran = ask(&url, home, &upload).await;
+    let said = format!("Entry already exists; available at: {url}/api/v1/log/entries/{id}\n");
+    assert!(ran.success && ran.out == said, "{}{}", ran.out, ran.err);
 }
