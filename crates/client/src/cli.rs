@@ -10,6 +10,7 @@ mod get;
 mod go_json;
 mod hint;
 mod inputs;
+mod location;
 mod log_info;
 mod log_proof;
 mod positional;

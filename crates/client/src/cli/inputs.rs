@@ -1,59 +1,25 @@
-//! Files and URLs that flags name, and the proposal that they make up.
+//! The evidence that flags name, and the proposal that it makes up.
 //!
-//! Border: bytes from outside. What a kind needs of them is told by `entry`.
-
-use std::path::Path;
-use std::time::Duration;
+//! Border: which files are evidence. What a kind needs of them is told by `entry`.
 
 use anyhow::Context as _;
 use entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry};
 use serde_json::Value;
 
 use super::hint;
+use super::location;
 use super::session;
 use super::settings::Settings;
 use super::values;
-
-/// Time limit for fetching a URL.
-const FETCH: Duration = Duration::from_secs(30);
 
 /// What is said when no flag names any evidence.
 pub(super) const NOTHING: &str =
     "either 'entry' or 'artifact' or 'artifact-hash' must be specified";
 
-/// Largest file or download that is read.
-const MAX_BYTES: u64 = 128 << 20;
-
-/// The bytes of a file, or of what an http or https URL gives.
-pub(super) async fn read(location: &str) -> anyhow::Result<Vec<u8>> {
-    if !Path::new(location).is_file()
-        && ["http://", "https://"].iter().any(|scheme| location.starts_with(scheme))
-    {
-        return fetch(location).await.with_context(|| format!("fetching {location}"));
-    }
-    let size = std::fs::metadata(location).with_context(|| format!("file {location:?}"))?.len();
-    anyhow::ensure!(
-        size <= MAX_BYTES,
-        "file {location:?} has {size} bytes, at most {MAX_BYTES} are read"
-    );
-    std::fs::read(location).with_context(|| format!("file {location:?}"))
-}
-
-async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
-    let client = reqwest::Client::builder().timeout(FETCH).build()?;
-    let mut answer = client.get(url).send().await?.error_for_status()?;
-    let mut bytes = Vec::new();
-    while let Some(piece) = answer.chunk().await? {
-        bytes.extend_from_slice(&piece);
-        anyhow::ensure!(bytes.len() as u64 <= MAX_BYTES, "more than {MAX_BYTES} bytes");
-    }
-    Ok(bytes)
-}
-
 /// The bytes of a file that is evidence; an empty one never is.
-async fn evidence(what: &str, location: &str) -> anyhow::Result<Vec<u8>> {
-    let bytes = read(location).await.with_context(|| format!("error reading {what} file"))?;
-    anyhow::ensure!(!bytes.is_empty(), "{what} file {location:?} is empty");
+async fn evidence(what: &str, at: &str) -> anyhow::Result<Vec<u8>> {
+    let bytes = location::read(at).await.with_context(|| format!("error reading {what} file"))?;
+    anyhow::ensure!(!bytes.is_empty(), "{what} file {at:?} is empty");
     Ok(bytes)
 }
 
@@ -128,16 +94,18 @@ async fn inputs(kind: Kind, settings: &Settings) -> anyhow::Result<Inputs> {
     for location in settings.list("public-key") {
         public_keys.push(public_key(&location).await?);
     }
+    let (artifact, artifact_hash) = match artifact {
+        // Nothing is signed of an artifact but its digest, which an empty one has.
+        Some(at) if kind == Kind::Hashedrekord => {
+            let own = location::digest(&at).await.context("error reading artifact file")?;
+            (None, artifact_hash.or(Some(Ok(own))))
+        }
+        Some(at) => (Some(evidence("artifact", &at).await?), artifact_hash),
+        None => (None, artifact_hash),
+    };
     let aad = settings.text("aad").map(|text| entry::base64::decode(text.as_bytes()));
     Ok(Inputs {
-        artifact: match artifact {
-            // Nothing is signed of an artifact but its digest, which an empty one has.
-            Some(location) if kind == Kind::Hashedrekord => {
-                Some(read(&location).await.context("error reading artifact file")?)
-            }
-            Some(location) => Some(evidence("artifact", &location).await?),
-            None => None,
-        },
+        artifact,
         artifact_hash: artifact_hash.transpose()?,
         signature: match settings.text("signature") {
             Some(location) => Some(evidence("signature", &location).await?),

@@ -4,13 +4,12 @@
 
 use entry::KeyFormat;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use wire::{Base64, SearchIndex, SearchOperator, SearchPublicKey};
 
 use super::session::Session;
 use super::settings::Settings;
 use super::values::{self, Format};
-use super::{Terminal, command, go_json, inputs};
+use super::{Terminal, command, go_json, inputs, location};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -59,10 +58,7 @@ fn has_criterion(query: &SearchIndex) -> bool {
 async fn query(settings: &Settings) -> anyhow::Result<SearchIndex> {
     let hash = match (settings.text("sha"), settings.text("artifact")) {
         (Some(sha), _) => Some(values::digest(&sha)?),
-        (None, Some(location)) => {
-            let artifact = inputs::read(&location).await?;
-            Some(format!("sha256:{}", hex::encode(Sha256::digest(artifact))))
-        }
+        (None, Some(at)) => Some(location::digest(&at).await?),
         (None, None) => None,
     };
     Ok(SearchIndex {
