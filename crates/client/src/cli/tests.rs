@@ -1,6 +1,7 @@
 //! What rekor-cli's scripts rely on, as far as no server is needed.
 
 mod envelopes;
+mod floods;
 mod lies;
 mod log;
 mod shards;

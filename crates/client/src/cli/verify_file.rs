@@ -6,10 +6,10 @@
 //! is in its body, names the file. Whether a signer is the right one is for the
 //! reader to judge.
 
+mod find;
 mod head;
 mod report;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 
@@ -17,17 +17,13 @@ use anyhow::Context as _;
 use indelible_client::artifact::{Digests, examine};
 use indelible_client::state::Stored;
 use indelible_client::verify::{SignedHead, VerifiedReceipt};
-use tlog::EntryRef;
-use wire::SearchIndex;
 
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::values::{self, Format};
 use super::{Terminal, go_json};
+use find::Found;
 use report::{Report, Told};
-
-/// Entries that are fetched, newest first; more are counted only.
-const MAX_ENTRIES: usize = 100;
 
 /// Largest file that is kept in memory, to check a `rekord` signature again or to
 /// read TUF metadata.
@@ -54,22 +50,29 @@ pub(super) async fn run(
         Some(state) => state.read()?,
         None => Stored::default(),
     };
-    let (not_fetched, otherwise) = match named(settings, session).await? {
+    let (found, otherwise) = match named(settings, session).await? {
         Some(receipt) => {
             search.look_into(receipt)?;
-            (0, "the entry does not vouch for")
+            (Found::default(), "the entry does not vouch for")
         }
         None => (search.all(file, session).await?, "no entry in the log vouches for"),
     };
     let log = head::follow(session, &trusted, &search.heads).await?;
     let verified = search.entries.iter().any(|entry| entry.vouches);
     let (sha256, entries) = (search.digests.sha256, search.entries);
-    let report = Report { file: file.to_owned(), sha256, verified, not_fetched, entries, log };
+    let Found { more: not_fetched, refused: not_searched, .. } = found;
+    // Then what was not seen may well vouch for the file.
+    let otherwise = match not_fetched == 0 && not_searched.is_empty() {
+        true => otherwise,
+        false => "none of the entries that were looked at vouches for",
+    };
+    let file = file.to_owned();
+    let report = Report { file, sha256, verified, not_fetched, not_searched, entries, log };
     match format {
         Format::Json => writeln!(terminal.out, "{}", go_json::line(&report)?)?,
         _ => report.print(terminal)?,
     }
-    anyhow::ensure!(verified, "{otherwise} {file}");
+    anyhow::ensure!(verified, "{otherwise} {}", report.file);
     Ok(())
 }
 
@@ -86,15 +89,22 @@ impl Search {
         Ok(Self { digests, content, entries: Vec::new(), heads: Vec::new() })
     }
 
-    /// Looks into every entry that the log finds; gives the number of those that it
-    /// does not look into.
-    async fn all(&mut self, file: &str, session: &Session) -> anyhow::Result<usize> {
-        let (uuids, more) = find(session, &self.digests).await?;
-        anyhow::ensure!(!uuids.is_empty(), "no entry in the log is about {file}");
-        for uuid in uuids {
-            self.look_into(fetch(session, &uuid).await?)?;
+    /// Looks into the entries that the log finds, if they are not too many.
+    async fn all(&mut self, file: &str, session: &Session) -> anyhow::Result<Found> {
+        let found = find::find(session, &self.digests).await?;
+        if found.uuids.is_empty() {
+            anyhow::ensure!(
+                found.refused.is_empty(),
+                "too many entries in the log may be about {file}: {}\n{}",
+                found.refused.join("; "),
+                report::NAME_ONE
+            );
+            anyhow::bail!("no entry in the log is about {file}");
         }
-        Ok(more)
+        for uuid in &found.uuids {
+            self.look_into(fetch(session, uuid).await?)?;
+        }
+        Ok(found)
     }
 
     fn look_into(&mut self, receipt: VerifiedReceipt) -> anyhow::Result<()> {
@@ -120,29 +130,6 @@ async fn named(settings: &Settings, session: &Session) -> anyhow::Result<Option<
         session::expect_index(index, &receipt)?;
     }
     Ok(Some(receipt))
-}
-
-/// UUIDs under each digest, newest last, and how many more there are.
-async fn find(session: &Session, digests: &Digests) -> anyhow::Result<(Vec<String>, usize)> {
-    let (mut uuids, mut seen) = (Vec::new(), HashSet::new());
-    let hash = |text| SearchIndex { hash: Some(text), ..SearchIndex::default() };
-    // SHA-384, and a digest without its algorithm, which TUF metadata is found under,
-    // cannot be searched for by hash; the index also takes them as subjects.
-    let subject = |text| SearchIndex { subject: Some(text), ..SearchIndex::default() };
-    let searches = [
-        hash(format!("sha256:{}", digests.sha256)),
-        hash(format!("sha512:{}", digests.sha512)),
-        subject(format!("sha384:{}", digests.sha384)),
-    ];
-    for search in searches.into_iter().chain(digests.tuf.clone().map(subject)) {
-        for uuid in session.client.search(&search).await? {
-            if seen.insert(uuid.parse::<EntryRef>()?) {
-                uuids.push(uuid);
-            }
-        }
-    }
-    let more = uuids.len().saturating_sub(MAX_ENTRIES);
-    Ok((uuids.split_off(more), more))
 }
 
 async fn fetch(session: &Session, uuid: &str) -> anyhow::Result<VerifiedReceipt> {

@@ -28,7 +28,7 @@ pub(super) struct Asked {
     pub(super) path: String,
     query: String,
     pub(super) is_post: bool,
-    body: Value,
+    pub(super) body: Value,
 }
 
 impl Asked {

@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use super::super::{Terminal, get, printable};
 
+/// What helps when an entry is one of too many.
+pub(super) const NAME_ONE: &str = "--uuid or --log-index names a certain one";
+
 /// The JSON form.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,6 +21,8 @@ pub(super) struct Report {
     pub(super) verified: bool,
     /// Entries that were found but not looked at.
     pub(super) not_fetched: usize,
+    /// Digests for which nothing was found because it would have been too much, with the reasons.
+    pub(super) not_searched: Vec<String>,
     pub(super) entries: Vec<Told>,
     pub(super) log: HeadTold,
 }
@@ -123,8 +128,14 @@ impl Report {
         }
         match self.not_fetched {
             0 => {}
-            1 => writeln!(terminal.out, "\n1 older entry was not looked at")?,
-            more => writeln!(terminal.out, "\n{more} older entries were not looked at")?,
+            1 => writeln!(terminal.out, "\n1 more entry was not looked at; {NAME_ONE}")?,
+            more => {
+                writeln!(terminal.out, "\n{more} more entries were not looked at; {NAME_ONE}")?;
+            }
+        }
+        for refused in &self.not_searched {
+            let refused = printable(refused);
+            writeln!(terminal.out, "\nToo many to be looked at; {NAME_ONE}: {refused}")?;
         }
         let HeadTold { size, root_hash, consistency } = &self.log;
         let entries = if *size == 1 { "entry" } else { "entries" };
@@ -146,16 +157,17 @@ mod tests {
     fn report(entries: Vec<Told>, size: u64, not_fetched: usize) -> Report {
         let log = HeadTold { size, root_hash: "ab".to_owned(), consistency: "c".to_owned() };
         let (file, sha256) = ("f".to_owned(), "cd".to_owned());
-        Report { file, sha256, verified: true, not_fetched, entries, log }
+        let not_searched = Vec::new();
+        Report { file, sha256, verified: true, not_fetched, not_searched, entries, log }
     }
 
     #[test]
     fn one_is_singular() {
         let one = printed(&report(Vec::new(), 1, 1));
         assert!(one.contains("The log has 1 entry and root ab;"), "{one}");
-        assert!(one.contains("\n1 older entry was not"), "{one}");
+        assert!(one.contains("\n1 more entry was not"), "{one}");
         let two = printed(&report(Vec::new(), 2, 2));
-        assert!(two.contains("has 2 entries") && two.contains("2 older entries were"), "{two}");
+        assert!(two.contains("has 2 entries") && two.contains("2 more entries were"), "{two}");
     }
 
     #[test]
