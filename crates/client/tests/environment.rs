@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
@@ -13,4 +15,30 @@ fn a_variable_that_is_no_text_is_ignored() {
     let done = command.arg("version").env("ODD", odd).env(odd, "odd").output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn no_proxy_is_asked_for_this_machine() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]).unwrap();
+            connection.write_all(b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let artifact = format!("{url}/artifact");
+    for (arguments, answered) in [
+        (&["loginfo"][..], "[GET /api/v1/log][404]"),
+        (&["search", "--artifact", &artifact], "(404 x)"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_indelible-cli"));
+        command.args(arguments).args(["--retry=0", "--rekor_server", &url]);
+        // Nobody listens there.
+        command.env_clear().env("http_proxy", "http://127.0.0.1:9");
+        let said = command.output().unwrap().stderr;
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(answered), "{said}");
+    }
 }

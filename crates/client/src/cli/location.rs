@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,11 +70,20 @@ fn is_url(location: &str) -> bool {
         && ["http://", "https://"].iter().any(|scheme| location.starts_with(scheme))
 }
 
+/// Whether the proxy variables of the environment are for others than this address: as for Go's
+/// programs, no proxy is asked for this machine's own loopback, which is another one to the proxy.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 /// Downloads, piece by piece.
 async fn fetch(url: &str, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let client =
-        reqwest::Client::builder().connect_timeout(STANDSTILL).read_timeout(STANDSTILL).build()?;
-    let mut answer = client.get(url).send().await?.error_for_status()?;
+    let client = reqwest::Client::builder().connect_timeout(STANDSTILL).read_timeout(STANDSTILL);
+    let client = if is_loopback(url) { client.no_proxy() } else { client };
+    let mut answer = client.build()?.get(url).send().await?.error_for_status()?;
     while let Some(piece) = answer.chunk().await? {
         take(&piece)?;
     }
@@ -99,6 +109,23 @@ mod tests {
         let refused = read(path).await.unwrap_err().to_string();
         assert!(refused.ends_with("has 134217729 bytes, at most 134217728 are read"), "{refused}");
         digest(path).await.unwrap();
+    }
+
+    #[test]
+    fn loopback_has_names_and_addresses() {
+        for own in [
+            "http://localhost:3000/base",
+            "https://LOCALHOST",
+            "http://127.0.0.1:3000",
+            "http://127.9.9.9",
+            "http://[::1]:3000",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in ["http://localhost.example", "http://10.0.0.1", "http://[::2]", "localhost"] {
+            assert!(!is_loopback(other), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
 use tlog::EntryId;
 use wire::LogEntry;
 
+use super::location;
 use super::settings::Settings;
 use super::values;
 
@@ -53,7 +54,7 @@ impl Session {
             .timeout(timeout)
             .retries(u32::try_from(retries).unwrap_or(u32::MAX))
             .user_agent(&agent)
-            .environment_proxy(true)
+            .environment_proxy(!location::is_loopback(&server))
             .build()?;
         Ok(Self {
             side: client.with_timeout(Some(SIDE_REQUEST)),
