@@ -39,7 +39,7 @@ pub struct Finding {
 }
 
 /// Looks into an entry. `content` is the file itself, if it was read: `rekord` entries need it, and
-/// envelopes vouch for nothing without it; `now` is in Unix seconds.
+/// envelopes vouch for nothing without it.
 ///
 /// # Errors
 /// [`StoredBodyError`] when the body is of no known kind.
@@ -47,14 +47,13 @@ pub fn examine(
     receipt: &VerifiedReceipt,
     digests: &Digests,
     content: Option<&[u8]>,
-    now: i64,
 ) -> Result<Finding, StoredBodyError> {
     let body = StoredBody::parse(&receipt.body)?;
     let payload = receipt.attestation.proven();
     Ok(Finding {
         mention: mention::find(&body, payload, content, digests),
         signers: signer::list(&body),
-        signature: signature::check(&body, payload, content, now),
+        signature: signature::check(&body, payload, content),
         kind: body.kind,
         version: body.version,
     })

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// The payload type of in-toto statements, which `dsse` bodies do not keep.
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
+/// No kind that is verified here asks for the time.
+const ANY_TIME: i64 = 0;
+
 /// What a second look at a signature gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureCheck {
@@ -27,22 +30,21 @@ pub(super) fn check(
     body: &StoredBody,
     payload: Option<&[u8]>,
     content: Option<&[u8]>,
-    now: i64,
 ) -> SignatureCheck {
     let no_payload = || not_checked("the log keeps no payload of this entry");
     match body.kind {
-        Kind::Hashedrekord => verify(proposal(body, body.spec.clone()), now),
+        Kind::Hashedrekord => verify(proposal(body, body.spec.clone())),
         Kind::Rekord => match content {
-            Some(content) => verify(rekord(body, content), now),
+            Some(content) => verify(rekord(body, content)),
             None => not_checked("the file was not read"),
         },
         Kind::Intoto if body.version == "0.0.1" => not_checked("the entry keeps no signature"),
         Kind::Intoto => match payload {
-            Some(payload) => verify(intoto(body, payload), now),
+            Some(payload) => verify(intoto(body, payload)),
             None => no_payload(),
         },
         Kind::Dsse => match payload {
-            Some(payload) => dsse(body, payload, now),
+            Some(payload) => dsse(body, payload),
             None => no_payload(),
         },
         kind => not_checked(&format!("this client does not verify {kind} entries")),
@@ -53,12 +55,12 @@ fn not_checked(reason: &str) -> SignatureCheck {
     SignatureCheck::NotChecked(reason.to_owned())
 }
 
-fn verify(proposal: Value, now: i64) -> SignatureCheck {
+fn verify(proposal: Value) -> SignatureCheck {
     let entry = match ProposedEntry::from_value(proposal) {
         Ok(entry) => entry,
         Err(error) => return SignatureCheck::False(error.to_string()),
     };
-    match entry.canonicalize(&Policy::default(), now) {
+    match entry.canonicalize(&Policy::default(), ANY_TIME) {
         Ok(_) => SignatureCheck::Verified,
         // What this client cannot read is not thereby false.
         Err(error @ EntryError::Version { .. }) => SignatureCheck::NotChecked(error.to_string()),
@@ -89,7 +91,7 @@ fn intoto(body: &StoredBody, payload: &[u8]) -> Value {
     proposal(body, spec)
 }
 
-fn dsse(body: &StoredBody, payload: &[u8], now: i64) -> SignatureCheck {
+fn dsse(body: &StoredBody, payload: &[u8]) -> SignatureCheck {
     let items = body.spec.get("signatures").and_then(Value::as_array);
     let items = items.map(Vec::as_slice).unwrap_or_default();
     let signatures: Vec<Value> =
@@ -108,7 +110,7 @@ fn dsse(body: &StoredBody, payload: &[u8], now: i64) -> SignatureCheck {
     let spec = json!({
         "proposedContent": { "envelope": envelope.to_string(), "verifiers": verifiers },
     });
-    match verify(proposal(body, spec), now) {
+    match verify(proposal(body, spec)) {
         // Either the signature is false, or the payload is no in-toto statement.
         SignatureCheck::False(_) => not_checked(
             "the entry does not keep the payload's type, and it is not that of in-toto statements",

@@ -109,7 +109,7 @@ impl Search {
 
     fn look_into(&mut self, receipt: VerifiedReceipt) -> anyhow::Result<()> {
         let id = receipt.entry_id;
-        let finding = examine(&receipt, &self.digests, self.content.as_deref(), session::now())
+        let finding = examine(&receipt, &self.digests, self.content.as_deref())
             .with_context(|| format!("entry {id}"))?;
         self.entries.push(Told::new(&receipt, finding));
         self.heads.push((id.tree_id.to_string(), receipt.head));
