@@ -104,7 +104,7 @@ async fn one(
 ) -> anyhow::Result<()> {
     let key = session.key(tree.id).await?;
     let advance =
-        follow(&session.side, trusted.head(tree.id), tree, (&key, session.key_source())).await?;
+        follow(&session.side, trusted.head(tree.id), tree, (&*key, session.key_source())).await?;
     if let Some(strange) = advance.displaced() {
         writeln!(terminal.err, "{}", displaced(tree.id, strange))?;
     }

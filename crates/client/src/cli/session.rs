@@ -2,6 +2,8 @@
 //!
 //! Border: what several commands do with a server. What they print is theirs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -10,6 +12,7 @@ use indelible_client::follow::KeySource;
 use indelible_client::state::{StateFile, TrustedHead};
 use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
 use tlog::EntryId;
+use tokio::sync::Mutex;
 use wire::LogEntry;
 
 use super::location;
@@ -32,6 +35,8 @@ pub(super) struct Session {
     /// Whether a new head is remembered.
     pub(super) stores_state: bool,
     key: Option<String>,
+    /// Keys by decimal tree ID, so that a tree has one key for the whole run.
+    keys: Mutex<BTreeMap<String, Arc<LogKey>>>,
     /// For the keys and proofs of all trees together; `None` for no limit.
     limit: Option<Duration>,
 }
@@ -63,17 +68,24 @@ impl Session {
             state: settings.state_file().map(StateFile::at),
             stores_state: settings.stores_state()?,
             key: settings.server_key()?,
+            keys: Mutex::default(),
             limit: timeout.map(|limit| limit.max(SIDE_REQUEST)),
         })
     }
 
     /// The key of a tree, by its decimal ID: the configured one, or the server's word.
-    pub(super) async fn key(&self, tree_id: &str) -> anyhow::Result<LogKey> {
+    pub(super) async fn key(&self, tree_id: &str) -> anyhow::Result<Arc<LogKey>> {
+        let mut keys = self.keys.lock().await;
+        if let Some(known) = keys.get(tree_id) {
+            return Ok(known.clone());
+        }
         let pem = match &self.key {
             Some(pem) => pem.clone(),
             None => self.side.public_key(Some(tree_id)).await?,
         };
-        LogKey::from_pem(&pem).context("the log's public key")
+        let key = Arc::new(LogKey::from_pem(&pem).context("the log's public key")?);
+        keys.insert(tree_id.to_owned(), key.clone());
+        Ok(key)
     }
 
     /// Whose word the keys are.
@@ -89,7 +101,7 @@ impl Session {
         tree_id: &str,
     ) -> anyhow::Result<bool> {
         let pinned = self.key_source() == KeySource::Pinned;
-        Ok(pinned && !head.is_signed_by(&self.key(tree_id).await?))
+        Ok(pinned && !head.is_signed_by(&*self.key(tree_id).await?))
     }
 
     /// Bounds what a server can draw out by naming many trees: their keys and proofs together
@@ -140,6 +152,7 @@ mod tests {
             state: None,
             stores_state: false,
             key: None,
+            keys: Mutex::default(),
             limit: Some(Duration::from_millis(1)),
         };
         let ended = session.bounded(std::future::pending::<anyhow::Result<()>>()).await;

@@ -95,3 +95,26 @@ async fn a_receipt_is_of_a_tree_that_the_log_lists_and_was_trusted_to_have() {
     let rewritten = "inactive shard 999: the log does not continue the trusted head";
     refused(vec![forked()], forked(), rewritten).await;
 }
+
+#[tokio::test]
+async fn a_tree_has_one_key_for_the_whole_run() {
+    let home = tempfile::tempdir().unwrap();
+    let signed = Signed::new("file");
+    let mut own = log(7, &["a"]);
+    own.add(&signed.proposal());
+    // Somebody else signed the same file.
+    own.add(&Signed::new("file").proposal());
+    let asked_for = Arc::new(AtomicUsize::new(0));
+    let count = asked_for.clone();
+    let url = serve(move |asked| {
+        if asked.path == "log/publicKey" {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        own.answer(asked)
+    })
+    .await;
+    let home = home.path().to_str().unwrap();
+    let ran = ask(&url, home, &["verify", &signed.path("file")]).await;
+    assert!(ran.success && ran.out.matches("\nEntry ").count() == 2, "{}{}", ran.out, ran.err);
+    assert_eq!(asked_for.load(Ordering::Relaxed), 1);
+}

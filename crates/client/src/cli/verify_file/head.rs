@@ -89,7 +89,7 @@ async fn one(
     heads: &[(String, SignedHead)],
 ) -> anyhow::Result<Advance> {
     let key = session.key(tree.id).await?;
-    let key = (&key, session.key_source());
+    let key = (&*key, session.key_source());
     let advance = follow_tree(&session.side, trusted.head(tree.id), tree, key).await?;
     for (_, head) in heads.iter().filter(|(id, _)| id == tree.id) {
         same_history(&session.side, [head, advance.head()], tree.id).await?;
