@@ -14,7 +14,7 @@ use tlog::{CheckpointError, EntryId, Hash, HashError, InclusionStep, NoteError, 
 use wire::{EntryBody, InclusionProof, LogEntry, LogEntryError};
 
 pub use attestation::AttestationProof;
-pub use growth::{read_proof, verify_consistency, verify_growth};
+pub use growth::{read_proof, verify_consistency};
 pub(crate) use head::named_tree;
 pub use head::{SignedHead, verify_checkpoint};
 pub use log_key::LogKey;

@@ -25,6 +25,4 @@ pub use hash::{Hash, HashError};
 pub use note::{Note, NoteError, NoteSignature};
 pub use proof::{ProofError, ProofPlan};
 pub use tile::{NodeId, TILE_HEIGHT, TILE_WIDTH, Tile, TileError, TileId};
-pub use verify::{
-    InclusionStep, inclusion_steps, root_from_inclusion, verify_consistency, verify_inclusion,
-};
+pub use verify::{InclusionStep, inclusion_steps, verify_consistency, verify_inclusion};

@@ -3,10 +3,8 @@
 //! Border: planning and assembling (RFC 6962 section 2.1.1 and 2.1.2). Where a
 //! node's hash comes from is the caller's affair; verification is in `verify`.
 
-use std::collections::BTreeSet;
-
 use crate::edge::perfect_subtrees;
-use crate::{Hash, NodeId, TileId};
+use crate::{Hash, NodeId};
 
 /// Why there is no proof, or why one does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,12 +120,6 @@ impl ProofPlan {
     /// Every node that is needed.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.hashes.iter().flatten().copied()
-    }
-
-    /// Every tile that holds one of them.
-    #[must_use]
-    pub fn tiles(&self) -> BTreeSet<TileId> {
-        self.nodes().map(NodeId::tile).collect()
     }
 
     /// The proof's hashes, given the hash of each node.

@@ -29,21 +29,8 @@ pub fn verify_inclusion(
     proof: &[Hash],
     root: &Hash,
 ) -> Result<(), ProofError> {
-    same_root(root_from_inclusion(leaf, index, size, proof)?, root)
-}
-
-/// The root that an inclusion proof leads to.
-///
-/// # Errors
-/// [`ProofError::Index`] and [`ProofError::Length`].
-pub fn root_from_inclusion(
-    leaf: &Hash,
-    index: u64,
-    size: u64,
-    proof: &[Hash],
-) -> Result<Hash, ProofError> {
     let steps = inclusion_steps(leaf, index, size, proof)?;
-    Ok(steps.last().map_or(*leaf, |step| step.parent))
+    same_root(steps.last().map_or(*leaf, |step| step.parent), root)
 }
 
 /// Every step from the leaf to the root, for people who want to see them.

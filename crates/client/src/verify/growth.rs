@@ -21,20 +21,8 @@ pub fn verify_consistency(
         .map_err(VerifyError::Consistency)
 }
 
-/// As [`verify_consistency`], with the proof as a server sends it. The proof's own
-/// `rootHash` is not looked at: it is the root of whatever size is current.
-///
-/// # Errors
-/// [`VerifyError::Hash`] and [`VerifyError::Consistency`].
-pub fn verify_growth(
-    older: &Checkpoint,
-    newer: &Checkpoint,
-    proof: &ConsistencyProof,
-) -> Result<(), VerifyError> {
-    verify_consistency(older, newer, &read_proof(proof)?)
-}
-
-/// The hashes of a consistency proof.
+/// The hashes of a consistency proof as a server sends it. Its `rootHash` is not looked at: it is
+/// the root of whatever size is current.
 ///
 /// # Errors
 /// [`VerifyError::Hash`].

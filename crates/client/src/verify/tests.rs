@@ -218,17 +218,18 @@ fn growth_needs_its_proof() {
         root: tlog::root_of_leaves(&leaves[..size]),
         extensions: Vec::new(),
     };
-    let proof = |hashes: &[Hash]| wire::ConsistencyProof {
-        hashes: hashes.iter().map(Hash::to_string).collect(),
-        root_hash: String::new(),
+    let verify = |older: &tlog::Checkpoint, newer: &tlog::Checkpoint, hashes: &[Hash]| {
+        let hashes = hashes.iter().map(Hash::to_string).collect();
+        let sent = wire::ConsistencyProof { hashes, root_hash: String::new() };
+        verify_consistency(older, newer, &read_proof(&sent).unwrap())
     };
     assert_eq!(head(3).root.to_string(), ROOT);
-    assert!(verify_growth(&head(2), &head(3), &proof(&leaves[2..])).is_ok());
-    assert!(verify_growth(&head(0), &head(3), &proof(&[])).is_ok());
-    assert!(verify_growth(&head(2), &head(3), &proof(&leaves[1..2])).is_err());
-    assert!(verify_growth(&head(3), &head(2), &proof(&leaves[2..])).is_err());
+    assert!(verify(&head(2), &head(3), &leaves[2..]).is_ok());
+    assert!(verify(&head(0), &head(3), &[]).is_ok());
+    assert!(verify(&head(2), &head(3), &leaves[1..2]).is_err());
+    assert!(verify(&head(3), &head(2), &leaves[2..]).is_err());
     let mut forked = head(2);
     forked.root = leaves[0];
-    let refused = verify_growth(&forked, &head(3), &proof(&leaves[2..])).unwrap_err();
+    let refused = verify(&forked, &head(3), &leaves[2..]).unwrap_err();
     assert!(matches!(refused, VerifyError::Consistency(_)));
 }
