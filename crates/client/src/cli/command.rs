@@ -110,8 +110,7 @@ pub(super) fn build() -> Command {
         .subcommand(speaking("loginfo", "Verify the log's head, and that it only grew", [].iter()))
         .subcommand(speaking("logproof", "Get a consistency proof", PROOF.iter()))
         .subcommand(
-            lenient("version", "Print the version", [].iter())
-                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON")),
+            lenient("version", "Print the version", [].iter()).arg(switch("json").help("as JSON")),
         )
         .subcommand(Command::new("completion").about("Print completions for a shell").arg(
             Arg::new("shell").required(true).value_parser(PossibleValuesParser::new([
@@ -146,14 +145,8 @@ fn lenient(
     flags: impl Iterator<Item = &'static Flag>,
 ) -> Command {
     let rest = Arg::new("rest").num_args(0..).hide(true);
-    let store = Arg::new(STORE_STATE)
-        .long(STORE_STATE)
-        .value_name("BOOL")
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_missing_value("true")
-        .action(ArgAction::Append)
-        .help("whether to remember the log's head for later [default: true]");
+    let store =
+        switch(STORE_STATE).help("whether to remember the log's head for later [default: true]");
     let args = flags.chain(&GLOBAL).map(|flag| {
         Arg::new(flag.name)
             .long(flag.name)
@@ -163,6 +156,12 @@ fn lenient(
             .action(ArgAction::Append)
     });
     Command::new(name).about(about).args(args).arg(store).arg(rest)
+}
+
+/// A boolean flag. As Go's it takes a value, but only behind `=`.
+fn switch(name: &'static str) -> Arg {
+    let switch = Arg::new(name).long(name).value_name("BOOL").num_args(0..=1).require_equals(true);
+    switch.default_missing_value("true").action(ArgAction::Append)
 }
 
 /// Without arguments that a Go test binary would be given, and with global flags

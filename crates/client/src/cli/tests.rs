@@ -190,6 +190,13 @@ async fn version_and_completions_need_no_server() {
     assert!(version.success);
     let lenient = ["--format", "json", "version", "surplus", "--retry=0", "--json", "more"];
     assert_eq!(run_with(&lenient, &[]).await.out, version.out);
+    assert_eq!(run_with(&["version", "--json=true"], &[]).await.out, version.out);
+    assert_eq!(
+        run_with(&["version", "--json=false"], &[]).await.out,
+        run_with(&["version"], &[]).await.out
+    );
+    let odd = refusal(&["version", "--json=2"], &[]).await;
+    assert!(odd.contains("\"2\" for \"--json\" flag: must be true or false"), "{odd}");
     let version: serde_json::Value = serde_json::from_str(&version.out).unwrap();
     assert_eq!(version["gitVersion"], format!("v{}", env!("CARGO_PKG_VERSION")));
     // Registered for the name by which these tests call the program.

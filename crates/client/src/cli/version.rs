@@ -2,10 +2,11 @@
 //!
 //! Border: its own name and version, under the member names that rekor-cli uses.
 
+use anyhow::Context as _;
 use clap::ArgMatches;
 use serde::Serialize;
 
-use super::{Terminal, go_json};
+use super::{Terminal, go_json, values};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +30,12 @@ pub(super) fn run(flags: &ArgMatches, terminal: &mut Terminal<'_>) -> anyhow::Re
         compiler: "rustc",
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
     };
-    if flags.get_flag("json") {
+    let json = flags.get_many::<String>("json").into_iter().flatten().next_back();
+    let json = json.map(|text| {
+        let refused = || format!("invalid argument {text:?} for \"--json\" flag");
+        values::boolean(text).with_context(refused)
+    });
+    if json.transpose()?.unwrap_or(false) {
         return Ok(writeln!(terminal.out, "{}", go_json::pretty(&version)?)?);
     }
     writeln!(
