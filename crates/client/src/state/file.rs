@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Advance, StateError, TrustedHead};
@@ -60,7 +60,12 @@ impl StateFile {
     pub fn read(&self) -> Result<Stored, StateError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::default()),
+            // The second where a home is no folder, such as `/dev/null`.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(Stored::default());
+            }
             Err(source) => return Err(self.failed(source)),
         };
         Ok(match serde_json::from_slice(&bytes) {
@@ -147,4 +152,16 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
     builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_file_below_a_file() {
+        let home = tempfile::NamedTempFile::new().unwrap();
+        let stored = StateFile::at(home.path().join(".rekor").join("state.json")).read().unwrap();
+        assert!(stored.notes.is_empty() && !stored.damaged);
+    }
 }
