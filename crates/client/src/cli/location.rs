@@ -34,7 +34,7 @@ pub(super) async fn read(location: &str) -> anyhow::Result<Vec<u8>> {
         anyhow::ensure!(bytes.len() as u64 <= MAX_BYTES, "more than {MAX_BYTES} bytes");
         Ok(())
     };
-    fetch(location, keep).await.with_context(|| format!("fetching {location}"))?;
+    fetch(location, keep).await.with_context(|| format!("fetching {}", shown(location)))?;
     Ok(bytes)
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn digest(location: &str) -> anyhow::Result<String> {
             digest.update(piece);
             Ok(())
         };
-        fetch(location, add).await.with_context(|| format!("fetching {location}"))?;
+        fetch(location, add).await.with_context(|| format!("fetching {}", shown(location)))?;
     } else {
         add_file(&mut digest, location).with_context(|| format!("file {location:?}"))?;
     }
@@ -79,12 +79,24 @@ pub(super) fn is_loopback(url: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
+/// An address as people may see it: the password in it, if any, is masked.
+pub(super) fn shown(address: &str) -> String {
+    let url = reqwest::Url::parse(address).ok().filter(|url| url.password().is_some());
+    let Some(mut url) = url else { return address.to_owned() };
+    // Only URLs without a host refuse a password, and they have none.
+    let _ = url.set_password(Some("xxxxx"));
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
 /// Downloads, piece by piece.
 async fn fetch(url: &str, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().connect_timeout(STANDSTILL).read_timeout(STANDSTILL);
     let client = if is_loopback(url) { client.no_proxy() } else { client };
-    let mut answer = client.build()?.get(url).send().await?.error_for_status()?;
-    while let Some(piece) = answer.chunk().await? {
+    let answer = client.build()?.get(url).send().await;
+    // The caller names the URL, without its password.
+    let without_url = reqwest::Error::without_url;
+    let mut answer = answer.and_then(|answer| answer.error_for_status()).map_err(without_url)?;
+    while let Some(piece) = answer.chunk().await.map_err(without_url)? {
         take(&piece)?;
     }
     Ok(())

@@ -35,7 +35,7 @@ pub(super) async fn run(
     }
     let uuids = match session.client.search(&query).await {
         Err(error) if error.status() == Some(501) => {
-            anyhow::bail!("search index not enabled on {}", session.server)
+            anyhow::bail!("search index not enabled on {}", location::shown(&session.server))
         }
         found => found?,
     };

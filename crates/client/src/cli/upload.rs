@@ -16,7 +16,7 @@ use super::inputs::{self, Described, Proposed};
 use super::session::Session;
 use super::settings::Settings;
 use super::values::Format;
-use super::{Terminal, go_json, printable};
+use super::{Terminal, go_json, location, printable};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ pub(super) async fn run(
         (sent, _) => sent?,
     };
     let Done { already_exists, location, index } = &done;
-    let server = &session.server;
+    let server = location::shown(&session.server);
     match format {
         Format::Json => writeln!(terminal.out, "{}", go_json::line(&done)?)?,
         _ if *already_exists => {

@@ -62,7 +62,11 @@ async fn a_duplicate_is_where_the_api_says() {
     })
     .await;
     let upload = ["upload", &format!("--entry={}", signed.path("entry"))];
-    let ran = ask(&url, home, &upload).await;
-    let said = format!("Entry already exists; available at: {url}/api/v1/log/entries/{id}\n");
-    assert!(ran.success && ran.out == said, "{}{}", ran.out, ran.err);
+    let with = |user: &str| url.replacen("//", &format!("//{user}"), 1);
+    for (user, shown) in [("", ""), ("u@", "u@"), ("u:secret@", "u:xxxxx@")] {
+        let ran = ask(&with(user), home, &upload).await;
+        let place = format!("{}/api/v1/log/entries/{id}", with(shown));
+        let said = format!("Entry already exists; available at: {place}\n");
+        assert!(ran.success && ran.out == said, "{}{}", ran.out, ran.err);
+    }
 }
