@@ -108,6 +108,9 @@ async fn one(
     if let Some(strange) = advance.displaced() {
         writeln!(terminal.err, "{}", displaced(tree.id, strange))?;
     }
+    if advance.changes_key(&key) {
+        writeln!(terminal.err, "{}", another_key(tree.id))?;
+    }
     if advance.growth() == Growth::First {
         writeln!(terminal.err, "No previous log state stored, unable to prove consistency")?;
     }
@@ -130,6 +133,14 @@ pub(super) fn displaced(tree_id: &str, strange: &Checkpoint) -> String {
     format!(
         "the head that was trusted for tree {tree_id} is another log's, {origin:?} (size {size}): \
          the configured key did not sign it"
+    )
+}
+
+/// What to say of a head under another key than the trusted one that it continues.
+pub(super) fn another_key(tree_id: &str) -> String {
+    format!(
+        "the head that was trusted for tree {tree_id} is not signed by the log's key: the log has \
+         another key now, or the state file was edited"
     )
 }
 

@@ -116,6 +116,14 @@ impl Advance {
         self.from.as_ref().filter(|_| self.displaces).map(TrustedHead::checkpoint)
     }
 
+    /// Whether the head that was trusted before carries no signature of `key`, by which this one was
+    /// verified: the log has another key now, or its former head was edited. A log may change its
+    /// key, and so may whoever takes its place.
+    #[must_use]
+    pub fn changes_key(&self, key: &LogKey) -> bool {
+        !self.displaces && self.from.as_ref().is_some_and(|from| !from.is_signed_by(key))
+    }
+
     /// How the head relates to what was trusted before it.
     #[must_use]
     pub fn growth(&self) -> Growth {

@@ -87,6 +87,11 @@ impl Log {
         Self { key: self.key.clone(), bodies: Vec::new(), older: Vec::new(), ..*self }
     }
 
+    /// Signs with a fresh key from now on.
+    pub(super) fn change_key(&mut self) {
+        self.key = SigningKey::generate();
+    }
+
     pub(super) fn shared(self) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(self))
     }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
 use super::lies::{ask, log};
-use super::log::{Log, Signed, serve};
+use super::log::{Log, Signed, serve, serve_log};
 
 #[tokio::test]
 async fn an_inactive_tree_is_not_the_last_one_at_an_address() {
@@ -117,4 +117,29 @@ async fn a_tree_has_one_key_for_the_whole_run() {
     let ran = ask(&url, home, &["verify", &signed.path("file")]).await;
     assert!(ran.success && ran.out.matches("\nEntry ").count() == 2, "{}{}", ran.out, ran.err);
     assert_eq!(asked_for.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn another_key_of_a_tree_is_said() {
+    let signed = Signed::new("file");
+    let mut own = log(7, &["a"]);
+    own.add(&signed.proposal());
+    let own = own.shared();
+    let url = serve_log(&own).await;
+    let file = signed.path("file");
+    let note = "the head that was trusted for tree 7 is not signed by the log's key";
+    for arguments in [&["loginfo"][..], &["verify", &file]] {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().to_str().unwrap();
+        for (changes, noted) in [(false, false), (false, false), (true, true), (false, false)] {
+            if changes {
+                let mut log = own.lock().unwrap();
+                log.change_key();
+                log.add(&Signed::new("b").proposal());
+            }
+            let ran = ask(&url, home, arguments).await;
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(ran.success && said.contains(note) == noted, "{said}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(super) async fn follow(
     heads: &[(String, SignedHead)],
 ) -> anyhow::Result<HeadTold> {
     let info = session.side.log_info().await?;
-    let (mut moved, mut shards) = (None, Vec::new());
+    let (mut notes, mut shards) = (Vec::new(), Vec::new());
     match Known::at(&session.server, trusted, &info) {
         Known::Active => {}
         Known::Inactive(shard) => shards.push(shard),
@@ -32,19 +32,21 @@ pub(super) async fn follow(
         Known::Gone(other) => {
             let strange = session.did_not_sign(&other.last, &other.now).await?;
             anyhow::ensure!(strange, "{other}\n{ACCEPT}");
-            moved = Some(other);
+            notes.push(format!("{other}, whose head the configured key signed"));
         }
     }
     add_shards(&mut shards, &info, heads)?;
     for shard in shards {
-        let advance = one(session, trusted, shard, heads).await;
-        let advance = advance.with_context(|| format!("inactive shard {}", shard.id))?;
+        let followed = one(session, trusted, shard, heads).await;
+        let (advance, note) = followed.with_context(|| format!("inactive shard {}", shard.id))?;
+        notes.extend(note);
         // What cannot be remembered is said of the active tree.
         let _ = keep(session, &advance, shard.id, None);
     }
     let tree = Tree::active(&info);
-    let advance = one(session, trusted, tree, heads).await?;
-    let mut consistency = match advance.growth() {
+    let (advance, note) = one(session, trusted, tree, heads).await?;
+    notes.extend(note);
+    let consistency = match advance.growth() {
         Growth::First => match advance.displaced() {
             Some(strange) => log_info::displaced(tree.id, strange),
             None => "no head was trusted before".to_owned(),
@@ -52,12 +54,11 @@ pub(super) async fn follow(
         Growth::Unchanged => "it is the trusted head".to_owned(),
         Growth::From(size) => format!("it continues the trusted head of size {size}"),
     };
-    if let Some(other) = moved {
-        consistency = format!("{consistency}; {other}, whose head the configured key signed");
-    }
     if let Err(error) = keep(session, &advance, tree.id, Some(&session.server)) {
-        consistency = format!("{consistency}; it could not be remembered: {error}");
+        notes.push(format!("it could not be remembered: {error}"));
     }
+    notes.insert(0, consistency);
+    let consistency = notes.join("; ");
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
 }
 
@@ -81,20 +82,22 @@ fn add_shards<'a>(
     Ok(())
 }
 
-/// Follows one tree, and holds the receipts' heads of it against the one that it has now.
+/// Follows one tree, and holds the receipts' heads of it against the one that it has now. Gives also
+/// what is to be said of its key.
 async fn one(
     session: &Session,
     trusted: &Stored,
     tree: Tree<'_>,
     heads: &[(String, SignedHead)],
-) -> anyhow::Result<Advance> {
+) -> anyhow::Result<(Advance, Option<String>)> {
     let key = session.key(tree.id).await?;
-    let key = (&*key, session.key_source());
-    let advance = follow_tree(&session.side, trusted.head(tree.id), tree, key).await?;
+    let by = (&*key, session.key_source());
+    let advance = follow_tree(&session.side, trusted.head(tree.id), tree, by).await?;
     for (_, head) in heads.iter().filter(|(id, _)| id == tree.id) {
         same_history(&session.side, [head, advance.head()], tree.id).await?;
     }
-    Ok(advance)
+    let note = advance.changes_key(&key).then(|| log_info::another_key(tree.id));
+    Ok((advance, note))
 }
 
 fn keep(
