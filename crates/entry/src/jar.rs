@@ -5,6 +5,7 @@
 //! Files that the manifest does not list are allowed, as in Rekor; archives with two
 //! files of one name are not: nobody could say which one was verified.
 
+mod extent;
 mod manifest;
 mod metadata;
 
@@ -16,6 +17,7 @@ use crate::EntryError;
 use crate::keys::CanonicalSignature;
 use crate::keys::pkcs7::Pkcs7;
 use crate::utf8;
+pub use extent::jar_is_signed_whole;
 use manifest::{Digests, Manifest, Section};
 use metadata::Metadata;
 

@@ -40,6 +40,7 @@ mod verified;
 pub use cose::has_unprotected_header;
 pub use error::{EntryError, ParseError, VERSION_PATTERN};
 pub use index_keys::search_key_for_public_key;
+pub use jar::jar_is_signed_whole;
 pub use keys::{DigestAlgorithm, KeyError, KeyFormat};
 pub use kind::{Kind, UnknownKind};
 pub use policy::{Policy, SigningAlgorithm, UnknownAlgorithm};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use entry::{Kind, StoredBody};
+use entry::{Kind, StoredBody, jar_is_signed_whole};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -19,11 +19,9 @@ pub enum Mention {
         /// Of the digest, such as `sha256`.
         algorithm: String,
     },
-    /// As the archive that was signed, which may hold more than the signature covers.
-    Archive {
-        /// Of the digest.
-        algorithm: String,
-    },
+    /// As a signed archive with more in it than what is signed, which may be anybody's; or one that
+    /// was not read to the end.
+    Archive,
     /// As the signed envelope, with nothing in it that is not signed.
     Envelope,
     /// As an envelope around what was signed, with more in it, which may be anybody's; or one that
@@ -58,9 +56,9 @@ impl Mention {
     /// Whether signing what was signed was signing the file.
     pub(super) fn vouches(&self) -> bool {
         match self {
-            Self::Artifact { .. } | Self::Archive { .. } | Self::Envelope => true,
+            Self::Artifact { .. } | Self::Envelope => true,
             Self::Document { .. } | Self::Subject { .. } => true,
-            Self::Carrier | Self::Claimed | Self::Material { .. } => false,
+            Self::Archive | Self::Carrier | Self::Claimed | Self::Material { .. } => false,
         }
     }
 }
@@ -69,9 +67,8 @@ impl fmt::Display for Mention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Artifact { algorithm } => write!(f, "the signed artifact ({algorithm})"),
-            Self::Archive { algorithm } => write!(
-                f,
-                "the signed archive ({algorithm}); what its manifest does not list is not signed"
+            Self::Archive => f.write_str(
+                "a signed archive; other parts of it than what is listed are not signed",
             ),
             Self::Envelope => f.write_str("the signed envelope"),
             Self::Carrier => f.write_str(
@@ -115,10 +112,11 @@ pub(super) fn find(
 ) -> Option<Mention> {
     let signed = || {
         let algorithm = digest_at(body, signed_place(body.kind)?, digests)?;
-        Some(match body.kind {
-            Kind::Jar => Mention::Archive { algorithm },
-            _ => Mention::Artifact { algorithm },
-        })
+        let whole = || content.is_some_and(|own| matches!(jar_is_signed_whole(own), Ok(true)));
+        if body.kind == Kind::Jar && !whole() {
+            return Some(Mention::Archive);
+        }
+        Some(Mention::Artifact { algorithm })
     };
     let in_body = signed().or_else(|| held(body, digests));
     let in_payload = || in_statement(&serde_json::from_slice(payload?).ok()?, digests);
@@ -206,6 +204,15 @@ mod tests {
         let indexed = sought.into_iter().flatten().any(|key| keys.contains(&key.into()));
         assert_eq!(mention.is_some(), indexed);
         mention.map(|mention| mention.to_string())
+    }
+
+    #[test]
+    fn an_archive_is_what_was_signed_if_nothing_was_added() {
+        let signed = found("jar-rsa", &read("fixtures/jar/rsa.jar"));
+        assert_eq!(signed.as_deref(), Some("the signed artifact (sha256)"));
+        let more = "a signed archive; other parts of it than what is listed are not signed";
+        assert_eq!(found("jar-added", &read("fixtures/jar/added.jar")).as_deref(), Some(more));
+        assert!(!Mention::Archive.vouches());
     }
 
     #[test]

@@ -48,6 +48,38 @@ impl Metadata {
     }
 }
 
+/// What a file is to the signature.
+enum Part {
+    Manifest,
+    SignatureFile,
+    Block,
+}
+
+impl Part {
+    /// By name and suffix in upper case, of a file directly in `META-INF`.
+    fn of(base: &str, suffix: &str) -> Option<Self> {
+        match suffix {
+            "MF" if base == "MANIFEST" => Some(Self::Manifest),
+            "SF" => Some(Self::SignatureFile),
+            "RSA" | "DSA" | "EC" => Some(Self::Block),
+            _ if base.starts_with("SIG-") => Some(Self::Block),
+            _ => None,
+        }
+    }
+}
+
+/// Name and suffix of a file directly in `META-INF`, from its path in upper case.
+fn in_meta_inf(path: &str) -> Option<(&str, &str)> {
+    let name = path.strip_prefix("META-INF/").filter(|name| !name.contains('/'))?;
+    name.rsplit_once('.')
+}
+
+/// Whether a file is a part of the signature, which no manifest lists.
+pub(super) fn is_of_signature(path: &[u8]) -> bool {
+    let path = String::from_utf8_lossy(path).to_uppercase();
+    in_meta_inf(&path).is_some_and(|(base, suffix)| Part::of(base, suffix).is_some())
+}
+
 /// Indexes of the files in the archive, in its order.
 #[derive(Default)]
 struct Places {
@@ -64,23 +96,18 @@ impl Places {
         for index in 0..archive.len() {
             let file = archive.by_index_data(index).map_err(not_a_zip)?;
             let name = String::from_utf8_lossy(file.name_raw()).to_uppercase();
-            let Some(name) = name.strip_prefix("META-INF/") else { continue };
-            let Some((base, suffix)) = name.rsplit_once('.') else { continue };
-            if name.contains('/') {
-                continue;
-            }
+            let Some((base, suffix)) = in_meta_inf(&name) else { continue };
             let size = file.size();
             if size > max {
                 return Err(EntryError::invalid(format!(
                     "uncompressed jar metadata of size {size} exceeds max allowed size {max}"
                 )));
             }
-            match suffix {
-                "MF" if name == "MANIFEST.MF" => places.manifest = Some(index),
-                "SF" => places.signature_files.push((base.to_owned(), index)),
-                "RSA" | "DSA" | "EC" => places.blocks.push((base.to_owned(), index)),
-                _ if name.starts_with("SIG-") => places.blocks.push((base.to_owned(), index)),
-                _ => {}
+            match Part::of(base, suffix) {
+                Some(Part::Manifest) => places.manifest = Some(index),
+                Some(Part::SignatureFile) => places.signature_files.push((base.to_owned(), index)),
+                Some(Part::Block) => places.blocks.push((base.to_owned(), index)),
+                None => {}
             }
         }
         Ok(places)
