@@ -5,7 +5,11 @@
 use std::io::{self, Read};
 
 use entry::keys::tuf::canonical_document;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::envelope::is_name;
 
 /// Digests of one file, lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,22 @@ pub struct Digests {
     /// SHA-256 of the canonical form in which entries hold TUF metadata, 64 digits;
     /// `None` unless the file is known to be some.
     pub tuf: Option<String>,
+}
+
+/// TUF metadata without members that could be anything.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(rename = "signed")]
+    _signed: IgnoredAny,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    keyid: String,
+    sig: String,
 }
 
 impl Digests {
@@ -48,10 +68,15 @@ impl Digests {
         })
     }
 
-    /// Adds the digest of TUF metadata, if the file's content is that.
+    /// Adds the digest of TUF metadata, if the file's content is that and nothing more: the
+    /// canonical form leaves out what is neither signed nor a signature.
     #[must_use]
     pub fn with_tuf(self, content: &[u8]) -> Self {
-        let canonical = canonical_document(content).ok();
+        let plain = serde_json::from_slice(content).is_ok_and(|document: Document| {
+            let mut signatures = document.signatures.iter();
+            signatures.all(|signature| is_name(&signature.keyid) && is_name(&signature.sig))
+        });
+        let canonical = plain.then(|| canonical_document(content).ok()).flatten();
         Self { tuf: canonical.map(|bytes| hex::encode(Sha256::digest(bytes))), ..self }
     }
 

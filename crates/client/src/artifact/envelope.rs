@@ -67,19 +67,21 @@ pub(super) fn find(
     named.then(|| if whole() { Mention::Envelope } else { Mention::Carrier })
 }
 
+/// Whether a text is nothing but a digest in hex or base64, or a name, as key IDs are. They are not
+/// signed and must not become more.
+pub(super) fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=:._-".contains(&byte))
+}
+
 impl Envelope {
     /// `None` if anything is in it that is neither signed nor in the body, but for key IDs.
     fn read(content: &[u8], body: &StoredBody) -> Option<Self> {
         let envelope: Self = serde_json::from_slice(content).ok()?;
-        // Key IDs are digests in hex or base64, and names. Not signed, they must not become more.
-        let is_name = |text: &String| {
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=:._-".contains(&byte))
-        };
         let keys = signer::keys(body);
         let is_key =
             |text: &String| keys.iter().any(|(_, key)| key.trim_ascii() == text.trim().as_bytes());
         let plain = |signature: &Signature| {
-            signature.keyid.as_ref().is_none_or(is_name)
+            signature.keyid.as_deref().is_none_or(is_name)
                 && signature.cert.as_ref().is_none_or(is_key)
         };
         envelope.signatures.iter().all(plain).then_some(envelope)

@@ -236,5 +236,14 @@ mod tests {
         let snapshot = read("fixtures/tuf/mixed/snapshot.json");
         assert_eq!(found("tuf-targets-mixed", &snapshot), None);
         assert_eq!(found("tuf-targets-mixed", b"{}"), None);
+        // Nobody signed what else is beside.
+        for (at, name) in
+            [("", "scripts"), ("/signatures/0", "scripts"), ("/signatures/0", "keyid")]
+        {
+            let mut more = value.clone();
+            more.pointer_mut(at).unwrap()[name] = "$(evil)".into();
+            let more = serde_json::to_vec(&more).unwrap();
+            assert_eq!(Digests::of(&*more).unwrap().with_tuf(&more).tuf, None, "{at}/{name}");
+        }
     }
 }
