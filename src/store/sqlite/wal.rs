@@ -67,6 +67,8 @@ struct Seen {
 struct Before {
     file: Option<Inode>,
     length: u64,
+    /// Nobody is at the commit any more.
+    over: bool,
     /// The commit is known to have happened since.
     committed: bool,
 }
@@ -98,6 +100,9 @@ impl Wal {
     /// As [`check`](Self::check).
     pub(super) fn before_commit(&self) -> Result<(), StoreError> {
         let mut known = self.lock();
+        if let Some(before) = &mut known.unseen {
+            before.over = true;
+        }
         self.look(&mut known)?;
         let (file, length) = match std::fs::metadata(&self.path) {
             Ok(file) => (Some(Inode::of(&file)), file.len()),
@@ -105,7 +110,7 @@ impl Wal {
             Err(error) if error.kind() == ErrorKind::NotFound => (None, 0),
             Err(error) => return Err(unknown(error)),
         };
-        known.unseen = Some(Before { file, length, committed: false });
+        known.unseen = Some(Before { file, length, over: false, committed: false });
         Ok(())
     }
 
@@ -118,7 +123,7 @@ impl Wal {
     pub(super) fn after_commit(&self) -> Result<(), StoreError> {
         let mut known = self.lock();
         if let Some(before) = &mut known.unseen {
-            before.committed = true;
+            (before.over, before.committed) = (true, true);
         }
         self.look(&mut known)
     }
@@ -158,7 +163,10 @@ impl Wal {
                 known.condemn(&self.path, &what);
             }
             known.file = known.file.or(now.map(|now| now.file));
-            (known.last, known.unseen) = (now, None);
+            // A look beside the commit, as for a reader, is not the one that the commit is owed.
+            if before.over {
+                (known.last, known.unseen) = (now, None);
+            }
         }
         known.verdict()
     }
@@ -319,6 +327,31 @@ mod tests {
         wal.before_commit().unwrap();
         std::fs::remove_file(&wal.path).unwrap();
         assert!(matches!(wal.check(), Err(StoreError::Corrupt(_))));
+    }
+
+    /// Somebody else asks while the commit is under way, when there is no log that it must be in.
+    #[test]
+    fn a_look_beside_a_commit_is_not_the_one_that_it_is_owed() {
+        let (_folder, wal) = log(100);
+        std::fs::remove_file(&wal.path).unwrap();
+        wal.before_commit().unwrap();
+        wal.check().unwrap();
+        assert!(matches!(wal.after_commit(), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_log_that_grows_beside_a_look_is_in_order() {
+        let (_folder, wal) = log(100);
+        wal.before_commit().unwrap();
+        let file = File::options().write(true).open(&wal.path).unwrap();
+        for length in [150, 200] {
+            file.set_len(length).unwrap();
+            wal.check().unwrap();
+        }
+        wal.after_commit().unwrap();
+        file.set_len(150).unwrap();
+        wal.before_commit().unwrap();
+        assert!(matches!(wal.after_commit(), Err(StoreError::Corrupt(_))));
     }
 
     #[test]
