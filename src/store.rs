@@ -240,7 +240,8 @@ pub trait Store: Send + Sync + 'static {
     /// `Unavailable` also when the others take longer than ten seconds. Nothing was written.
     async fn turn(&self) -> Result<Box<dyn Turn>, StoreError>;
 
-    /// Which of these leaves are in the log, with their indexes; any order.
+    /// Which of these leaves are in the log, with their indexes; any order. For who is about to
+    /// [`commit`](Self::commit), and as that waits for no reader.
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError>;
 
     /// One entry with its kept payload and what is around its leaf, or `None`.

@@ -131,6 +131,8 @@ impl Sequencer {
             if self.doubt == Doubt::Outcome {
                 self.settle().await?;
                 self.doubt = Doubt::None;
+                // What others added is read in a turn.
+                wait_for_turn |= self.settled > self.tree.snapshot().head.size;
             }
             let (turn, now) = self.stand(wait_for_turn).await?;
             if turn.is_some() {

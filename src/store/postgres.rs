@@ -36,7 +36,7 @@ use super::{
 /// A log in Postgres.
 #[derive(Debug)]
 pub struct PostgresStore {
-    /// One connection that readers cannot take away from a round.
+    /// One connection that readers cannot take away from a round, nor from what it asks before.
     writer: Connections,
     readers: Connections,
     standby: Standby,
@@ -68,7 +68,7 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::migrate(&options, standby).await?;
-        Self::with(&options, max_connections, standby)
+        Self::with(&options, max_connections, standby, Purpose::Writing(standby))
     }
 
     /// Connects to a database that is there, to read it and nothing else.
@@ -78,17 +78,18 @@ impl PostgresStore {
     pub async fn connect_to_read(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::check_schema(&options).await?;
-        Self::with(&options, max_connections, Standby::Optional)
+        Self::with(&options, max_connections, Standby::Optional, Purpose::Reading)
     }
 
     fn with(
         options: &PgConnectOptions,
         max_connections: u32,
         standby: Standby,
+        writes: Purpose,
     ) -> Result<Self, StoreError> {
         let readers = max_connections.saturating_sub(1).max(1) as usize;
         Ok(Self {
-            writer: Connections::new(options, Purpose::Writing(standby), 1)?,
+            writer: Connections::new(options, writes, 1)?,
             readers: Connections::new(options, Purpose::Reading, readers)?,
             standby,
         })
@@ -202,7 +203,8 @@ impl Store for PostgresStore {
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        self.read(leaves::known(leaves)).await?.into_iter().map(rows::found).collect()
+        let found = lent::ask_twice(ANSWER, &self.writer, leaves::known(leaves)).await?;
+        found.into_iter().map(rows::found).collect()
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {

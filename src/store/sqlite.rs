@@ -192,8 +192,8 @@ impl Store for SqliteStore {
     }
 
     async fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-        let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        leaves::known(&mut reader, leaves).await
+        let mut writer = self.writer.acquire().await.map_err(store_error)?;
+        leaves::known(&mut writer, leaves).await
     }
 
     async fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, StoreError> {
@@ -324,6 +324,19 @@ mod tests {
     async fn at_once(work: impl Future) -> bool {
         let mut work = pin!(work);
         std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn a_round_looks_for_its_leaves_whatever_readers_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("log.db")).await.unwrap();
+        let mut busy = Vec::new();
+        for _ in 0..READERS {
+            busy.push(store.readers.acquire().await.unwrap());
+        }
+        assert_eq!(store.find_leaves(&[Hash::leaf(b"new")]).await.unwrap(), []);
+        drop(busy);
+        store.close().await;
     }
 
     #[tokio::test]

@@ -4,13 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use indelible::log::{Log, Lookup, Options, ReadError, SubmitError};
+use indelible::log::{Log, Lookup, Options, ReadError, SubmitError, Submitted};
 use indelible::store::StoreError;
+use indelible::store::postgres::PostgresStore;
 use tlog::{Hash, verify_consistency};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
 use crate::harness::faults::{Fault, FaultyStore, Method};
+use crate::harness::proxy::Proxy;
 use crate::log_story::{check, head, open_on, submit};
 
 both! {
@@ -76,6 +78,36 @@ async fn a_write_does_not_wait_for_readers(db: TestDb) {
     }
     let reads = store.calls(Method::Head);
     assert!(reads <= 2, "one that was under way, and one for all who came meanwhile: {reads}");
+}
+
+/// No reader of this server gets an answer, and more of them wait than may ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_asks_nothing_behind_readers() {
+    let db = TestDb::postgres().await;
+    let proxy = Proxy::to(db.port()).await;
+    let store = PostgresStore::connect(&proxy.instead(db.url()), 3).await.unwrap();
+    let store = FaultyStore::new(Arc::new(store));
+    let log = open_on(store.clone(), Options { max_added: 1, ..Options::default() }).await;
+    let other = open_on(db.open().await, Options::default()).await;
+    submit(&log, 0).await;
+    submit(&log, 1).await;
+    proxy.swallow_reads();
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        readers.push(ask(log.entry(Lookup::Index(0))).await);
+    }
+    // Known, and no longer remembered. Its receipt waits, too, but not its round.
+    let again = ask(log.submit(leaf(0))).await;
+    while store.calls(Method::Settle) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // More of those are expected, so this one is looked for first.
+    assert!(matches!(log.submit(leaf(2)).await, Ok(Submitted::Created(_))));
+    // What another server added meanwhile is asked for when the outcome of a round is unknown.
+    submit(&other, 3).await;
+    store.fail(Method::Commit, 1, Fault::Refused);
+    assert!(matches!(log.submit(leaf(4)).await, Ok(Submitted::Created(_))));
+    drop((readers, again));
 }
 
 /// A client with less patience than following takes must not keep the server where it is.

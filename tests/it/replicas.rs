@@ -67,8 +67,7 @@ impl Shared {
 
 impl Replica {
     async fn new(db: &TestDb, shares_guard: bool) -> Self {
-        let port = db.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
-        let proxy = Proxy::to(port.and_then(|port| port.parse().ok()).expect("a port")).await;
+        let proxy = Proxy::to(db.port()).await;
         Self { site: Site::on(proxy.instead(db.url())), proxy, process: None, shares_guard }
     }
 

@@ -74,17 +74,17 @@ impl Tree {
         self.adopt(&before, head, None).await
     }
 
-    /// Follows the settled head, and gives its size: what is answered of its leaves is a promise,
-    /// whoever wrote them. What is published may be ahead of it.
+    /// The size of the settled head, which may be ahead of what is published or behind it: what is
+    /// answered of its leaves is a promise, whoever wrote them. Reads no leaf: for those the
+    /// sequencer would have to stand in line with readers.
     ///
     /// # Errors
-    /// As [`advance`](Self::advance).
+    /// `Corrupt` when the database went back.
     pub(crate) async fn settle(&self) -> Result<u64, StoreError> {
         let before = self.snapshot();
         let head = self.store.settled_head().await?;
-        let size = head.size;
-        self.adopt(&before, head, None).await?;
-        Ok(size)
+        Seen::from(&before.head).check(&head)?;
+        Ok(head.size)
     }
 
     /// Follows the head that a turn holds, which was taken after `before` was published.

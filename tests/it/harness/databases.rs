@@ -117,6 +117,12 @@ impl TestDb {
         matches!(self.place(), Place::Postgres { .. })
     }
 
+    /// The port, on Postgres.
+    pub(crate) fn port(&self) -> u16 {
+        let address = self.url().split('/').nth(2).and_then(|address| address.rsplit(':').next());
+        address.and_then(|port| port.parse().ok()).expect("a port")
+    }
+
     /// The URL, on Postgres.
     pub(crate) fn url(&self) -> &str {
         match self.place() {

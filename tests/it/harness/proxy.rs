@@ -39,6 +39,8 @@ struct Wire {
     cuts: AtomicU64,
     /// Whether bytes vanish, per way.
     silent: [AtomicBool; 2],
+    /// But not those of connections that have committed.
+    sparing: AtomicBool,
     connections: Mutex<Vec<AbortHandle>>,
 }
 
@@ -53,6 +55,7 @@ impl Proxy {
             answered: AtomicI64::new(NEVER),
             cuts: AtomicU64::new(0),
             silent: Default::default(),
+            sparing: AtomicBool::new(false),
             connections: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&wire))).abort_handle();
@@ -91,9 +94,20 @@ impl Proxy {
     /// From now on bytes that go these ways vanish, and no connection ends. One that lost
     /// any stays so; new ones are whole again after `swallow(&[])`.
     pub(crate) fn swallow(&self, ways: &[Way]) {
+        self.wire.sparing.store(false, Ordering::SeqCst);
+        self.silence(ways);
+    }
+
+    fn silence(&self, ways: &[Way]) {
         for way in [Way::Asked, Way::Answered] {
             self.wire.silent[way as usize].store(ways.contains(&way), Ordering::SeqCst);
         }
+    }
+
+    /// The same both ways, but connections that have committed go on: no reader gets an answer.
+    pub(crate) fn swallow_reads(&self) {
+        self.wire.sparing.store(true, Ordering::SeqCst);
+        self.silence(&[Way::Asked, Way::Answered]);
     }
 
     /// Cuts everything now.
@@ -123,6 +137,11 @@ impl Wire {
             Way::Asked => &self.asked,
             Way::Answered => &self.answered,
         }
+    }
+
+    fn is_silent(&self, way: Way, commits: &AtomicBool) -> bool {
+        let spared = self.sparing.load(Ordering::SeqCst) && commits.load(Ordering::Relaxed);
+        self.silent[way as usize].load(Ordering::SeqCst) && !spared
     }
 
     /// How many of these bytes may pass; `Err` when the cut comes behind them.
@@ -175,7 +194,7 @@ async fn one_way(
     let mut piece = vec![0; 16 << 10];
     let mut lost = false;
     while let Ok(count) = from.read(&mut piece).await {
-        lost = lost || wire.silent[way as usize].load(Ordering::SeqCst);
+        lost = lost || wire.is_silent(way, commits);
         if lost && count == 0 {
             // Nor does the other end learn that this one is gone.
             return std::future::pending().await;
