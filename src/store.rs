@@ -229,6 +229,11 @@ pub trait Store: Send + Sync + 'static {
     /// waited for a standby becomes visible without ever having reached it.
     async fn settled_head(&self) -> Result<Head, StoreError>;
 
+    /// Whether all that was visible before this call is settled, as [`settled_head`](Self::settled_head)
+    /// would have it. Waits a few seconds for a standby, but neither for a round nor in the way of one:
+    /// for readers.
+    async fn until_settled(&self) -> Result<bool, StoreError>;
+
     /// Applies one round, all or nothing, behind the fence.
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 

@@ -53,6 +53,11 @@ pub enum ReadError {
     Signing(#[from] KeyError),
 }
 
+/// An entry is in the database, and in no head that may be shown.
+#[derive(Debug, thiserror::Error)]
+#[error("entry {0} has not reached a standby yet")]
+pub(super) struct Unsettled(pub(super) u64);
+
 /// Why a search was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {

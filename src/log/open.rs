@@ -56,6 +56,14 @@ pub enum OpenError {
     /// A host name that cannot stand in a checkpoint.
     #[error("`{0}` cannot be a checkpoint origin: 1 to 253 characters without spaces or `+`")]
     Hostname(String),
+    /// What is shown is a promise, and this may be lost with the database.
+    #[error(
+        "the database shows a head of {0} entries that no last checkpoint has, and no standby of \
+         those that Postgres waits for (synchronous_standby_names) says that it has it: were this \
+         Postgres lost, so would be entries that were shown. Bring a standby back, or take it out of \
+         that setting"
+    )]
+    Unsettled(u64),
     /// The checkpoint outside the database cannot be used, or speaks of a log
     /// that is not there.
     #[error(transparent)]
@@ -125,7 +133,14 @@ pub async fn open_guarded(
     // Before the head: another server with the same places may write them at any moment.
     let notes = read_notes(&last_checkpoint).await?;
     let (identity, head) = match store.load().await? {
-        Some(found) => found,
+        Some((identity, head)) => {
+            // A note was written of what was published, which had settled by then.
+            let published = notes.iter().any(|placed| *placed.note == *head.checkpoint);
+            if !published && !store.until_settled().await? {
+                return Err(OpenError::Unsettled(head.size));
+            }
+            (identity, head)
+        }
         None => {
             refuse_lost(&notes, &key)?;
             create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?

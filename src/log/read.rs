@@ -7,10 +7,11 @@ use std::sync::Arc;
 use tlog::{EntryId, EntryRef, ProofPlan, verify_inclusion};
 use wire::{ConsistencyProof, LogEntry, LogInfo};
 
+use super::error::Unsettled;
 use super::receipt::receipt;
 use super::recent::Signed;
 use super::{ConsistencyError, Log, ReadError};
-use crate::store::{EntryKey, Head};
+use crate::store::{EntryKey, Head, StoreError};
 
 /// How an entry is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ impl Log {
         let mut snapshot = self.0.tree.snapshot();
         if index >= snapshot.head.size {
             snapshot = self.0.tree.advance().await?;
+            let unsettled = index >= snapshot.head.size;
+            if unsettled && index < self.0.store.head().await?.size {
+                return Err(StoreError::Unavailable(Box::new(Unsettled(index))).into());
+            }
         }
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let [proof] = self.0.tree.resolve(&snapshot, signed.path.as_ref(), [&plan]).await?;

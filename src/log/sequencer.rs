@@ -20,7 +20,7 @@ use super::guard::Bar;
 use super::queue::{Queue, Waiting};
 use super::round::Round;
 use super::snapshot::Snapshot;
-use super::tree::Tree;
+use super::tree::{Ground, Tree};
 use crate::signer::LogKey;
 use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
 
@@ -134,12 +134,12 @@ impl Sequencer {
                 // What others added is read in a turn.
                 wait_for_turn |= self.settled > self.tree.snapshot().head.size;
             }
-            let (turn, now) = self.stand(wait_for_turn).await?;
+            let (turn, ground) = self.stand(wait_for_turn).await?;
             if turn.is_some() {
                 // Who came while we stood in line need not stand there once more.
                 queue.top_up(waiting);
             }
-            match self.attempt(waiting, look, turn, &now).await? {
+            match self.attempt(waiting, look, turn, &ground).await? {
                 Attempt::Done(places) => return Ok(places),
                 Attempt::Again => (wait_for_turn, look) = (true, true),
             }
@@ -153,24 +153,24 @@ impl Sequencer {
     async fn stand(
         &mut self,
         wait_for_turn: bool,
-    ) -> Result<(Option<Box<dyn Turn>>, Arc<Snapshot>), StoreError> {
+    ) -> Result<(Option<Box<dyn Turn>>, Ground), StoreError> {
         if let Some(sealed) = self.bar.sealed() {
             return Err(sealed.reason.clone().into());
         }
         let at_least = self.bar.at_least();
         let now = self.tree.snapshot();
         if !wait_for_turn && at_least.check(&now.head).is_ok() {
-            return Ok((None, now));
+            return Ok((None, now.into()));
         }
         // In a turn nobody can have been faster: if the database has less than was signed
         // even then, it is not the one that was signed.
-        let (turn, now) = self.take_turn().await?;
-        at_least.check(&now.head)?;
-        Ok((turn, now))
+        let (turn, ground) = self.take_turn().await?;
+        at_least.check(&ground.now.head)?;
+        Ok((turn, ground))
     }
 
     /// Waits for the turn, and follows the head that it holds.
-    async fn take_turn(&mut self) -> Result<(Option<Box<dyn Turn>>, Arc<Snapshot>), StoreError> {
+    async fn take_turn(&mut self) -> Result<(Option<Box<dyn Turn>>, Ground), StoreError> {
         metrics::counter!("indelible_turns").increment(1);
         let mut before = self.tree.snapshot();
         let mut turn = self.store.turn().await?;
@@ -178,12 +178,12 @@ impl Sequencer {
             // So much is not read while others wait.
             let head = turn.head().clone();
             turn.settle().await?;
-            before = self.tree.adopt(&before, head, None).await?;
+            before = self.tree.adopt(&before, head).await?;
             turn = self.store.turn().await?;
         }
         self.expects_company = turn.head().size > self.settled;
-        let now = self.tree.follow_turn(&before, &mut *turn).await?;
-        Ok((Some(turn), now))
+        let ground = self.tree.follow_turn(before, &mut *turn).await?;
+        Ok((Some(turn), ground))
     }
 
     async fn settle(&mut self) -> Result<(), StoreError> {
@@ -196,8 +196,9 @@ impl Sequencer {
         waiting: &[Waiting],
         look: bool,
         mut turn: Option<Box<dyn Turn>>,
-        now: &Arc<Snapshot>,
+        ground: &Ground,
     ) -> Result<Attempt, StoreError> {
+        let now = &ground.now;
         let hashes = waiting.iter().map(|one| one.leaf.hash);
         let mut known: HashMap<Hash, u64> = self.added.find(hashes.clone()).into_iter().collect();
         let remembered = known.len();
@@ -222,6 +223,7 @@ impl Sequencer {
                 Some(turn) => {
                     turn.settle().await?;
                     self.settled = now.head.size;
+                    self.tree.publish(ground, now, Vec::new())?;
                 }
                 None if known.values().any(|index| *index >= self.settled) => self.settle().await?,
                 None => {}
@@ -235,7 +237,8 @@ impl Sequencer {
         }
         // Here, not where it is answered: whoever submitted it may be gone.
         metrics::counter!("rekor_new_entries").increment(batch.entries.len() as u64);
-        let snapshot = self.tree.publish(now, snapshot, completed)?;
+        let snapshot = Arc::new(snapshot);
+        self.tree.publish(ground, &snapshot, completed)?;
         self.settled = snapshot.head.size;
         let added = plan.entries.iter().map(|entry| entry.leaf);
         self.added.keep(added, now.head.size, plan.time);

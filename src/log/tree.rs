@@ -2,12 +2,13 @@
 //! follows the database.
 //!
 //! Border: reads the store, never writes it, never signs. The sequencer
-//! publishes what it committed; [`Tree::advance`] follows what other servers
+//! [publishes](ground) what it committed; [`Tree::advance`] follows what other servers
 //! on the same database committed, with the same code that appends, or from the
 //! stored tiles if that is much.
 
 mod flights;
 mod follow;
+mod ground;
 mod right_edge;
 
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 
 use self::flights::Flights;
 use self::follow::{Followed, PATIENCE};
+pub(crate) use self::ground::Ground;
 pub(crate) use self::right_edge::restore_edge;
-use super::guard::Seen;
 use super::snapshot::Snapshot;
 use super::tiles::Tiles;
 use super::{Options, ReadError};
@@ -60,33 +61,6 @@ impl Tree {
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
-    }
-
-    /// Makes `next`, which was committed on top of `now`, the published state unless a later one
-    /// already is.
-    ///
-    /// # Errors
-    /// `Corrupt` when another head was published meanwhile that a database with this commit cannot
-    /// have had: two databases answer as one.
-    pub(crate) fn publish(
-        &self,
-        now: &Arc<Snapshot>,
-        next: Snapshot,
-        completed: Vec<Arc<Tile>>,
-    ) -> Result<Arc<Snapshot>, StoreError> {
-        let next = Arc::new(next);
-        let before = self.snapshot.compare_and_swap(now, Arc::clone(&next));
-        if !Arc::ptr_eq(&before, now) {
-            // A reader may have followed this very commit, or one behind it; nothing lies between.
-            Seen::from(&next.head).check(&before.head)?;
-            return Ok(next);
-        }
-        for tile in completed {
-            self.tiles.keep(tile);
-        }
-        tell_size(&next);
-        self.published.send_replace(());
-        Ok(next)
     }
 
     /// Tells from now on when something was published.

@@ -26,7 +26,8 @@ use tlog::{Hash, TileId};
 use self::connections::{Connections, Purpose};
 pub use self::durability::Standby;
 use self::lent::Lent;
-use self::session::{ANSWER, SETTLED};
+use self::session::{ANSWER, SETTLED, SHOWN};
+use super::failure::NoAnswer;
 use super::rows;
 use super::{
     Around, Batch, EntryKey, Found, FullTile, Head, Identity, IndexKey, Store, StoreError,
@@ -190,6 +191,22 @@ impl Store for PostgresStore {
         let query =
             sqlx::query_as("SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE");
         rows::only_head(lent::ask_twice(SETTLED, &self.writer, query).await?)
+    }
+
+    /// As [`settled_head`](Self::settled_head), but with a row that no round locks, and only where
+    /// commits wait for a standby. Whoever is left waiting for one keeps the lock of that row, so
+    /// that not more and more of us do.
+    async fn until_settled(&self) -> Result<bool, StoreError> {
+        let query = sqlx::query_as::<_, (i32,)>(
+            "SELECT 1 FROM log WHERE trim(current_setting('synchronous_standby_names')) <> ''
+                FOR NO KEY UPDATE",
+        );
+        let mut reader = Lent::from(&self.readers).await?;
+        match reader.fetch(SHOWN, query).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Unavailable(error)) if error.is::<NoAnswer>() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {

@@ -180,6 +180,11 @@ impl Store for SqliteStore {
         Ok(head)
     }
 
+    /// [`head`](Self::head) shows nothing else.
+    async fn until_settled(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         self.write_back.begin();

@@ -18,6 +18,8 @@ both! {
     a_lost_round_is_won_in_the_turn,
     who_writes_alone_takes_no_turn,
     a_known_leaf_costs_one_turn,
+    what_a_turn_holds_is_published_with_its_round,
+    a_reader_that_is_faster_than_the_round_is_in_nobodys_way,
     a_broken_turn_is_all_or_nothing,
     who_comes_during_the_wait_shares_the_turn,
     a_full_round_takes_nobody_in,
@@ -67,6 +69,40 @@ async fn a_known_leaf_costs_one_turn(db: TestDb) {
     assert!(!submit(&log, 1).await.2);
     assert_eq!((store.calls(Method::Turn), store.calls(Method::Settle)), (2, 2));
     assert_eq!(log.check().await.unwrap(), 2);
+}
+
+/// It may be a commit that was cut off while it waited for a standby.
+async fn what_a_turn_holds_is_published_with_its_round(db: TestDb) {
+    let (log, store, other) = open_two(&db).await;
+    submit(&other, 0).await;
+    // Lost, then refused in the turn.
+    store.fail(Method::Commit, 2, Fault::Refused);
+    assert!(matches!(log.submit(leaf(1)).await, Err(SubmitError::NotCommitted)));
+    assert_eq!((store.calls(Method::Turn), log.published_size()), (1, 0));
+    assert!(submit(&log, 1).await.2);
+    assert_eq!(log.published_size(), 2);
+}
+
+async fn a_reader_that_is_faster_than_the_round_is_in_nobodys_way(db: TestDb) {
+    let (log, store, other) = open_two(&db).await;
+    submit(&other, 0).await;
+    submit(&log, 1).await;
+    submit(&other, 2).await;
+    // Company is expected, so it begins with the turn.
+    store.hold(Method::Commit);
+    let turns = store.calls(Method::LeafHashes);
+    let round = tokio::spawn({
+        let log = log.clone();
+        async move { submit(&log, 3).await }
+    });
+    while store.calls(Method::LeafHashes) == turns {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(log.log_info().await.expect("the head").tree_size, 3);
+    store.release(Method::Commit);
+    assert_eq!(round.await.expect("a round").1.log_index, 3);
+    assert_eq!(log.published_size(), 4);
+    assert_eq!(log.check().await.unwrap(), 4);
 }
 
 async fn a_broken_turn_is_all_or_nothing(db: TestDb) {

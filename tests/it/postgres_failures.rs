@@ -250,7 +250,7 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
 async fn a_commit_that_no_standby_has_is_not_answered() {
     let (primary, standby, url) = pair().await;
     let proxy = Proxy::to(primary.port).await;
-    let (process, _site) = start(Site::on(proxy.instead(&url))).await;
+    let (process, site) = start(Site::on(proxy.instead(&url))).await;
     let client = client(&process.url, LIMIT);
     let receipts = Receipts::of(&client).await;
     for n in 0..3 {
@@ -273,6 +273,17 @@ async fn a_commit_that_no_standby_has_is_not_answered() {
     assert_eq!(late.await.expect("it ends"), Err(Some(503)));
     // It is visible, and "it exists" would be as much of a promise as a receipt.
     assert_eq!(receipts.attempt(3, &client).await, Err(Some(503)));
+    // So would be the head that has it, and whoever is shown one may hold us to it.
+    let ready = reqwest::get(format!("{}/readyz", process.url)).await.expect("an answer");
+    assert_eq!(ready.status(), 200);
+    assert_eq!(client.log_info().await.expect("reads go on").tree_size, 3);
+    client.entry_by_index(2).await.expect("reads go on");
+    let unsettled = client.entry_by_index(3).await.expect_err("it is no promise");
+    assert_eq!(unsettled.status(), Some(503), "{unsettled}");
+    let (elsewhere, key) = (Site::on(proxy.instead(&url)), site.key_file().display().to_string());
+    let refusal = tokio::task::spawn_blocking(move || elsewhere.refusal(&["--key", &key])).await;
+    let refusal = refusal.expect("it ends");
+    assert!(refusal.contains("shows a head of 4 entries"), "{refusal}");
 
     primary.kill();
     standby.up();

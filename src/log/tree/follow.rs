@@ -9,9 +9,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tlog::Tile;
+use tlog::{Hash, Tile};
 
-use super::{Tree, check_head, restore_edge};
+use super::{Ground, Tree, check_head, restore_edge};
 use crate::log::ReadError;
 use crate::log::guard::Seen;
 use crate::log::snapshot::Snapshot;
@@ -55,8 +55,8 @@ impl From<Failure> for StoreError {
 }
 
 impl Tree {
-    /// Follows the committed head, if it is ahead of what is published. For readers, who share
-    /// what was read after they asked.
+    /// Follows the committed head, if it is ahead of what is published and settled. For readers, who
+    /// share what was read after they asked.
     ///
     /// # Errors
     /// `Corrupt` when the database went back, or holds another history than
@@ -71,7 +71,18 @@ impl Tree {
     async fn follow_head(&self) -> Result<Arc<Snapshot>, StoreError> {
         let before = self.snapshot();
         let head = self.store.head().await?;
-        self.adopt(&before, head, None).await
+        // This server's own commits are published by now, or are about to be.
+        let shown = self.snapshot().head.size;
+        if head.size > shown && !self.store.until_settled().await? {
+            // To show it would be a promise that is lost with this database, and would close the log.
+            tracing::warn!(
+                size = head.size,
+                shown,
+                "no standby says that it has the head that the database shows: the former one is shown"
+            );
+            return Ok(self.snapshot());
+        }
+        self.adopt(&before, head).await
     }
 
     /// The size of the settled head, which may be ahead of what is published or behind it: what is
@@ -87,21 +98,26 @@ impl Tree {
         Ok(head.size)
     }
 
-    /// Follows the head that a turn holds, which was taken after `before` was published.
-    /// Reads by the turn alone, so that nothing is waited for meanwhile.
+    /// The head that a turn holds, which was taken after `before` was published. It is left to the
+    /// turn's end to publish it. Reads by the turn alone, so that nothing is waited for meanwhile.
     ///
     /// # Errors
     /// As [`advance`](Self::advance).
     pub(crate) async fn follow_turn(
         &self,
-        before: &Snapshot,
+        before: Arc<Snapshot>,
         turn: &mut dyn Turn,
-    ) -> Result<Arc<Snapshot>, StoreError> {
+    ) -> Result<Ground, StoreError> {
         let head = turn.head().clone();
-        self.adopt(before, head, Some(turn)).await
+        Seen::from(&before.head).check(&head)?;
+        if head.size == before.head.size {
+            return Ok(before.into());
+        }
+        let (now, leaves, completed) = self.append(&before, head, Some(turn)).await?;
+        Ok(Ground::on(before, now, leaves, completed))
     }
 
-    /// Takes over a head that was read after `before` was published.
+    /// Takes over a settled head that was read after `before` was published.
     ///
     /// # Errors
     /// As [`advance`](Self::advance).
@@ -109,7 +125,6 @@ impl Tree {
         &self,
         before: &Snapshot,
         head: Head,
-        mut turn: Option<&mut dyn Turn>,
     ) -> Result<Arc<Snapshot>, StoreError> {
         Seen::from(&before.head).check(&head)?;
         loop {
@@ -123,9 +138,11 @@ impl Tree {
                 }
                 Ordering::Less => {}
             }
-            let (next, completed) = match turn.is_none() && self.is_far(&now, &head) {
-                true => (self.rebuild(&now, head.clone()).await?, Vec::new()),
-                false => self.append(&now, head.clone(), &mut turn).await?,
+            let (next, completed) = if self.is_far(&now, &head) {
+                (self.rebuild(&now, head.clone()).await?, Vec::new())
+            } else {
+                let (next, _, completed) = self.append(&now, head.clone(), None).await?;
+                (next, completed)
             };
             // If not, what is shown next must continue that, too.
             if let Some(next) = self.replace(&now, next, completed) {
@@ -158,18 +175,19 @@ impl Tree {
         }
     }
 
-    /// Appends what is there up to `head` to what was published.
+    /// Appends what is there up to `head` to what was published; by which leaves, and which tiles
+    /// that completes.
     async fn append(
         &self,
         now: &Snapshot,
         head: Head,
-        turn: &mut Option<&mut dyn Turn>,
-    ) -> Result<(Snapshot, Vec<Tile>), StoreError> {
+        mut turn: Option<&mut dyn Turn>,
+    ) -> Result<(Snapshot, Vec<Hash>, Vec<Tile>), StoreError> {
         let mut edge = now.edge.clone();
-        let mut completed = Vec::new();
+        let (mut appended, mut completed) = (Vec::new(), Vec::new());
         while edge.size() < head.size {
             let (start, count) = (edge.size(), self.max_followed.min(head.size - edge.size()));
-            let leaves = match turn {
+            let leaves = match &mut turn {
                 Some(turn) => turn.leaf_hashes(start, count).await?,
                 None => self.store.leaf_hashes(start, count).await?,
             };
@@ -179,11 +197,12 @@ impl Tree {
                     edge.size() + leaves.len() as u64
                 )));
             }
-            for leaf in leaves {
-                edge.append(leaf, &mut completed);
+            for leaf in &leaves {
+                edge.append(*leaf, &mut completed);
             }
+            appended.extend(leaves);
         }
         check_head(&self.key, &head, edge.root())?;
-        Ok((Snapshot::new(head, edge, &[]), completed))
+        Ok((Snapshot::new(head, edge, &[]), appended, completed))
     }
 }

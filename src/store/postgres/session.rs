@@ -23,6 +23,9 @@ pub(super) const ANSWER: Duration = Duration::from_secs(35);
 /// How long we wait for the head to settle: a server that cannot tell within this time
 /// what became of a round says 503, and asks again in the next one.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
+/// How long readers wait for the head to settle before they are shown the one before it. Who comes
+/// meanwhile waits for the next attempt as well, and for less than a reader's patience in all.
+pub(super) const SHOWN: Duration = Duration::from_secs(3);
 /// How long we wait for a turn. A little longer than the server lets us stand in line
 /// (`lock_timeout` below).
 pub(super) const TURN: Duration = Duration::from_secs(12);

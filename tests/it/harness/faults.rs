@@ -34,6 +34,7 @@ pub(crate) enum Method {
     Head,
     /// The settled head.
     Settle,
+    UntilSettled,
     Commit,
     Turn,
     FindLeaves,
@@ -181,6 +182,10 @@ impl Store for FaultyStore {
 
     async fn settled_head(&self) -> Result<Head, StoreError> {
         self.faults.pass(Method::Settle, self.inner().settled_head()).await
+    }
+
+    async fn until_settled(&self) -> Result<bool, StoreError> {
+        self.faults.pass(Method::UntilSettled, self.inner().until_settled()).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
