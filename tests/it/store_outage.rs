@@ -1,5 +1,6 @@
 //! Databases that do not answer, in good time or at all.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indelible::log::index_key;
@@ -11,7 +12,8 @@ use tlog::TileId;
 
 use crate::harness::databases::{Rows, TestDb, sqlite_console};
 use crate::harness::faults::{Fault, FaultyStore, Method};
-use crate::harness::rounds::{append, create, first_head, identity, leaf, leaves, round};
+use crate::harness::proxy::Proxy;
+use crate::harness::rounds::{append, create, first_head, identity, leaf, leaves, round, tile};
 
 both! {
     a_closed_store_is_unavailable,
@@ -158,6 +160,51 @@ async fn readers_that_hang_up_make_no_room_for_more_connections() {
                  WHERE datname = current_database() AND application_name = 'indelible'";
     let same = sqlx::query_as::<_, (i64, i64)>(same).bind(&stuck).fetch_one(&mut console).await;
     assert_eq!(same.unwrap(), (3, 2), "one that writes, and those two");
+}
+
+/// As by a firewall that forgets connections which are silent for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_were_forgotten_on_the_way_are_no_concern_of_readers() {
+    let db = TestDb::postgres().await;
+    let proxy = Proxy::to(db.port()).await;
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::connect(&proxy.instead(db.url()), 5).await.unwrap());
+    create(&*store).await;
+    let mut console = PgConnection::connect(db.url()).await.unwrap();
+    let mut blocker = PgConnection::connect(db.url()).await.unwrap();
+    let mut held = blocker.begin().await.unwrap();
+    sqlx::query("LOCK TABLE entries").execute(&mut *held).await.unwrap();
+    let readers = [(); 4].map(|()| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.entry(EntryKey::Index(0)).await })
+    });
+    until(&mut console, 4, "wait_event_type = 'Lock'").await;
+    held.rollback().await.unwrap();
+    for reader in readers {
+        assert_eq!(reader.await.unwrap().unwrap(), None);
+    }
+    // Until then they are not tried out.
+    until(&mut console, 5, "state_change < clock_timestamp() - interval '1.1 s'").await;
+    proxy.forget();
+    assert_eq!(store.head().await.unwrap(), first_head());
+    assert_eq!(store.settled_head().await.unwrap(), first_head());
+}
+
+/// Waits until so many sessions of servers are like this.
+async fn until(console: &mut PgConnection, count: i64, condition: &str) {
+    let asked = format!(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'indelible' AND {condition}"
+    );
+    let begun = Instant::now();
+    loop {
+        let asked = sqlx::AssertSqlSafe(asked.as_str());
+        let (now,): (i64,) = sqlx::query_as(asked).fetch_one(&mut *console).await.unwrap();
+        if now == count {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{now} of {count}: {condition}");
+    }
 }
 
 /// Read at once, so that as many connections are used.

@@ -12,8 +12,8 @@
 //! for a while.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
@@ -28,6 +28,9 @@ use crate::store::failure::NoAnswer;
 
 /// A connection that was not taken for longer is tried out before it is used.
 const FRESH: Duration = Duration::from_secs(1);
+/// One for reading that was not taken for longer is made anew: a firewall in between may have forgotten
+/// it without a word. That of the writer is tried out, as a new one is judged, and warned of, anew.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 /// How long one may take to say that it lives, or to be closed.
 pub(super) const ALIVE: Duration = Duration::from_secs(3);
 /// One that is older is made anew: it keeps what it has cached, and an address may have moved.
@@ -49,6 +52,9 @@ pub(super) enum Purpose {
 pub(super) struct Maker {
     options: PgConnectOptions,
     purpose: Purpose,
+    /// When one was last found to be silent. Those that were not taken since most likely are, too, and
+    /// to wait for each of them would be longer than anybody waits.
+    silent: Mutex<Option<Instant>>,
 }
 
 /// As many as there may be at most. Clones share them.
@@ -71,7 +77,7 @@ impl Connections {
         purpose: Purpose,
         most: usize,
     ) -> Result<Self, StoreError> {
-        let maker = Maker { options: options.clone(), purpose };
+        let maker = Maker { options: options.clone(), purpose, silent: Mutex::default() };
         // Those that were used last are fresh, and in the caches of both sides.
         let pool = Pool::builder(maker).max_size(most).queue_mode(QueueMode::Lifo).build();
         let pool = pool.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
@@ -141,18 +147,33 @@ impl Manager for Maker {
         connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > LIFETIME {
+        if self.is_given_up(metrics) {
             return Err(sqlx::Error::PoolTimedOut.into());
         }
         if metrics.last_used() > FRESH {
             let lives = timeout(ALIVE, connection.ping()).await;
-            lives.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            lives.map_err(|_| self.is_silent())??;
         }
         Ok(())
     }
 }
 
 impl Maker {
+    /// Whether one is not even tried out.
+    fn is_given_up(&self, metrics: &Metrics) -> bool {
+        let taken = metrics.recycled.unwrap_or(metrics.created);
+        let silent = *self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let reads = matches!(self.purpose, Purpose::Reading);
+        metrics.age() > LIFETIME
+            || (reads && metrics.last_used() > FORGOTTEN)
+            || silent.is_some_and(|silent| taken < silent)
+    }
+
+    fn is_silent(&self) -> sqlx::Error {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        sqlx::Error::PoolTimedOut
+    }
+
     /// Goes on trying while a server starts; the caller bounds it.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         loop {

@@ -41,6 +41,8 @@ struct Wire {
     silent: [AtomicBool; 2],
     /// But not those of connections that have committed.
     sparing: AtomicBool,
+    /// How often all that there were have been forgotten.
+    forgotten: AtomicU64,
     connections: Mutex<Vec<AbortHandle>>,
 }
 
@@ -56,6 +58,7 @@ impl Proxy {
             cuts: AtomicU64::new(0),
             silent: Default::default(),
             sparing: AtomicBool::new(false),
+            forgotten: AtomicU64::new(0),
             connections: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&wire))).abort_handle();
@@ -108,6 +111,12 @@ impl Proxy {
     pub(crate) fn swallow_reads(&self) {
         self.wire.sparing.store(true, Ordering::SeqCst);
         self.silence(&[Way::Asked, Way::Answered]);
+    }
+
+    /// What the present connections say vanishes from now on, as behind a firewall that has
+    /// forgotten them. New ones are whole.
+    pub(crate) fn forget(&self) {
+        self.wire.forgotten.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Cuts everything now.
@@ -192,9 +201,11 @@ async fn one_way(
     commits: &AtomicBool,
 ) {
     let mut piece = vec![0; 16 << 10];
+    let begun = wire.forgotten.load(Ordering::SeqCst);
     let mut lost = false;
     while let Ok(count) = from.read(&mut piece).await {
-        lost = lost || wire.is_silent(way, commits);
+        lost =
+            lost || wire.is_silent(way, commits) || begun < wire.forgotten.load(Ordering::SeqCst);
         if lost && count == 0 {
             // Nor does the other end learn that this one is gone.
             return std::future::pending().await;
