@@ -154,6 +154,15 @@ impl Head {
 }
 
 impl Batch {
+    /// About as many bytes as it is sent in.
+    fn weight(&self) -> usize {
+        let entry = |entry: &NewEntry| {
+            let kept = entry.attestation.as_ref().map_or(0, |kept| kept.data.len());
+            entry.body.len() + kept + entry.index_keys.len() * size_of::<IndexKey>()
+        };
+        self.entries.iter().map(entry).sum()
+    }
+
     /// Refuses a round whose numbers do not add up: it would break the log.
     fn check(&self) -> Result<(), StoreError> {
         if self.old.0.checked_add(self.entries.len() as u64) == Some(self.head.size) {

@@ -191,7 +191,7 @@ async fn connections_that_were_forgotten_on_the_way_are_no_concern_of_readers() 
 }
 
 /// Waits until so many sessions of servers are like this.
-async fn until(console: &mut PgConnection, count: i64, condition: &str) {
+pub(crate) async fn until(console: &mut PgConnection, count: i64, condition: &str) {
     let asked = format!(
         "SELECT count(*) FROM pg_stat_activity
           WHERE datname = current_database() AND application_name = 'indelible' AND {condition}"

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use indelible::log::index_key;
-use indelible::store::{EntryKey, StoreError};
+use indelible::store::postgres::PostgresStore;
+use indelible::store::{EntryKey, Store as _, StoreError};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::{Rows, TestDb};
+use crate::harness::proxy::{Proxy, Way};
 use crate::harness::rounds::{
     append, attested_leaf, create, indexed_leaf, leaf, leaves, round, tile,
 };
+use crate::store_outage::until;
 
 both! {
     nobody_moves_the_head_in_a_turn,
@@ -74,6 +77,31 @@ async fn a_known_leaf_is_refused_in_a_turn(db: TestDb) {
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
     assert_eq!(store.settled_head().await.unwrap(), head);
     append(&*store, &head, vec![leaf("new")]).await;
+}
+
+/// Postgres hears nothing of a round before all of it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_round_takes_its_time_over_a_slow_wire() {
+    let db = TestDb::postgres().await;
+    let proxy = Proxy::to(db.port()).await;
+    let store = PostgresStore::connect(&proxy.instead(db.url()), 2).await.unwrap();
+    let empty = create(&store).await;
+    // From then on the proxy knows the connection.
+    let head = append(&store, &empty, leaves("first", 1)).await;
+    let turn = store.turn().await.unwrap();
+    let batch = round(&head, vec![attested_leaf("large", &vec![7; 2 << 20])]);
+    proxy.wait_after(Way::Asked, 1 << 20);
+    let committing = tokio::spawn({
+        let batch = batch.clone();
+        async move { turn.commit(&batch).await }
+    });
+    let mut console = PgConnection::connect(db.url()).await.unwrap();
+    let silent = "state = 'idle in transaction'
+                  AND state_change < clock_timestamp() - interval '1.5 s'";
+    until(&mut console, 1, silent).await;
+    proxy.go_on();
+    committing.await.unwrap().unwrap();
+    assert_eq!(store.head().await.unwrap(), batch.head);
 }
 
 async fn a_round_on_another_head_is_refused_in_a_turn(db: TestDb) {

@@ -120,14 +120,23 @@ impl Lent {
         self.answered(answer.map_err(|_| NoAnswer(limit)))
     }
 
+    /// Gives an order that has no rows to answer.
+    pub(super) async fn order(
+        &mut self,
+        limit: Duration,
+        order: &'static str,
+    ) -> Result<(), StoreError> {
+        let answer = timeout(limit, sqlx::raw_sql(order).execute(self.ask()?)).await;
+        self.answered(answer.map_err(|_| NoAnswer(limit))).map(drop)
+    }
+
     /// Ends the transaction with `COMMIT` or `ROLLBACK`.
     pub(super) async fn end(
         mut self,
         limit: Duration,
         order: &'static str,
     ) -> Result<(), StoreError> {
-        let answer = timeout(limit, sqlx::raw_sql(order).execute(self.ask()?)).await;
-        self.answered(answer.map_err(|_| NoAnswer(limit)))?;
+        self.order(limit, order).await?;
         self.open = false;
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// No cut is planned.
@@ -37,6 +38,8 @@ struct Wire {
     asked: AtomicI64,
     answered: AtomicI64,
     cuts: AtomicU64,
+    /// Instead of a cut, what is behind it waits.
+    waits: watch::Sender<bool>,
     /// Whether bytes vanish, per way.
     silent: [AtomicBool; 2],
     /// But not those of connections that have committed.
@@ -56,6 +59,7 @@ impl Proxy {
             asked: AtomicI64::new(NEVER),
             answered: AtomicI64::new(NEVER),
             cuts: AtomicU64::new(0),
+            waits: watch::Sender::new(false),
             silent: Default::default(),
             sparing: AtomicBool::new(false),
             forgotten: AtomicU64::new(0),
@@ -81,6 +85,18 @@ impl Proxy {
     /// ends are closed.
     pub(crate) fn cut_after(&self, way: Way, bytes: u32) {
         self.wire.budget(way).store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Plans that a committing connection passes so many bytes more, and then none until
+    /// [`Self::go_on`].
+    pub(crate) fn wait_after(&self, way: Way, bytes: u32) {
+        self.wire.waits.send_replace(true);
+        self.cut_after(way, bytes);
+    }
+
+    /// Lets bytes pass that wait.
+    pub(crate) fn go_on(&self) {
+        self.wire.waits.send_replace(false);
     }
 
     /// Takes a planned cut back that did not come.
@@ -146,6 +162,12 @@ impl Wire {
             Way::Asked => &self.asked,
             Way::Answered => &self.answered,
         }
+    }
+
+    /// Waits where a wait is planned; `false` where it is a cut.
+    async fn waited(&self) -> bool {
+        let mut waits = self.waits.subscribe();
+        *waits.borrow() && waits.wait_for(|waits| !waits).await.is_ok()
     }
 
     fn is_silent(&self, way: Way, commits: &AtomicBool) -> bool {
@@ -224,8 +246,11 @@ async fn one_way(
             true => wire.take(way, count),
             false => Ok(()),
         };
-        let pass = allowed.err().unwrap_or(count);
-        if to.write_all(&bytes[..pass]).await.is_err() || allowed.is_err() {
+        let (now, later) = bytes.split_at(allowed.err().unwrap_or(count));
+        if to.write_all(now).await.is_err() {
+            return;
+        }
+        if allowed.is_err() && (!wire.waited().await || to.write_all(later).await.is_err()) {
             return;
         }
     }
