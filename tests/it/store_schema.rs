@@ -5,9 +5,11 @@ use std::path::Path;
 
 use indelible::log::index_key;
 use indelible::store::StoreError;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::TestDb;
 use crate::harness::rounds::{append, create, identity, indexed_leaf, leaves, sha256};
+use crate::store_outage::until;
 
 both! {
     migrations_run_once,
@@ -144,6 +146,29 @@ async fn postgres_commits_synchronously_whatever_the_default() {
     append(&*store, &empty, leaves("kept", 1)).await;
     let (seen,): (String,) = show(&db, "SELECT setting FROM witness").await;
     assert_eq!(seen, "on");
+}
+
+/// A dump that takes hours holds all tables, and whoever waits for one holds up those behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_that_waits_holds_nobody_up() {
+    let db = TestDb::postgres().await;
+    db.migrate_to(3).await;
+    let mut dump = PgConnection::connect(db.url()).await.unwrap();
+    let mut held = dump.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tiles IN ACCESS SHARE MODE").execute(&mut *held).await.unwrap();
+    let upgrading = async { db.open().await.close().await };
+    let others = async {
+        let mut console = PgConnection::connect(db.url()).await.unwrap();
+        until(&mut console, 1, "wait_event_type = 'Lock'").await;
+        // Behind it in line, and not for as long as the dump takes.
+        let mut server = PgConnection::connect(db.url()).await.unwrap();
+        sqlx::query("SET lock_timeout = '30s'").execute(&mut server).await.unwrap();
+        sqlx::query("SELECT count(*) FROM tiles").execute(&mut server).await.unwrap();
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(upgrading, others);
+    let (applied,): (i64,) = db.ask("SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(applied, migrations("postgres").len() as i64);
 }
 
 async fn show(db: &TestDb, sql: &'static str) -> (String,) {

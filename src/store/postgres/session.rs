@@ -4,10 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::durability::{Durability, Refused, Standby};
 use crate::store::StoreError;
@@ -29,6 +29,9 @@ pub(super) const SHOWN: Duration = Duration::from_secs(3);
 /// How long we wait for a turn. A little longer than the server lets us stand in line
 /// (`lock_timeout` below).
 pub(super) const TURN: Duration = Duration::from_secs(12);
+
+/// Between two attempts to upgrade the schema, for those who waited meanwhile.
+const BESIDE: Duration = Duration::from_secs(5);
 
 /// What every session needs, whatever the server's defaults are.
 ///
@@ -87,16 +90,40 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
 /// Migrates over a connection of its own: an index on a large table may take
 /// longer than any statement of the daily work. An advisory lock of the migrator
 /// lets one server at a time do it.
+///
+/// Whoever waits for the lock of a table keeps all others waiting that come later, so behind a dump
+/// that takes hours, servers that run would stand still. It gives up its place now and then.
 pub(super) async fn migrate(
     options: &PgConnectOptions,
     standby: Standby,
 ) -> Result<(), StoreError> {
-    let mut connection = connect(options).await?;
-    let migrated = MIGRATIONS.run(&mut connection).await;
-    migrated.map_err(|error| failure::of_migration(error, verdict))?;
+    let mut connection = loop {
+        // A new one each time, for an attempt that failed may still hold the migrator's lock.
+        let mut connection = connect(options).await?;
+        let order = sqlx::raw_sql("SET lock_timeout = '2s'").execute(&mut connection);
+        order.await.map_err(store_error)?;
+        match MIGRATIONS.run(&mut connection).await {
+            Ok(()) => break connection,
+            Err(error) if waits(&error) => {
+                tracing::warn!(%error, "waiting for somebody who holds a table, to upgrade the schema");
+                connection.close().await.map_err(store_error)?;
+                sleep(BESIDE).await;
+            }
+            Err(error) => return Err(failure::of_migration(error, verdict)),
+        }
+    };
     let durability = Durability::read(&mut connection).await.map_err(store_error)?;
     durability.judge(standby).map_err(|refused| StoreError::Unavailable(refused.into()))?;
     connection.close().await.map_err(store_error)
+}
+
+/// Whether a migration stood in line for a lock in vain.
+fn waits(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    // lock_not_available
+    error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("55P03")
 }
 
 /// A standby that is not promoted takes no writes, and what it shows is late: while a
