@@ -82,6 +82,15 @@ pub fn index_key(search: &str) -> IndexKey {
 }
 
 #[cfg(test)]
+impl Leaf {
+    /// One that nobody verified.
+    pub(crate) fn of_weight(bytes: usize) -> Self {
+        let body: Arc<[u8]> = vec![0; bytes].into();
+        Self { hash: Hash::leaf(&body), body, index_keys: Vec::new(), attestation: None }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

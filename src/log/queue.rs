@@ -38,8 +38,10 @@ impl Queue {
         if self.rest.is_empty() {
             self.arriving.recv_many(&mut self.rest, self.max_leaves).await;
         }
-        let first = fitting(&self.rest, self.max_bytes).max(1).min(self.rest.len());
-        let round: Vec<Waiting> = self.rest.drain(..first).collect();
+        // The first one is taken however large it is.
+        let first = self.rest.len().min(1);
+        let mut round: Vec<Waiting> = self.rest.drain(..first).collect();
+        self.top_up(&mut round);
         (!round.is_empty()).then_some(round)
     }
 
@@ -65,4 +67,49 @@ fn fitting(leaves: &[Waiting], max_bytes: usize) -> usize {
         bytes <= max_bytes
     });
     fits.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// Of how many bytes at most a round is, and who sends what waits.
+    fn queue(max_round_bytes: usize) -> (impl Fn(&[usize]), Queue) {
+        let (sender, queue) = Queue::new(&Options { max_round_bytes, ..Options::default() });
+        let send = move |weights: &[usize]| {
+            for bytes in weights {
+                let reserved = Reserved::take(&Arc::new(AtomicUsize::new(0)), 0, 0).unwrap();
+                let (leaf, answer) = (Leaf::of_weight(*bytes), oneshot::channel().0);
+                sender.try_send(Waiting { leaf, answer, _reserved: reserved }).ok().unwrap();
+            }
+        };
+        (send, queue)
+    }
+
+    async fn next(queue: &mut Queue) -> Vec<usize> {
+        queue.next().await.unwrap().iter().map(|one| one.leaf.weight()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_round_had_no_room_for_goes_with_who_came_since() {
+        let (send, mut queue) = queue(100);
+        send(&[30, 31, 32, 33]);
+        assert_eq!(next(&mut queue).await, [30, 31, 32]);
+        send(&[34, 35]);
+        assert_eq!(next(&mut queue).await, [33, 34]);
+        assert_eq!(next(&mut queue).await, [35]);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_larger_than_a_round_goes_alone() {
+        let (send, mut queue) = queue(100);
+        send(&[500, 30, 31]);
+        assert_eq!(next(&mut queue).await, [500]);
+        assert_eq!(next(&mut queue).await, [30, 31]);
+        drop(send);
+        assert!(queue.next().await.is_none());
+    }
 }
