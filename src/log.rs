@@ -51,7 +51,7 @@ use guard::Bar;
 use keeper::Keeper;
 use queue::{Queue, Waiting};
 use recent::Recent;
-use sequencer::{Doubt, Sequencer};
+use sequencer::Sequencer;
 use tree::Tree;
 
 /// Bounds on what the log holds in memory.
@@ -150,7 +150,7 @@ impl Log {
             bar: Arc::clone(&bar),
             clock: Arc::clone(&clock),
             behind: Behind::default(),
-            doubt: Doubt::None,
+            in_doubt: false,
             settled: 0,
             expects_duplicates: false,
             expects_company: false,

@@ -22,7 +22,7 @@ use super::round::Round;
 use super::snapshot::Snapshot;
 use super::tree::{Ground, Tree};
 use crate::signer::LogKey;
-use crate::store::{Batch, FullTile, Head, Identity, Store, StoreError, Turn};
+use crate::store::{Batch, FullTile, Head, Identity, NewEntry, Store, StoreError, Turn};
 
 /// How often, and how long, a round is begun anew because another server was faster or a leaf
 /// is known. The second attempt has a turn, in which neither can happen; so this is for
@@ -58,8 +58,8 @@ pub(crate) struct Sequencer {
     pub(crate) bar: Arc<Bar>,
     pub(crate) clock: Clock,
     pub(crate) behind: Behind,
-    /// What must be read before the next round.
-    pub(crate) doubt: Doubt,
+    /// The outcome of the last commit is unknown: the head must be read before the next round.
+    pub(crate) in_doubt: bool,
     /// Leaves of the largest head that the database has answered a commit for, or that was
     /// read settled. Those beyond are visible, but may not have reached a standby yet.
     pub(crate) settled: u64,
@@ -68,15 +68,6 @@ pub(crate) struct Sequencer {
     pub(crate) expects_duplicates: bool,
     /// Other servers write, too: wait for the turn at once.
     pub(crate) expects_company: bool,
-}
-
-/// What the sequencer does not know about the head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// It is the published one, as far as this process knows.
-    None,
-    /// The outcome of the last commit is unknown.
-    Outcome,
 }
 
 /// What one attempt at a round led to.
@@ -128,9 +119,9 @@ impl Sequencer {
         let mut attempts = 0;
         while attempts < CONFLICT_RETRIES || started.elapsed() < CONFLICT_PATIENCE {
             attempts += 1;
-            if self.doubt == Doubt::Outcome {
+            if self.in_doubt {
                 self.settle().await?;
-                self.doubt = Doubt::None;
+                self.in_doubt = false;
                 // What others added is read in a turn.
                 wait_for_turn |= self.settled > self.tree.snapshot().head.size;
             }
@@ -216,7 +207,7 @@ impl Sequencer {
             // Another server's round: its leaves can only be shown once we follow it.
             return Ok(Attempt::Again);
         }
-        let plan = Round::plan(waiting, &known, now, &self.clock);
+        let mut plan = Round::plan(waiting, &known, now, &self.clock);
         if plan.entries.is_empty() {
             // "It is in the log" is as much of a promise as a receipt.
             match turn {
@@ -231,7 +222,8 @@ impl Sequencer {
             return Ok(Attempt::Done(plan.places(now)));
         }
         self.behind.tell(plan.behind);
-        let (batch, snapshot, completed) = self.sign(&plan, now);
+        let entries = std::mem::take(&mut plan.entries);
+        let (batch, snapshot, completed) = self.sign(entries, plan.time, now);
         if !self.commit(turn, &batch).await? {
             return Ok(Attempt::Again);
         }
@@ -240,29 +232,30 @@ impl Sequencer {
         let snapshot = Arc::new(snapshot);
         self.tree.publish(ground, &snapshot, completed)?;
         self.settled = snapshot.head.size;
-        let added = plan.entries.iter().map(|entry| entry.leaf);
+        let added = batch.entries.iter().map(|entry| entry.leaf);
         self.added.keep(added, now.head.size, plan.time);
         Ok(Attempt::Done(plan.places(&snapshot)))
     }
 
-    /// Appends the round to a copy of the edge and signs the head it leads to.
-    fn sign(&self, plan: &Round, now: &Snapshot) -> (Batch, Snapshot, Vec<Arc<Tile>>) {
+    /// Appends the entries of a round to a copy of the edge and signs the head it leads to.
+    fn sign(
+        &self,
+        entries: Vec<NewEntry>,
+        time: i64,
+        now: &Snapshot,
+    ) -> (Batch, Snapshot, Vec<Arc<Tile>>) {
         let mut edge = now.edge.clone();
         let mut completed = Vec::new();
-        for entry in &plan.entries {
+        for entry in &entries {
             edge.append(entry.leaf, &mut completed);
         }
         let (size, root) = (edge.size(), edge.root());
         let Identity { hostname, tree_id, .. } = &*self.identity;
         let checkpoint = self.key.sign_checkpoint(hostname, *tree_id, size, root).into();
-        let head = Head { size, root, checkpoint, time: plan.time };
+        let head = Head { size, root, checkpoint, time };
         let tiles = completed.iter().map(to_store).collect();
-        let batch = Batch {
-            old: (now.head.size, now.head.root),
-            head: head.clone(),
-            entries: plan.entries.clone(),
-            tiles,
-        };
+        let batch =
+            Batch { old: (now.head.size, now.head.root), head: head.clone(), entries, tiles };
         let completed: Vec<Arc<Tile>> = completed.into_iter().map(Arc::new).collect();
         (batch, Snapshot::new(head, edge, &completed), completed)
     }
@@ -283,7 +276,7 @@ impl Sequencer {
             Err(StoreError::Conflict) => Ok(false),
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => Err(error),
             Err(error @ StoreError::Unavailable(_)) => {
-                self.doubt = Doubt::Outcome;
+                self.in_doubt = true;
                 tracing::warn!(%error, "a commit's outcome is unknown, reading the head");
                 self.outcome(batch, error).await
             }
@@ -303,7 +296,7 @@ impl Sequencer {
             // is visible here and nowhere else.
             match self.store.settled_head().await {
                 Ok(head) if head == batch.head => {
-                    self.doubt = Doubt::None;
+                    self.in_doubt = false;
                     return Ok(true);
                 }
                 // Not applied so far. The database may still be at work on it, so the waiters are
