@@ -24,7 +24,8 @@ const LEFT_OVER: Duration = Duration::from_secs(3_600);
 /// The folder must exist. Blocks for as long as the disk takes.
 ///
 /// # Errors
-/// What the system says; the old file is then still in place.
+/// What the system says. The old file is then still in place; or the new one is, if all that failed was to
+/// make that durable.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = followed(path)?;
     let drafts = beside(&path, ".new-");

@@ -56,7 +56,8 @@ impl NoteFile {
     /// several writers the last one wins: [`Place::write`](super::Place::write) compares.
     ///
     /// # Errors
-    /// [`PlaceError`]; the former note is then still there.
+    /// [`PlaceError`]. The former note is then still there; or this one is, and a power failure may
+    /// bring the former one back.
     pub fn write(&self, note: &str) -> Result<(), PlaceError> {
         durable::replace(&self.0, note.as_bytes()).map_err(|error| self.failed(error))
     }
