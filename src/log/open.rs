@@ -133,14 +133,7 @@ pub async fn open_guarded(
     // Before the head: another server with the same places may write them at any moment.
     let notes = read_notes(&last_checkpoint).await?;
     let (identity, head) = match store.load().await? {
-        Some((identity, head)) => {
-            // A note was written of what was published, which had settled by then.
-            let published = notes.iter().any(|placed| *placed.note == *head.checkpoint);
-            if !published && !store.until_settled().await? {
-                return Err(OpenError::Unsettled(head.size));
-            }
-            (identity, head)
-        }
+        Some(found) => found,
         None => {
             refuse_lost(&notes, &key)?;
             create(&*store, &key, hostname.unwrap_or(default_hostname), &clock).await?
@@ -149,7 +142,7 @@ pub async fn open_guarded(
     check_identity(&identity, &key, hostname)?;
     let tree = restore(&store, &key, head, &options).await?;
     let identity = Arc::new(identity);
-    let guard = guard(last_checkpoint, &notes, &key, &identity, &tree).await?;
+    let guard = guard(&*store, last_checkpoint, &notes, &key, &identity, &tree).await?;
     let head = &tree.snapshot().head;
     tracing::info!(
         tree_id = identity.tree_id,
@@ -163,6 +156,7 @@ pub async fn open_guarded(
 }
 
 async fn guard(
+    store: &dyn Store,
     places: Vec<Place>,
     notes: &[PlacedNote],
     key: &Arc<LogKey>,
@@ -173,6 +167,7 @@ async fn guard(
     if let Some(sealed) = went_back(notes, key, identity, tree).await? {
         return Ok(closed(sealed));
     }
+    refuse_unsettled(store, notes, &tree.snapshot().head).await?;
     tell_absent(&places, notes, &tree.snapshot().head);
     let bar = Arc::new(Bar::default());
     let (tree, key, identity) = (Arc::clone(tree), Arc::clone(key), Arc::clone(identity));
@@ -187,6 +182,20 @@ async fn guard(
         }
     }
     Ok(Guard { bar, keepers })
+}
+
+/// Refuses a head that may be lost with the database, unless it was published: what a note says had
+/// settled by then.
+async fn refuse_unsettled(
+    store: &dyn Store,
+    notes: &[PlacedNote],
+    head: &Head,
+) -> Result<(), OpenError> {
+    let published = notes.iter().any(|placed| *placed.note == *head.checkpoint);
+    match published || store.until_settled().await? {
+        true => Ok(()),
+        false => Err(OpenError::Unsettled(head.size)),
+    }
 }
 
 /// The tree of the stored head, rebuilt and checked.

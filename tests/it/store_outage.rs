@@ -13,7 +13,7 @@ use tlog::TileId;
 use crate::harness::databases::{Rows, TestDb, sqlite_console};
 use crate::harness::faults::{Fault, FaultyStore, Method};
 use crate::harness::proxy::Proxy;
-use crate::harness::rounds::{append, create, first_head, identity, leaf, leaves, round, tile};
+use crate::harness::rounds::{append, create, first_head, identity, leaf, leaves, round};
 
 both! {
     a_closed_store_is_unavailable,
