@@ -5,14 +5,14 @@
 //! `make-fixtures/` was run, `INDELIBLE_BLESS=1` writes the golden files anew: read the
 //! difference before committing it, for these bytes are what a leaf hash is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use indelible_entry as entry;
 
 use entry::{EntryError, Inputs, KeyFormat, Kind, Payload, Policy, ProposedEntry, propose};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A case, as `make-fixtures/` describes it; paths are relative to `fixtures/`.
 #[derive(Clone, Debug, Deserialize)]
@@ -263,21 +263,52 @@ fn a_search_by_key_finds_every_case_that_has_one() {
     }
 }
 
-/// Refusals of evidence that was made to be refused.
-/// Panics unless every member down to the leaves, or one above it, is in a row of the table.
-fn named(row: &str, path: &str, value: &Value) {
+/// The members of a spec that a row of the table names. Panics unless each one down to the leaves, or one above it, is.
+fn named(row: &str, path: &str, value: &Value) -> BTreeSet<String> {
     if row.contains(&format!("`{path}`")) {
-        return;
+        return BTreeSet::from([path.to_owned()]);
     }
-    let members = value.as_object().filter(|members| !members.is_empty());
-    for (name, value) in members.unwrap_or_else(|| panic!("{path} is not in: {row}")) {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        named(row, &path, value);
+    let inside: Vec<(String, &Value)> = match value {
+        Value::Object(members) if path.is_empty() => {
+            members.iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (format!("{path}.{name}"), value)).collect()
+        }
+        Value::Array(items) => items.iter().map(|item| (format!("{path}[]"), item)).collect(),
+        _ => Vec::new(),
+    };
+    assert!(!inside.is_empty(), "{path} is not in: {row}");
+    inside.into_iter().flat_map(|(path, value)| named(row, &path, value)).collect()
+}
+
+/// The members in one pair of parentheses with this one, which may be left out together.
+fn optional<'r>(row: &'r str, path: &str) -> Option<Vec<&'r str>> {
+    let groups = row.split('(').skip(1).filter_map(|group| group.split_once(')'));
+    let mut groups = groups.map(|(group, _)| group);
+    let group = groups.find(|group| group.contains(&format!("`{path}`")))?;
+    Some(group.split('`').skip(1).step_by(2).collect())
+}
+
+/// Takes a member out, of each object in a list, and objects that have no other.
+fn remove(value: &mut Value, path: &str) {
+    let Some(members) = value.as_object_mut() else { return };
+    let Some((name, rest)) = path.split_once('.') else {
+        members.remove(path);
+        return;
+    };
+    match members.get_mut(name.trim_end_matches("[]")) {
+        Some(Value::Array(items)) => items.iter_mut().for_each(|item| remove(item, rest)),
+        Some(value) => remove(value, rest),
+        None => {}
+    }
+    if members.get(name).is_some_and(|value| *value == json!({})) {
+        members.remove(name);
     }
 }
 
 #[test]
-fn the_members_of_proposals_are_documented() {
+fn the_members_of_proposals_are_documented_and_which_may_be_left_out() {
     let document = include_str!("../../../docs/evidence.md");
     let (_, table) = document.split_once("\n## Proposals\n").expect("the section");
     for case in cases() {
@@ -288,10 +319,26 @@ fn the_members_of_proposals_are_documented() {
         };
         let row = table.lines().find(|line| line.starts_with(&kind)).expect("a row");
         let proposal = propose(case.kind(), version, &case.inputs()).expect("a proposal");
-        named(row, "", &proposal["spec"]);
+        let named = named(row, "", &proposal["spec"]);
+        let members = row.split('`').skip(1).step_by(2).filter(|name| name.contains('.'));
+        for path in members.filter(|path| !named.contains(*path)) {
+            assert!(optional(row, path).is_some(), "{} has no {path}", case.name);
+        }
+        for path in named {
+            let group = optional(row, &path);
+            let mut rest = proposal.clone();
+            for path in group.as_deref().unwrap_or(&[path.as_str()]) {
+                remove(&mut rest["spec"], path);
+            }
+            assert_ne!(rest, proposal, "{}: {path}", case.name);
+            let verified = ProposedEntry::from_value(rest)
+                .is_ok_and(|proposal| proposal.verify(&Policy::default(), case.now).is_ok());
+            assert_eq!(verified, group.is_some(), "{} without {path}", case.name);
+        }
     }
 }
 
+/// Refusals of evidence that was made to be refused.
 #[test]
 fn evidence_that_was_made_wrong_is_refused_for_its_reason() {
     for (kind, artifact, signature, format, keys, reason) in [
