@@ -27,16 +27,23 @@ fn key(algorithm: u8, numbers: &[u8], signature: &[u8]) -> Vec<u8> {
     [packet(6, &key), packet(13, b"key@example.com"), packet(2, &certification)].concat()
 }
 
+/// A DSA key that nobody has, as no signature holds for it.
+fn dsa(modulus: &[u8], order: &[u8]) -> Vec<u8> {
+    key(17, &[modulus, order, &mpi(8), &mpi(8)].concat(), &[mpi(8), mpi(8)].concat())
+}
+
 #[test]
 fn a_ring_with_a_key_that_is_not_served_is_refused() {
     let ed448 = key(28, &[7; 57], &[7; 114]);
     let rsa = key(1, &[mpi(8_200), mpi(16)].concat(), &mpi(8_200));
-    let dsa = key(17, &[mpi(4_104), mpi(256), mpi(8), mpi(8)].concat(), &[mpi(8), mpi(8)].concat());
+    let large = dsa(&mpi(4_104), &mpi(256));
+    let even = dsa(&[[8, 0].as_slice(), &[0xff; 255], &[0xfe]].concat(), &mpi(256));
     let good = include_bytes!("fixtures/pgp/rsa.pub.gpg").as_slice();
     for (name, other) in [
         ("Ed448 keys", &ed448),
         ("RSA keys of more than 8192 bits", &rsa),
-        ("DSA keys of more than 4096 bits or with such numbers", &dsa),
+        ("DSA keys of more than 4096 bits or with even numbers", &large),
+        ("DSA keys of more than 4096 bits or with even numbers", &even),
     ] {
         let refusal =
             format!("error reading binary PGP public key: openpgp: {name} are not served");
@@ -45,9 +52,24 @@ fn a_ring_with_a_key_that_is_not_served_is_refused() {
             assert_eq!(error.as_ref(), Some(&refusal));
         }
     }
-    // A signature that does not hold is another matter.
-    let wrong = key(1, &[mpi(2_048), mpi(16)].concat(), &mpi(2_048));
-    PgpKeyring::parse(&[good, &wrong].concat()).unwrap();
+}
+
+#[test]
+fn a_ring_goes_without_a_key_whose_signature_does_not_hold() {
+    let good = include_bytes!("fixtures/pgp/rsa.pub.gpg").as_slice();
+    let alone = PgpKeyring::parse(good).unwrap();
+    let rsa = key(1, &[mpi(2_048), mpi(16)].concat(), &mpi(2_048));
+    // Orders of whole bytes, of 159 bits, of 513 (which would be too large if it could be one); and no modulus.
+    let short = [[0, 159, 0x7f].as_slice(), &[0xff; 19]].concat();
+    let huge = [[2, 1, 1].as_slice(), &[0xff; 64]].concat();
+    let whole = mpi(256);
+    let wrong = [&whole, &short, &huge].map(|order| dsa(&mpi(2_048), order));
+    let none = dsa(&mpi(0), &whole);
+    for other in wrong.iter().chain([&rsa, &none]) {
+        for ring in [[good, other].concat(), [other, good].concat()] {
+            assert_eq!(PgpKeyring::parse(&ring).unwrap().canonical(), alone.canonical());
+        }
+    }
 }
 
 /// The packets of a binary file, headers included: the old ones, as GnuPG writes them.

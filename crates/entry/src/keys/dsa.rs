@@ -16,15 +16,28 @@ pub(super) struct DsaKey {
     y: Vec<u8>,
 }
 
+/// Why numbers make no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoDsaKey {
+    /// No signature holds for them, nor does it for the reference: an order that has not whole bytes, or no modulus.
+    Invalid,
+    /// Nothing here calculates with them: they are too large, or even.
+    NotServed,
+}
+
 impl DsaKey {
-    /// Takes big-endian numbers; `None` if they are too large or cannot be a key's. The order must have whole bytes.
-    pub(super) fn new(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Option<Self> {
+    /// Takes big-endian numbers.
+    pub(super) fn new(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Result<Self, NoDsaKey> {
         let (p, q) = (trim(p), trim(q));
         let whole_bytes = q.first().is_some_and(|top| top & 0x80 != 0);
-        if p.len() > MAX.0 || q.len() > MAX.1 || !whole_bytes {
-            return None;
+        if !whole_bytes || matches!(p, [] | [1]) {
+            return Err(NoDsaKey::Invalid);
         }
-        Some(Self { p: Modulus::new(p)?, q: Order::new(q)?, g: g.to_vec(), y: y.to_vec() })
+        if p.len() > MAX.0 || q.len() > MAX.1 {
+            return Err(NoDsaKey::NotServed);
+        }
+        let (p, q) = Modulus::new(p).zip(Order::new(q)).ok_or(NoDsaKey::NotServed)?;
+        Ok(Self { p, q, g: g.to_vec(), y: y.to_vec() })
     }
 
     /// Verifies big-endian numbers of any length over a digest (FIPS 186-4 section 4.7).

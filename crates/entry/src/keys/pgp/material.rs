@@ -12,7 +12,7 @@ use super::brainpool512::BrainpoolP512Key;
 use super::error::Fault;
 use super::hash::Hash;
 use super::octets::Octets;
-use crate::keys::dsa::DsaKey;
+use crate::keys::dsa::{DsaKey, NoDsaKey};
 use crate::keys::ecdsa::{Curve, EcdsaKey, portable};
 use crate::keys::ed25519::Ed25519Key;
 use crate::keys::rsa::RsaKey;
@@ -54,6 +54,8 @@ pub(super) enum Material {
     Ed25519(Ed25519Key),
     /// Keys that encrypt.
     Mute,
+    /// Numbers for which no signature of the algorithm holds.
+    Invalid(&'static str),
     /// Keys that sign what nothing here verifies, by name.
     NotServed(&'static str),
 }
@@ -96,8 +98,13 @@ impl Material {
     }
 
     pub(super) fn dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Self {
-        let not_served = Self::NotServed("DSA keys of more than 4096 bits or with such numbers");
-        DsaKey::new(p, q, g, y).map_or(not_served, |dsa| Self::Dsa(Box::new(dsa)))
+        match DsaKey::new(p, q, g, y) {
+            Ok(key) => Self::Dsa(Box::new(key)),
+            Err(NoDsaKey::Invalid) => Self::Invalid("DSA"),
+            Err(NoDsaKey::NotServed) => {
+                Self::NotServed("DSA keys of more than 4096 bits or with even numbers")
+            }
+        }
     }
 
     pub(super) const ED448: Self = Self::NotServed("Ed448 keys");
@@ -162,6 +169,7 @@ impl Material {
                 let text = "Unsupported public key algorithm used in signature";
                 return Err(Fault::signature(text));
             }
+            Self::Invalid(name) => (*name, false),
             Self::NotServed(keys) => return Err(Fault::NotServed(keys)),
         };
         if holds { Ok(()) } else { Err(Fault::signature(format!("{name} verification failure"))) }

@@ -169,7 +169,7 @@ fn read_dsa(reader: &mut Reader<'_>) -> Result<DsaKey, KeyError> {
     if !is_full(p, DSA_SIZES.0) || !is_full(q, DSA_SIZES.1) {
         return Err(KeyError::invalid("ssh: unsupported DSA key size"));
     }
-    DsaKey::new(p, q, g, y).ok_or_else(|| KeyError::invalid("ssh: invalid DSA key"))
+    DsaKey::new(p, q, g, y).map_err(|_| KeyError::invalid("ssh: invalid DSA key"))
 }
 
 fn read_ecdsa(curve: Curve, name: &[u8], reader: &mut Reader<'_>) -> Result<Material, KeyError> {
