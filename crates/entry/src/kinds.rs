@@ -47,7 +47,7 @@ pub(crate) trait Evidence {
     }
 
     /// The search strings that follow from the kept payload. One with too many would have been refused as a
-    /// statement, so it was not declared to be one.
+    /// statement, so it was not declared to be one and has none.
     fn payload_keys(&self, payload: &[u8]) -> PayloadKeys {
         let keys = statement::index_keys(statement::PAYLOAD_TYPE, payload);
         PayloadKeys::AllOrNone(keys.unwrap_or_default())

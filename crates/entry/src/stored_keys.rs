@@ -7,6 +7,7 @@
 //! the digests that an in-toto statement names, when its payload was not kept.
 
 use crate::kinds::{self, Context, PayloadKeys};
+use crate::verified::MAX_INDEX_KEYS;
 use crate::{EntryError, ParseError, ProposedEntry};
 
 /// The strings under which a stored entry must be found.
@@ -16,7 +17,7 @@ pub struct StoredKeys {
     pub certain: Vec<String>,
     /// All of them must be, or none: the digests that a statement names, where the
     /// body does not say whether the payload was declared to be one. Lower case,
-    /// sorted, distinct, none of them in `certain`.
+    /// sorted, distinct, none of them in `certain`; no more with `certain` than an entry may have.
     pub together: Vec<String>,
     /// The lower-case hex SHA-256 of the payload, if the body records it.
     pub payload_hash: Option<String>,
@@ -56,6 +57,10 @@ impl StoredKeys {
         let certain = lower_case(certain);
         let mut together = lower_case(together);
         together.retain(|key| certain.binary_search(key).is_err());
+        // It would have been refused as a statement, so it was not declared to be one.
+        if certain.len() + together.len() > MAX_INDEX_KEYS {
+            together.clear();
+        }
         let payload_hash = evidence.payload_hash().map(|hash| hash.value.to_lowercase());
         Ok(Self { certain, together, payload_hash })
     }

@@ -9,7 +9,7 @@ use tlog::Hash;
 use crate::{EntryError, Kind, Policy};
 
 /// Search strings that one entry may have: an envelope with many certificates could have any number.
-const MAX_INDEX_KEYS: usize = 8_192;
+pub(crate) const MAX_INDEX_KEYS: usize = 8_192;
 
 /// A verified entry: canonical body, search strings, and the payload to keep.
 #[derive(Clone, Debug)]

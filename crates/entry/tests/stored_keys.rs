@@ -100,6 +100,23 @@ fn a_signature_that_no_look_up_may_name_hides_nothing_from_an_audit() {
     }
 }
 
+/// As a statement it would have been refused, so it was declared to be something else.
+#[test]
+fn a_payload_with_more_digests_than_an_entry_may_have_adds_none() {
+    let golden = include_bytes!("golden/dsse-0.0.1.json");
+    let golden: Value = serde_json::from_slice(golden).expect("JSON");
+    let body = golden["body"].as_str().expect("a body").as_bytes();
+    let certain = StoredKeys::of(body, None).expect("a body").certain.len();
+    for (count, together) in [(8_192 - certain, 8_192 - certain), (8_193 - certain, 0)] {
+        // Those that differ in case alone are one.
+        let digests = (0..count).flat_map(|n| [format!("a{n}"), format!("A{n}")]);
+        let subjects = digests.map(|value| json!({ "digest": { "sha256": value } }));
+        let payload = json!({ "subject": subjects.collect::<Vec<_>>() }).to_string();
+        let stored = StoredKeys::of(body, Some(payload.as_bytes())).expect("a body");
+        assert_eq!((stored.certain.len(), stored.together.len()), (certain, together));
+    }
+}
+
 #[test]
 fn bytes_that_are_no_body_have_no_strings() {
     for body in [&b""[..], b"{}", b"\xff", br#"{"kind":"dsse","apiVersion":"0.0.1","spec":{}}"#] {
