@@ -112,10 +112,10 @@ pub struct Report {
     /// Places of the last checkpoint that could not be read.
     pub uncompared: Vec<PlaceName>,
     /// Entries whose body this version cannot read, so that only hash and payload
-    /// were checked.
+    /// were checked, with those of former runs.
     pub unread: u64,
     /// Entries with a statement none of whose digests is in the index, which is
-    /// right when the payload was declared to be something else.
+    /// right when the payload was declared to be something else, with those of former runs.
     pub untold: u64,
 }
 

@@ -132,12 +132,16 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<Whole> {
         ),
         count => anyhow::bail!("findings in a log of {size} entries: {count}"),
     }
-    tracing::info!(
-        size,
-        unread,
-        untold,
-        "every body, tile, index row and payload, the head and its signature are as they must be"
-    );
+    let said = match unread {
+        0 => "every body, tile, index row and payload, the head and its signature are as they must be"
+            .to_owned(),
+        _ => format!(
+            "every body, tile and payload, the head and its signature are as they must be, and so \
+             is every index row but for those of bodies that could not be read again, which were \
+             not looked up: {unread}"
+        ),
+    };
+    tracing::info!(size, unread, untold, "{said}");
     Ok(if uncompared.is_empty() { Whole::Compared } else { Whole::Uncompared })
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use entry::StoredKeys;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
@@ -18,12 +19,17 @@ use crate::store::{Audit, IndexRow, RawEntry, RawPayload, StoreError};
 /// Rows that are looked up at once; those of one entry are never split.
 const MAX_ROWS: usize = 4_096;
 
-#[derive(Default)]
 pub(super) struct IndexRows {
     pending: Vec<Expected>,
-    /// Entries whose body cannot be read.
+    skipped: Skipped,
+}
+
+/// Entries some of whose rows nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Skipped {
+    /// Their body cannot be read.
     pub(super) unread: u64,
-    /// Entries with a statement that is not indexed at all.
+    /// Their statement is not indexed at all.
     pub(super) untold: u64,
 }
 
@@ -35,6 +41,16 @@ struct Expected {
 }
 
 impl IndexRows {
+    /// Behind entries of which so many were skipped.
+    pub(super) fn behind(skipped: Skipped) -> Self {
+        Self { pending: Vec::new(), skipped }
+    }
+
+    /// Of all entries whose rows were looked up.
+    pub(super) fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
     /// Checks the payload of an entry and notes the rows that it must have.
     pub(super) async fn entry(
         &mut self,
@@ -63,7 +79,7 @@ impl IndexRows {
                 self.pending.push(Expected { index: row.index, certain, together });
             }
             // Its hash is right, so it is what was logged; another version read it.
-            Err(_) => self.unread += 1,
+            Err(_) => self.skipped.unread += 1,
         }
         let rows: usize = self.pending.iter().map(Expected::len).sum();
         if rows >= MAX_ROWS { self.check(store, findings).await } else { Ok(()) }
@@ -106,7 +122,7 @@ impl IndexRows {
         let is_missing = |key: &&String| missing.contains(&(index_key(key), *index));
         let lost = together.iter().filter(is_missing).count();
         let untold = lost > 0 && lost == together.len();
-        self.untold += u64::from(untold);
+        self.skipped.untold += u64::from(untold);
         let together = together.iter().filter(|_| !untold);
         findings.extend(certain.iter().chain(together).filter(is_missing).map(|key| {
             Finding::entry(*index, "index_keys.key", format!("a row for {key:?}"), "none")

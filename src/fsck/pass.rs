@@ -10,7 +10,7 @@ use super::Report;
 use super::beyond;
 use super::finding::Finding;
 use super::findings::Findings;
-use super::index::IndexRows;
+use super::index::{IndexRows, Skipped};
 use super::leaves::Leaves;
 use super::notes::Note;
 use super::reads::{Rows, readable};
@@ -67,8 +67,8 @@ impl<'a> Pass<'a> {
     ) -> Result<Self, StoreError> {
         let tiles = Tiles::under(store, target).await?;
         let good = state.clone();
-        let State { edge, times } = state;
-        let (index, leaves) = (IndexRows::default(), Leaves::default());
+        let State { edge, times, skipped } = state;
+        let (index, leaves) = (IndexRows::behind(skipped), Leaves::default());
         Ok(Self {
             store,
             target,
@@ -114,7 +114,7 @@ impl<'a> Pass<'a> {
     pub(super) fn report(self) -> Report {
         let Self { target, edge, findings, index, .. } = self;
         let (size, visited, findings) = (target.size, edge.size(), findings.into_told());
-        let (unread, untold) = (index.unread, index.untold);
+        let Skipped { unread, untold } = index.skipped();
         Report { size, visited, findings, unread, untold, ..Report::default() }
     }
 
@@ -150,7 +150,8 @@ impl<'a> Pass<'a> {
         self.leaves.check(self.store, &mut self.findings).await?;
         self.index.check(self.store, &mut self.findings).await?;
         if self.found() == 0 && self.edge.size().is_multiple_of(TILE_WIDTH) {
-            self.good = State { edge: self.edge.clone(), times: self.times.clone() };
+            let (edge, times) = (self.edge.clone(), self.times.clone());
+            self.good = State { edge, times, skipped: self.index.skipped() };
         }
         Ok(match self.edge.size() == self.target.size {
             _ if stuck => Step::Stuck,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tlog::Edge;
 
 use super::FsckError;
+use super::index::Skipped;
 use super::reads::readable;
 use super::times::Times;
 use crate::durable;
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) edge: Edge,
     /// Their times.
     pub(super) times: Times,
+    /// Those of them whose index rows were not all looked up.
+    pub(super) skipped: Skipped,
 }
 
 /// The form in the file.
@@ -60,12 +63,14 @@ struct Stored {
     root: String,
     times: [i64; 2],
     first_time: Option<i64>,
+    skipped: Skipped,
 }
 
 impl State {
     /// Before the first entry.
     pub(super) fn beginning(identity: &Identity) -> Self {
-        Self { edge: Edge::new(), times: Times::since(identity.created_at) }
+        let (times, skipped) = (Times::since(identity.created_at), Skipped::default());
+        Self { edge: Edge::new(), times, skipped }
     }
 
     /// Reads the file of the log with this tree ID, which has `size` leaves; `None` when there is
@@ -93,7 +98,7 @@ impl State {
             return Err(unfit(what.to_owned()).into());
         }
         let times = Times::behind(stored.times, stored.first_time);
-        Ok(Some(Self { edge, times }))
+        Ok(Some(Self { edge, times, skipped: stored.skipped }))
     }
 
     /// Writes the file, durably.
@@ -107,6 +112,7 @@ impl State {
             root: self.edge.root().to_string(),
             times: self.times.before,
             first_time: self.times.first,
+            skipped: self.skipped,
         };
         let io = |source| StateError::Io { path: path.to_owned(), source };
         let text = serde_json::to_vec(&stored).map_err(|error| io(error.into()))?;
@@ -169,10 +175,11 @@ mod tests {
         let mut edge = Edge::new();
         (0_u64..256).for_each(|n| edge.append(Hash::leaf(&n.to_be_bytes()), &mut Vec::new()));
         let root = edge.root().to_string();
-        let state = State { edge, times: Times::behind([3, 7], Some(2)) };
+        let skipped = Skipped { unread: 5, untold: 4 };
+        let state = State { edge, times: Times::behind([3, 7], Some(2)), skipped };
         state.save(&path, 1).unwrap();
         let (tree_id, size, times, first_time) = (1, 256, [3, 7], Some(2));
-        let kept = Stored { tree_id, size, root, times, first_time };
+        let kept = Stored { tree_id, size, root, times, first_time, skipped };
         assert_eq!(Stored::read(&path, 1).unwrap(), Some(kept));
         assert!(matches!(Stored::read(&path, 2), Err(StateError::Unfit { .. })));
         State::remove(&path).unwrap();
@@ -193,7 +200,8 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        State { edge: Edge::new(), times: Times::since(0) }.save(&path, 1).unwrap();
+        let (times, skipped) = (Times::since(0), Skipped::default());
+        State { edge: Edge::new(), times, skipped }.save(&path, 1).unwrap();
         let whole = std::fs::read_to_string(&path).unwrap();
         for text in ["", "{}", &whole[..whole.len() / 2], "{\"tree_id\":1,\"size\":-1}"] {
             std::fs::write(&path, text).unwrap();

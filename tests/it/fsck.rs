@@ -385,6 +385,7 @@ async fn the_command_says_what_it_found(db: TestDb) {
         let (code, found, said) = run(&[name, "--rate", "100000"]);
         assert_eq!((code, found.as_str()), (Some(0), ""), "{said}");
         assert!(said.contains("5 of 5 entries"), "{said}");
+        assert!(said.contains("every body, tile, index row and payload, the head"), "{said}");
     }
     db.flip("entries", "body", 9, "idx = 3").await;
     let (code, found, said) = run(&["fsck"]);

@@ -4,19 +4,23 @@ use std::num::NonZeroU32;
 
 use indelible::fsck::{self, FsckError, Options, Report};
 use indelible::last_checkpoint::Place;
+use indelible::signer::LogKey;
 use tempfile::TempDir;
 use tlog::Hash;
 
 use crate::fsck::{audit_in, fill, open, sentences};
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
+use crate::harness::large::Writer;
 use crate::harness::logs::key;
+use crate::harness::process::Site;
 
 both! {
     a_row_that_was_mended_is_not_accused_for_ever,
     another_course_of_the_log_is_not_gone_on_with,
     the_first_time_is_remembered,
     an_older_note_is_compared_behind_the_walk,
+    the_command_says_of_how_many_bodies_no_rows_were_looked_up,
 }
 
 /// Interrupts an audit behind the first tile: a finding there keeps the place before it.
@@ -108,4 +112,27 @@ async fn an_older_note_is_compared_behind_the_walk(db: TestDb) {
         assert!(findings.iter().all(about), "{findings:?}");
     }
     store.close().await;
+}
+
+async fn the_command_says_of_how_many_bodies_no_rows_were_looked_up(db: TestDb) {
+    let site = Site::new(&db);
+    let mut process = site.start(&[]);
+    process.terminate();
+    assert!(process.wait().success());
+    let key = LogKey::load(&site.key_file(), None).expect("the key");
+    // No kind has their bodies.
+    Writer::on(db.open().await, key).await.grow(300).await;
+    let audit = |arguments: &[&str]| {
+        let output = site.command(arguments).output().expect("it runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    db.flip("entries", "body", 9, "idx = 260").await;
+    assert_eq!(audit(&["fsck"]).0, Some(1));
+    db.flip("entries", "body", 9, "idx = 260").await;
+    // Those before the pause are of the log, too.
+    for arguments in [&["fsck", "--resume"][..], &["fsck"]] {
+        let (code, said) = audit(arguments);
+        assert!(code == Some(0) && said.contains("which were not looked up: 300"), "{said}");
+        assert!(!said.contains("every body, tile, index row"), "{said}");
+    }
 }
