@@ -100,6 +100,9 @@ pub enum SettingError {
         .0.as_ref().map(|scheme| format!(" `{scheme}:…`")).unwrap_or_default()
     )]
     Database(Option<String>),
+    /// A file has no second server.
+    #[error("--require-synchronous-standby needs Postgres (--database)")]
+    StandbyOfFile,
     /// A body of the largest size could never be read.
     #[error(
         "--max-request-bytes {request} is more than --max-bodies-bytes {bodies}, which all bodies \

@@ -26,7 +26,7 @@ pub struct DatabaseArgs {
     pub database_connections: u32,
     /// Write only to a Postgres whose commits reach a second server before they are
     /// answered: one with synchronous_standby_names. Checked at the start and in each
-    /// round.
+    /// round; refused with SQLite.
     #[arg(long, env = "INDELIBLE_REQUIRE_SYNCHRONOUS_STANDBY")]
     pub require_synchronous_standby: bool,
 }
@@ -44,8 +44,17 @@ impl DatabaseArgs {
     /// Which database is meant.
     ///
     /// # Errors
-    /// [`SettingError::Database`].
+    /// [`SettingError::Database`]; [`SettingError::StandbyOfFile`].
     pub fn database(&self) -> Result<Database, SettingError> {
+        let database = self.named()?;
+        // Whoever demands a second copy must not be left with one unawares.
+        match (&database, self.standby()) {
+            (Database::Sqlite(_), Standby::Synchronous) => Err(SettingError::StandbyOfFile),
+            _ => Ok(database),
+        }
+    }
+
+    fn named(&self) -> Result<Database, SettingError> {
         let text = self.database.as_str();
         if text == "sqlite" {
             return Ok(Database::Sqlite(self.data_dir.join("log.sqlite")));
@@ -77,14 +86,17 @@ fn scheme(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn database(text: &str) -> Result<Database, SettingError> {
-        let args = DatabaseArgs {
+    fn args(text: &str, require_synchronous_standby: bool) -> DatabaseArgs {
+        DatabaseArgs {
             data_dir: PathBuf::from("/data"),
             database: text.to_owned(),
             database_connections: 2,
-            require_synchronous_standby: false,
-        };
-        args.database()
+            require_synchronous_standby,
+        }
+    }
+
+    fn database(text: &str) -> Result<Database, SettingError> {
+        args(text, false).database()
     }
 
     #[test]
@@ -97,6 +109,14 @@ mod tests {
         for text in ["host=db user=log password=secret", "password=secret host=[::1]", ":secret"] {
             let refused = database(text).unwrap_err().to_string();
             assert!(refused.starts_with("--database: must be `sqlite`"), "{refused}");
+        }
+    }
+    #[test]
+    fn a_standby_is_demanded_of_postgres_alone() {
+        assert!(args("postgres://h/db", true).database().is_ok());
+        for text in ["sqlite", "sqlite:/x/y.db"] {
+            let refused = args(text, true).database().unwrap_err();
+            assert!(matches!(refused, SettingError::StandbyOfFile), "{refused}");
         }
     }
 }
