@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
@@ -112,7 +113,8 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves `router` on `listener` until `shutdown` completes, then finishes the
-/// requests that are under way.
+/// requests that are under way, and cuts what is left of them after the drain time. All of them
+/// have ended when it returns.
 pub async fn run(
     listener: TcpListener,
     router: Router,
@@ -121,13 +123,16 @@ pub async fn run(
 ) {
     let graceful = GracefulShutdown::new();
     let places = Places::new(limits.max_connections);
+    let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = &mut shutdown => break,
         };
-        serve(accepted, router.clone(), limits, &graceful);
+        connections.spawn(serve(accepted, router.clone(), limits, &graceful));
+        // Those that have ended would be kept until then.
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
@@ -136,6 +141,8 @@ pub async fn run(
             "connections were still open after the drain time"
         );
     }
+    // What is cut is told of in the log while somebody writes that.
+    connections.shutdown().await;
 }
 
 /// A connection with its place.
@@ -179,7 +186,7 @@ fn serve(
     router: Router,
     limits: ConnectionLimits,
     graceful: &GracefulShutdown,
-) {
+) -> impl Future<Output = ()> + use<> {
     let Accepted { stream, peer, place } = accepted;
     // Answers are small and wait for nothing: Nagle would only delay them.
     let _ = stream.set_nodelay(true);
@@ -213,7 +220,7 @@ fn serve(
         .max_buf_size(limits.max_header_bytes.max(8_192))
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+    async move {
         tokio::select! {
             ended = connection => {
                 if let Err(error) = ended {
@@ -225,5 +232,5 @@ fn serve(
                 tracing::debug!("a connection was closed to make room for another one");
             }
         }
-    });
+    }
 }
