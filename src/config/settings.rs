@@ -55,8 +55,9 @@ pub struct Settings {
     #[arg(long, env = "INDELIBLE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Log filter, such as `info` or `indelible=debug`. The target `access` has a
-    /// line per request: `info` for all, `warn` for refused ones and those whose
-    /// client hung up (status 499), `error` for failed ones.
+    /// line per request: `info` for all, `warn` for refused ones and those without an
+    /// answer, as the client hung up or the connection was closed to make room or at
+    /// a shutdown (status 499), `error` for failed ones.
     #[arg(long = "log", env = "INDELIBLE_LOG", default_value = "info,access=warn")]
     pub log_filter: String,
 }

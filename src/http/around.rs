@@ -27,9 +27,9 @@ const MAX_REQUEST_ID: usize = 128;
 /// Bytes of a method or path in a log line.
 const MAX_LOGGED: usize = 256;
 
-/// What is counted and logged for a request that has no answer; Rekor's status for one whose client
-/// hung up.
-const HUNG_UP: u16 = 499;
+/// What is counted and logged for a request that has no answer, as its client hung up (Rekor's status
+/// for that) or the server closed the connection, to make room or at its end.
+const UNANSWERED: u16 = 499;
 
 /// Runs a request with everything around it.
 pub(super) async fn request(State(serving): Shared, request: Request, next: Next) -> Response {
@@ -58,8 +58,8 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
     answer
 }
 
-/// A request under way. Without an end it is told of all the same: it is dropped when its client
-/// hangs up, and what it has done by then stays done.
+/// A request under way. Without an end it is told of all the same: it is dropped with its connection,
+/// and what it has done by then stays done.
 struct Crossing {
     serving: Arc<Serving>,
     started: Instant,
@@ -147,7 +147,7 @@ impl Crossing {
 impl Drop for Crossing {
     fn drop(&mut self) {
         if !self.told {
-            self.tell(HUNG_UP);
+            self.tell(UNANSWERED);
         }
     }
 }
