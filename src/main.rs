@@ -55,6 +55,7 @@ async fn main() -> ExitCode {
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let lines = telemetry::init_beside(settings.log_format, &settings.log_filter)?;
+    let mut stop = std::pin::pin!(shutdown()?);
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
     // Taken first, so that a second start on the same ports changes nothing.
@@ -66,8 +67,10 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let others = METRICS_CONNECTIONS + settings.database.database_connections as usize;
     let connections = settings.load.connection_limits().within_open_files(others);
     let limits = settings.load.http_limits(&connections)?;
-    let log = open_log(settings).await?;
-    let stop = shutdown()?;
+    let Some(log) = open_log(settings, &mut stop).await? else {
+        tracing::info!("stopped before the log was open");
+        return Ok(());
+    };
     if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics");
         let router = telemetry::metrics_router(metrics, &lines);
@@ -89,7 +92,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let mut ended = false;
     let stop = async {
         tokio::select! {
-            () = stop => {}
+            () = &mut stop => {}
             () = log.ended() => ended = true,
         }
     };
@@ -223,8 +226,8 @@ fn explain(error: &anyhow::Error) -> String {
     said
 }
 
-/// Completes at SIGINT or SIGTERM. From now on neither kills the process: who has seen that
-/// the server listens may ask it to stop.
+/// Completes at SIGINT or SIGTERM. From now on neither kills the process, and neither is ignored, as
+/// both are where it is the first of a container.
 fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;

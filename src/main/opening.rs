@@ -38,8 +38,24 @@ pub(super) async fn open_existing(settings: &Settings) -> anyhow::Result<(Arc<dy
     Ok((store, key))
 }
 
-/// The log that the settings name, with a new key if it is a new log.
-pub(super) async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
+/// The log that the settings name, with a new key if it is a new log; `None` if `stop` completes
+/// before it is open, which takes as long as the upgrade of a large database.
+pub(super) async fn open_log(
+    settings: &Settings,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<Option<Log>> {
+    let mut opening = Box::pin(open_to_serve(settings));
+    tokio::select! {
+        log = &mut opening => log.map(Some),
+        () = stop => {
+            // What it has open by now must not be closed either: see `open_store`.
+            std::mem::forget(opening);
+            Ok(None)
+        }
+    }
+}
+
+async fn open_to_serve(settings: &Settings) -> anyhow::Result<Log> {
     let store = open_store(&settings.database).await?;
     let path = settings.key.path(&settings.database.data_dir);
     let passphrase = settings.key.passphrase()?;

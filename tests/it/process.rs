@@ -1,18 +1,24 @@
 //! The server as a process: starting, dying, being asked to stop, being watched.
 
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indelible_client::verify::{LogKey, verify_entry};
 use indelible_client::{Client, Uploaded};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
 use crate::harness::process::{Process, Site, mode};
+use crate::process_lines::hold_writes;
+use crate::store_outage::until;
 
 both! {
     what_was_answered_survives_a_kill,
     a_shutdown_finishes_what_is_under_way,
+    a_start_that_waits_can_be_stopped,
     surprises_at_the_start_are_refused,
     operators_see_what_happens,
     what_is_switched_off_is_not_measured,
@@ -100,6 +106,38 @@ async fn a_shutdown_finishes_what_is_under_way(db: TestDb) {
     let process = site.start(&[]);
     let size = super::process::client(&process).log_info().await.expect("the head").tree_size;
     assert_eq!(size, answered);
+}
+
+/// An upgrade takes as long as there are rows, and as others hold the tables.
+async fn a_start_that_waits_can_be_stopped(db: TestDb) {
+    db.migrate_to(3).await;
+    let (release, holding) = hold_writes(db.clone()).await;
+    let site = Site::new(&db);
+    let starting = site.command(&[]).spawn().expect("it starts");
+    if db.is_postgres() {
+        let mut console = PgConnection::connect(db.url()).await.expect("a connection");
+        until(&mut console, 1, "wait_event_type = 'Lock'").await;
+    } else {
+        while !has_open(&starting, db.path()) {
+            tokio::task::yield_now().await;
+        }
+    }
+    let pid = starting.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+    let ended = starting.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.contains("stopped before"), "{ended:?}");
+    drop(release);
+    holding.await.expect("it ends");
+    let (applied,): (i64,) = db.ask("SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(applied, 3, "it is undone");
+    drop(site.start(&[]));
+}
+
+fn has_open(process: &Child, path: &Path) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", process.id())).expect("a process");
+    // One may be closed by the time it is looked at.
+    files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|open| open == path))
 }
 
 async fn surprises_at_the_start_are_refused(db: TestDb) {

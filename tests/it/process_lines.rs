@@ -121,14 +121,14 @@ async fn a_log_that_nobody_takes_harms_nothing(db: TestDb) {
 }
 
 /// Keeps everybody from writing until the sender is dropped.
-async fn hold_writes(db: TestDb) -> (oneshot::Sender<()>, JoinHandle<()>) {
+pub(crate) async fn hold_writes(db: TestDb) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (release, released) = oneshot::channel::<()>();
     let (begun, held) = oneshot::channel();
     let holding = tokio::spawn(async move {
         if db.is_postgres() {
             let mut console = PgConnection::connect(db.url()).await.expect("a connection");
             let mut lock = console.begin().await.expect("a transaction");
-            sqlx::query("LOCK TABLE head").execute(&mut *lock).await.expect("the lock");
+            sqlx::query("LOCK TABLE head, tiles").execute(&mut *lock).await.expect("the lock");
             begun.send(()).expect("it is waited for");
             let _ = released.await;
         } else {
