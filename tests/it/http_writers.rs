@@ -11,6 +11,7 @@ use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
 use crate::harness::faults::{Fault, FaultyStore, Method};
 use crate::harness::served::{Served, Setup};
+use crate::log_story::{open_on, submit};
 
 both! {
     sixty_four_writers_get_receipts_that_verify,
@@ -67,6 +68,7 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
     let options = Options { max_added: 0, ..Options::default() };
     let served = Served::on(store.clone(), Setup { options, ..Setup::default() }).await;
     let key = LogKey::from_pem(served.log.public_key_pem()).unwrap();
+    let other = open_on(db.open().await, Options::default()).await;
     let mut n = 0;
     for fault in [Fault::Refused, Fault::DoneButReportedAsFailed] {
         // The last one: the commit's outcome is unknown, and so is the head at first.
@@ -96,7 +98,11 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
         }
         // An entry that was read before comes out of memory.
         let unread = format!("/api/v1/log/entries?logIndex={}", n - 1);
+        // Another server's head is shown once it has settled.
+        n += 1;
+        submit(&other, n).await;
         for (method, path) in [
+            (Method::UntilSettled, "/api/v1/log"),
             (Method::Entry, unread.as_str()),
             (Method::Head, "/api/v1/log"),
             (Method::Ping, "/readyz"),
