@@ -7,7 +7,7 @@ use indelible_client::verify::{LogKey, verify_entry};
 use indelible_client::{Client, Uploaded};
 
 use crate::harness::cluster::Cluster;
-use crate::harness::databases::{TestDb, to_its_end};
+use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
 use crate::harness::process::{Process, Site};
 
@@ -18,6 +18,10 @@ both! {
     without_the_guard_nothing_is_compared,
     a_missing_file_is_told,
     another_course_in_the_file_closes_the_running_server,
+}
+
+once! {
+    an_older_copy_is_read_without_its_standby,
 }
 
 fn client(process: &Process) -> Client {
@@ -236,27 +240,23 @@ async fn another_course_in_the_file_closes_the_running_server(db: TestDb) {
 }
 
 /// A whole cluster is put back, and waits for a standby that is not there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_copy_is_read_without_its_standby() {
-    to_its_end(async {
-        let cluster = Cluster::start(&[]);
-        let site = Site::on(cluster.database().await);
-        let process = site.start(&[]);
-        add(&process, 0, 1).await;
-        stop(process).await;
-        cluster.order("postgres", &["CREATE DATABASE backup TEMPLATE log"]).await;
-        let process = site.start(&[]);
-        add(&process, 1, 2).await;
-        stop(process).await;
-        let restore = ["DROP DATABASE log", "ALTER DATABASE backup RENAME TO log"];
-        cluster.order("postgres", &restore).await;
-        cluster.name_standby("absent").await;
-        let process = site.start(&[]);
-        let reason = process.sealed();
-        assert!(reason.contains("holds 1 leaves"), "{reason}");
-        let client = client(&process);
-        assert_eq!(client.log_info().await.expect("the head").tree_size, 1);
-        client.entry_by_index(0).await.expect("it is there");
-    })
-    .await;
+    let cluster = Cluster::start(&[]);
+    let site = Site::on(cluster.database().await);
+    let process = site.start(&[]);
+    add(&process, 0, 1).await;
+    stop(process).await;
+    cluster.order("postgres", &["CREATE DATABASE backup TEMPLATE log"]).await;
+    let process = site.start(&[]);
+    add(&process, 1, 2).await;
+    stop(process).await;
+    let restore = ["DROP DATABASE log", "ALTER DATABASE backup RENAME TO log"];
+    cluster.order("postgres", &restore).await;
+    cluster.name_standby("absent").await;
+    let process = site.start(&[]);
+    let reason = process.sealed();
+    assert!(reason.contains("holds 1 leaves"), "{reason}");
+    let client = client(&process);
+    assert_eq!(client.log_info().await.expect("the head").tree_size, 1);
+    client.entry_by_index(0).await.expect("it is there");
 }

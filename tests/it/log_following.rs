@@ -22,6 +22,10 @@ both! {
     another_history_is_not_shown_however_far_it_is,
 }
 
+once! {
+    a_round_asks_nothing_behind_readers,
+}
+
 /// More leaves than these are far.
 const FAR: u64 = 100;
 
@@ -81,7 +85,6 @@ async fn a_write_does_not_wait_for_readers(db: TestDb) {
 }
 
 /// No reader of this server gets an answer, and more of them wait than may ask.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_asks_nothing_behind_readers() {
     let db = TestDb::postgres().await;
     let proxy = Proxy::to(db.port()).await;

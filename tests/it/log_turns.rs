@@ -26,6 +26,10 @@ both! {
     a_round_of_as_many_bytes_as_allowed_takes_nobody_in,
 }
 
+once! {
+    a_slow_server_is_not_left_behind,
+}
+
 async fn open_two(db: &TestDb) -> (Log, Arc<FaultyStore>, Log) {
     let store = FaultyStore::new(db.open().await);
     let log = open_on(store.clone(), Options::default()).await;
@@ -229,7 +233,6 @@ impl Server {
 /// Two servers write without a pause. For the third one the database is so far away that each
 /// of its rounds takes longer than several of theirs; still none needs a third attempt, of
 /// whichever server. (Postgres only: an SQLite file has one server.)
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_server_is_not_left_behind() {
     let db = TestDb::postgres().await;
     let mut slow = Server::on(&db).await;

@@ -1,7 +1,8 @@
 //! Every integration test, in one binary: one Postgres cluster serves them all.
 //!
 //! A story is an `async fn name(db: TestDb)`; `both! { name, … }` tells it once on
-//! Postgres and once on SQLite.
+//! Postgres and once on SQLite. One of a single database is an `async fn name()`, which
+//! `once! { name, … }` tells. Either way it has five minutes.
 
 #[macro_use]
 mod harness;

@@ -18,6 +18,17 @@ use crate::harness::proxy::{Proxy, Way};
 use crate::harness::receipts::{Receipts, client};
 use crate::harness::small_disk::SmallDisk;
 
+once! {
+    a_restart_under_writes_loses_nothing,
+    a_server_without_a_connection_refuses_and_comes_back,
+    a_silent_wire_is_given_up_in_time,
+    a_full_disk_of_data_stops_writes_and_not_reads,
+    a_full_disk_of_the_write_ahead_log_loses_nothing,
+    a_failover_to_a_synchronous_standby_loses_nothing,
+    a_commit_that_no_standby_has_is_not_answered,
+    a_demanded_standby_is_demanded_in_every_round,
+}
+
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -88,7 +99,6 @@ async fn start(site: Site) -> (Process, Site) {
     starting.await.expect("it starts")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_under_writes_loses_nothing() {
     let cluster = Cluster::start(&[]);
     let mut story = Story::begin(&cluster.database().await).await;
@@ -104,7 +114,6 @@ async fn a_restart_under_writes_loses_nothing() {
 }
 
 /// Others hold every connection that is free, and then ours are lost.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_a_connection_refuses_and_comes_back() {
     let cluster = Cluster::start(&["max_connections=12", "superuser_reserved_connections=0"]);
     let mut story = Story::begin(&cluster.database().await).await;
@@ -136,7 +145,6 @@ async fn a_server_without_a_connection_refuses_and_comes_back() {
 }
 
 /// Bytes vanish in both directions and nobody is told, as behind a router that fell over.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_wire_is_given_up_in_time() {
     let cluster = Cluster::start(&[]);
     let url = cluster.database().await;
@@ -176,7 +184,6 @@ fn read_head(client: &Client, readers: usize) -> JoinSet<(Option<u16>, Duration)
     tasks
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_of_data_stops_writes_and_not_reads() {
     let disk = SmallDisk::of("64m");
     let cluster = Cluster::start(&[]);
@@ -196,7 +203,6 @@ async fn a_full_disk_of_data_stops_writes_and_not_reads() {
 }
 
 /// Without room for its write-ahead log Postgres ends itself; who starts it again is the operator.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_of_the_write_ahead_log_loses_nothing() {
     let disk = SmallDisk::of("48m");
     let cluster = Cluster::start(&["max_wal_size=8MB", "min_wal_size=2MB", "wal_recycle=off"]);
@@ -229,7 +235,6 @@ async fn pair() -> (Cluster, Cluster, String) {
     (primary, standby, url)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_to_a_synchronous_standby_loses_nothing() {
     let (primary, standby, url) = pair().await;
     let proxy = Proxy::to(primary.port).await;
@@ -246,7 +251,6 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
 
 /// A commit that waits for its standby when Postgres is restarted is visible afterwards, and
 /// nowhere else. It was not answered, so it may be lost with that server, and nothing of it shows.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_no_standby_has_is_not_answered() {
     let (primary, standby, url) = pair().await;
     let proxy = Proxy::to(primary.port).await;
@@ -295,7 +299,6 @@ async fn a_commit_that_no_standby_has_is_not_answered() {
     receipts.hold(&client).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demanded_standby_is_demanded_in_every_round() {
     let primary = Cluster::start(&[]);
     let url = primary.database().await;

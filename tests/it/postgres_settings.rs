@@ -11,11 +11,17 @@ use crate::harness::process::Site;
 use crate::harness::receipts::{Receipts, client};
 use crate::harness::rounds::{append, create, leaves, round};
 
+once! {
+    a_weaker_default_changes_no_commit_under_way,
+    a_session_that_lost_its_settings_commits_nothing,
+    bytes_are_read_whatever_they_look_like_elsewhere,
+    the_password_may_stand_beside_the_url,
+}
+
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// A session that has set nothing for itself follows such a change at once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_weaker_default_changes_no_commit_under_way() {
     let cluster = Cluster::start(&[]);
     let url = cluster.database().await;
@@ -51,7 +57,6 @@ async fn a_weaker_default_changes_no_commit_under_way() {
 }
 
 /// As behind a pooler that gives each transaction any session.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_lost_its_settings_commits_nothing() {
     let db = TestDb::postgres().await;
     let store = db.open().await;
@@ -73,7 +78,6 @@ async fn a_session_that_lost_its_settings_commits_nothing() {
 }
 
 /// A turn begins with statements in text, where bytes look as the session says.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_are_read_whatever_they_look_like_elsewhere() {
     let db = TestDb::postgres().await;
     db.console(
@@ -89,7 +93,6 @@ async fn bytes_are_read_whatever_they_look_like_elsewhere() {
 }
 
 /// As docker-compose.yml has it, so that no character must be escaped.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_password_may_stand_beside_the_url() {
     const PASSWORD: &str = "a/b@c:%d?#&";
     let cluster = Cluster::start(&[]);

@@ -20,6 +20,17 @@ both! {
     a_planned_fault_comes_once_and_says_nothing,
 }
 
+once! {
+    a_postgres_that_is_not_there_is_unavailable,
+    a_postgres_that_is_silent_is_unavailable,
+    a_sqlite_file_that_cannot_be_is_unavailable,
+    a_file_that_is_no_database_is_corrupt,
+    connections_that_were_cut_since_their_last_use_are_no_concern_of_readers,
+    readers_that_hang_up_make_no_room_for_more_connections,
+    connections_that_were_forgotten_on_the_way_are_no_concern_of_readers,
+    a_locked_sqlite_file_is_unavailable_in_time_and_readable,
+}
+
 async fn a_closed_store_is_unavailable(db: TestDb) {
     let store = db.open().await;
     let head = create(&*store).await;
@@ -66,7 +77,6 @@ async fn a_planned_fault_comes_once_and_says_nothing(db: TestDb) {
     assert!(store.head().await.is_ok());
 }
 
-#[tokio::test]
 async fn a_postgres_that_is_not_there_is_unavailable() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -76,7 +86,6 @@ async fn a_postgres_that_is_not_there_is_unavailable() {
 }
 
 /// It accepts connections and never says a word.
-#[tokio::test]
 async fn a_postgres_that_is_silent_is_unavailable() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -84,14 +93,12 @@ async fn a_postgres_that_is_silent_is_unavailable() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
-#[tokio::test]
 async fn a_sqlite_file_that_cannot_be_is_unavailable() {
     let directory = tempfile::tempdir().unwrap();
     let absent = SqliteStore::open(&directory.path().join("absent/log.sqlite")).await;
     assert!(matches!(absent, Err(StoreError::Unavailable(_))), "{absent:?}");
 }
 
-#[tokio::test]
 async fn a_file_that_is_no_database_is_corrupt() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.sqlite");
@@ -102,7 +109,6 @@ async fn a_file_that_is_no_database_is_corrupt() {
 }
 
 /// As by a restart of Postgres. What changes nothing is asked again, on new connections.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_were_cut_since_their_last_use_are_no_concern_of_readers() {
     let db = TestDb::postgres().await;
     let store = db.open().await;
@@ -124,7 +130,6 @@ async fn connections_that_were_cut_since_their_last_use_are_no_concern_of_reader
 }
 
 /// Postgres works on for clients that have hung up. Their connections stay counted, and are used again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_hang_up_make_no_room_for_more_connections() {
     let db = TestDb::postgres().await;
     let store = db.open().await;
@@ -163,7 +168,6 @@ async fn readers_that_hang_up_make_no_room_for_more_connections() {
 }
 
 /// As by a firewall that forgets connections which are silent for long.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_were_forgotten_on_the_way_are_no_concern_of_readers() {
     let db = TestDb::postgres().await;
     let proxy = Proxy::to(db.port()).await;
@@ -222,7 +226,6 @@ async fn cut_all(db: &TestDb) -> i64 {
 }
 
 /// Somebody else (a backup, a console) holds the write lock of the file.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_sqlite_file_is_unavailable_in_time_and_readable() {
     let db = TestDb::sqlite();
     let store = db.open().await;

@@ -21,6 +21,11 @@ both! {
     the_tree_only_grows,
 }
 
+once! {
+    postgres_commits_synchronously_whatever_the_default,
+    an_upgrade_that_waits_holds_nobody_up,
+}
+
 /// Twins must not drift: same numbers, same names.
 #[test]
 fn both_databases_have_the_same_migrations() {
@@ -123,7 +128,6 @@ async fn the_tree_only_grows(db: TestDb) {
 }
 
 /// The server's default must not weaken the promise: sessions set it themselves.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_commits_synchronously_whatever_the_default() {
     let db = TestDb::postgres().await;
     db.open().await.close().await;
@@ -149,7 +153,6 @@ async fn postgres_commits_synchronously_whatever_the_default() {
 }
 
 /// A dump that takes hours holds all tables, and whoever waits for one holds up those behind it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_that_waits_holds_nobody_up() {
     let db = TestDb::postgres().await;
     db.migrate_to(3).await;

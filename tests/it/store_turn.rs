@@ -24,6 +24,13 @@ both! {
     a_turn_that_is_not_waited_for_leaves_nothing,
 }
 
+once! {
+    a_large_round_takes_its_time_over_a_slow_wire,
+    a_turn_that_sleeps_is_taken_away,
+    a_turn_whose_connection_is_lost_is_over,
+    a_turn_that_does_not_come_is_unavailable,
+}
+
 async fn nobody_moves_the_head_in_a_turn(db: TestDb) {
     let (one, two) = (db.open().await, db.open().await);
     let mut head = create(&*one).await;
@@ -80,7 +87,6 @@ async fn a_known_leaf_is_refused_in_a_turn(db: TestDb) {
 }
 
 /// Postgres hears nothing of a round before all of it is there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_round_takes_its_time_over_a_slow_wire() {
     let db = TestDb::postgres().await;
     let proxy = Proxy::to(db.port()).await;
@@ -177,7 +183,6 @@ async fn no_transaction_is_open(db: &TestDb) {
 }
 
 /// Like a server that is stopped in its turn.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_sleeps_is_taken_away() {
     let db = TestDb::postgres().await;
     let (one, two) = (db.open().await, db.open().await);
@@ -194,7 +199,6 @@ async fn a_turn_that_sleeps_is_taken_away() {
     turn.commit(&round(&head, leaves("awake again", 1))).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_whose_connection_is_lost_is_over() {
     let db = TestDb::postgres().await;
     let (one, two) = (db.open().await, db.open().await);
@@ -218,7 +222,6 @@ async fn a_turn_whose_connection_is_lost_is_over() {
 }
 
 /// In line behind somebody who holds the head for long, past the store.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_does_not_come_is_unavailable() {
     let db = TestDb::postgres().await;
     let store = db.open().await;

@@ -32,6 +32,18 @@ macro_rules! both {
     )+};
 }
 
+/// Tells each story once, as `name::once`: those of one database, or that bring their own.
+macro_rules! once {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn once() {
+                $crate::harness::databases::to_its_end(super::$name()).await;
+            }
+        }
+    )+};
+}
+
 /// Many times what any story takes, so that one that hangs says so and the others are heard.
 const PATIENCE: Duration = Duration::from_secs(300);
 
