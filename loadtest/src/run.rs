@@ -51,7 +51,9 @@ pub(crate) struct Answer {
     pub(crate) n: usize,
     /// When it was due, since the run began.
     pub(crate) due: Duration,
-    /// From then to its answer.
+    /// When it was sent, since the run began: later than due when those before it took long.
+    pub(crate) sent: Duration,
+    /// From when it was due to its answer.
     pub(crate) took: Duration,
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
@@ -61,7 +63,9 @@ pub(crate) struct Answer {
 pub(crate) struct Missed {
     /// When it was due, since the run began.
     pub(crate) due: Duration,
-    /// From then to its failure.
+    /// When it was sent, since the run began.
+    pub(crate) sent: Duration,
+    /// From when it was due to its failure.
     pub(crate) took: Duration,
 }
 
@@ -172,6 +176,7 @@ impl Worker {
                 tokio::time::sleep_until(due.into()).await;
             }
             let path = (call.method == Method::GET).then(|| call.path.clone());
+            let sent = self.started.elapsed();
             let late = (due + PATIENCE).into();
             let answer = tokio::time::timeout_at(late, self.connection.call(call)).await;
             let answer = answer.unwrap_or_else(|late| Err(late.into()));
@@ -185,10 +190,10 @@ impl Worker {
                         Some(path) => self.repeated.share(path, body),
                         None => body,
                     };
-                    measured.answers.push(Answer { n, due, took, status, body });
+                    measured.answers.push(Answer { n, due, sent, took, status, body });
                 }
                 Err(error) => {
-                    measured.missed.push(Missed { due, took });
+                    measured.missed.push(Missed { due, sent, took });
                     measured.first_error.get_or_insert(format!("{error:#}"));
                 }
             }

@@ -244,8 +244,8 @@ mod tests {
             let path = load.call(3).unwrap().path;
             let judged = (0..size).map(|index| {
                 let body = serde_json::to_vec(&log.entry(index, size, &note)).unwrap().into();
-                let (due, took) = Default::default();
-                let answer = Answer { n: 3, due, took, status: StatusCode::OK, body };
+                let (due, sent, took) = Default::default();
+                let answer = Answer { n: 3, due, sent, took, status: StatusCode::OK, body };
                 let asked = path.ends_with(&ids[usize::try_from(index).unwrap()])
                     || path.ends_with(&format!("={index}"));
                 (asked, load.judge(&answer, &mut Receipts::default()).is_ok())

@@ -3,8 +3,8 @@
 //! Border: the order of things. The load comes in slices of a few seconds, each due at its
 //! moment whether or not those before it are over; what is late is late from that moment on.
 //! While one runs, a former one is judged and the next is signed, which competes with the
-//! servers for the processor. A request that fails is tolerated only while
-//! a fault that concerns its server lasts; everything else is a violation.
+//! servers for the processor. A request that fails is tolerated only if it was under way while
+//! a fault that concerns its server lasted; everything else is a violation.
 
 mod examination;
 mod faults;

@@ -38,7 +38,7 @@ pub(super) struct Fault {
 
 /// Faults so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Announced(Vec<Fault>);
+pub(super) struct Announced(pub(super) Vec<Fault>);
 
 impl Announced {
     pub(super) fn faults(&self) -> Vec<Fault> {

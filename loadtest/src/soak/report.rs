@@ -72,7 +72,7 @@ pub(super) struct Slice {
     pub(super) late: f64,
     pub(super) additions: Requests,
     pub(super) reads: Requests,
-    /// Requests that failed while a fault lasted.
+    /// Requests that failed and were under way while a fault lasted.
     pub(super) excused: usize,
     /// Resident memory of the servers at the slice's end.
     pub(super) resident_mib: [Option<f64>; SERVERS],

@@ -3,6 +3,9 @@
 //! Border: what is asked in them, and what became of each request: every one that was due is
 //! answered, refused or not answered. When a slice is due is its caller's affair.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +20,7 @@ use super::{Demand, WORKERS};
 use crate::evidence::{Entries, Evidence};
 use crate::receipts::Receipts;
 use crate::report::Latency;
-use crate::run::{self, Measured, Pace};
+use crate::run::{self, Measured, Missed, Pace};
 use crate::scenario::{Load, Scenario, Written};
 use crate::server::resident_mib;
 
@@ -110,9 +113,9 @@ impl Due {
             let mut requests = Requests { asked: run.asked, ..Requests::default() };
             let judged = run.measured.as_ref().map_err(|error| format!("{error:#}"));
             let judged = judged.and_then(|measured| {
-                let excuses = |due: Duration, took: Duration| {
-                    let due = self.at + due;
-                    announced.excuses(run.server, due, due + took)
+                // What was sent after a fault is not excused by it, whenever it was due.
+                let excuses = |sent: Duration, ended: Duration| {
+                    announced.excuses(run.server, self.at + sent, self.at + ended)
                 };
                 slice.excused += run.judge(measured, excuses, &mut receipts, &mut violations);
                 requests.count(measured).map_err(|error| format!("{error:#}"))?;
@@ -152,18 +155,22 @@ impl Run {
                 StatusCode::CONFLICT => self.load.judge_conflict(answer, receipts).is_ok(),
                 _ => false,
             };
-            if tolerable && excuses(answer.due, answer.took) {
+            if tolerable && excuses(answer.sent, answer.due + answer.took) {
                 excused += 1;
             } else {
                 violations.push(format!("server {server}, {:?}: {error:#}", self.load.scenario));
             }
         }
         for missed in &measured.missed {
-            if excuses(missed.due, missed.took) {
+            let Missed { due, sent, took } = *missed;
+            if excuses(sent, due + took) {
                 excused += 1;
             } else {
                 let error = measured.first_error.as_deref().unwrap_or_default();
-                violations.push(format!("server {server}: no answer, such as {error}"));
+                let late = sent.saturating_sub(due).as_secs_f64();
+                violations.push(format!(
+                    "server {server}: no answer, sent {late:.1} s late; such as {error}"
+                ));
             }
         }
         excused
@@ -195,33 +202,5 @@ impl Requests {
         let Self { asked, answered, refused, unanswered, .. } = self;
         let ended = answered + refused + unanswered;
         (ended != *asked).then(|| format!("{asked} requests were due, {ended} have an end"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::paper_log::PaperLog;
-    use crate::run::Answer;
-
-    #[test]
-    fn a_fault_excuses_a_conflict_only_with_the_posted_entry() {
-        let entries = Entries::sign(Evidence::Certificate, 1).unwrap();
-        let posted = PaperLog::new(&[&entries.digest_in_body(0)]);
-        let another = PaperLog::new(&["another"]);
-        let load = Load { scenario: Scenario::Write, entries, written: Written::default() };
-        let run = Run { server: 0, load: Arc::new(load), asked: 1, measured: Measured::new() };
-        for (log, fault, excused) in [(&posted, true, 1), (&posted, false, 0), (&another, true, 0)]
-        {
-            let entry = log.entry(0, 1, &log.note(log.head(1)));
-            let refused = wire::ErrorBody { code: 409, message: String::new(), entry: Some(entry) };
-            let body = serde_json::to_vec(&refused).unwrap().into();
-            let (n, due, took) = Default::default();
-            let mut measured = Measured::new().unwrap();
-            measured.answers.push(Answer { n, due, took, status: StatusCode::CONFLICT, body });
-            let (mut receipts, mut violations) = (Receipts::default(), Vec::new());
-            let judged = run.judge(&measured, |_, _| fault, &mut receipts, &mut violations);
-            assert_eq!((judged, violations.len()), (excused, 1 - excused), "{violations:?}");
-        }
     }
 }

@@ -52,6 +52,26 @@ async fn what_was_due_is_asked_and_charged_however_late() {
 }
 
 #[tokio::test]
+async fn what_is_late_says_when_it_was_sent() {
+    let server = pretend(Router::new().fallback(async || StatusCode::CREATED)).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let late = Duration::from_secs(10);
+    let started = Instant::now().checked_sub(late).unwrap();
+    for server in [server, closed] {
+        let load = Arc::new(additions(2).unwrap());
+        let pace = Pace { workers: 1, rate: Some(2.0), duration: SLICE };
+        let measured = run::run_from(started, server, load, pace).await.unwrap();
+        let answered = measured.answers.iter().map(|answer| (answer.due, answer.sent, answer.took));
+        let missed = measured.missed.iter().map(|missed| (missed.due, missed.sent, missed.took));
+        let all: Vec<_> = answered.chain(missed).collect();
+        assert_eq!(all.len(), 2);
+        for (due, sent, took) in all {
+            assert!(due < SLICE && sent >= late && sent <= due + took, "{due:?} {sent:?} {took:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_slice_does_not_wait_for_those_before_it() {
     let demand = Demand { additions: 2, reads: 0 };
     let of_a_slice = SERVERS * 2 * SLICE.as_secs() as usize;
