@@ -8,7 +8,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -49,8 +48,9 @@ struct SignedHead {
 #[derive(Default)]
 pub(crate) struct Receipts {
     timestamps: Vec<Timestamp>,
-    /// Heads by tree size: two different ones of a size would be a fork.
-    heads: HashMap<u64, SignedHead>,
+    /// Heads by tree size. Another one of a size is a fork, and is kept beside the first as its
+    /// evidence.
+    heads: HashMap<u64, Vec<SignedHead>>,
     /// Index and leaf hash of each answer.
     entries: Vec<(u64, Hash)>,
     /// Indexes of created entries.
@@ -96,10 +96,12 @@ impl Receipts {
     }
 
     /// Checks that a note is of this head and keeps it.
+    ///
+    /// # Errors
+    /// When it is not, and when it is not the first one of this size; then it is kept, too.
     pub(crate) fn check_head(&mut self, (size, root): Head, note: &str) -> anyhow::Result<()> {
         let head = SignedHead { root, note: note.to_owned() };
-        if let Some(known) = self.heads.get(&size) {
-            ensure!(*known == head, "two heads of size {size}");
+        if self.heads.get(&size).and_then(|known| known.first()) == Some(&head) {
             return Ok(());
         }
         let note = Note::parse(&head.note)?;
@@ -108,7 +110,16 @@ impl Receipts {
             (signed.size, signed.root) == (size, root),
             "the checkpoint is not the proof's head"
         );
-        self.heads.insert(size, head);
+        self.keep_head(size, head)
+    }
+
+    fn keep_head(&mut self, size: u64, head: SignedHead) -> anyhow::Result<()> {
+        let known = self.heads.entry(size).or_default();
+        let is_first = known.first().is_none_or(|first| *first == head);
+        if !known.contains(&head) {
+            known.push(head);
+        }
+        ensure!(is_first, "two heads of size {size}");
         Ok(())
     }
 
@@ -133,25 +144,30 @@ impl Receipts {
         &self.entries
     }
 
-    /// The signed heads that were seen, each with its note.
+    /// The signed heads that were seen, each with its note; of a fork all of its heads.
     pub(crate) fn heads(&self) -> impl Iterator<Item = (Head, &str)> {
-        self.heads.iter().map(|(size, head)| ((*size, head.root), head.note.as_str()))
+        let all =
+            self.heads.iter().flat_map(|(size, heads)| heads.iter().map(move |head| (size, head)));
+        all.map(|(size, head)| ((*size, head.root), head.note.as_str()))
     }
 
-    /// Takes over what was found in other answers.
+    /// Takes over what was found in other answers, all of it.
+    ///
+    /// # Errors
+    /// When a head of theirs is another one than is known here.
     pub(crate) fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.timestamps.extend(other.timestamps);
         self.entries.extend(other.entries);
         self.created.extend(other.created);
         self.consistency.held += other.consistency.held;
         self.consistency.unknown += other.consistency.unknown;
-        for (size, head) in other.heads {
-            match self.heads.entry(size) {
-                Entry::Occupied(known) => ensure!(*known.get() == head, "two heads of size {size}"),
-                Entry::Vacant(place) => drop(place.insert(head)),
+        let mut kept = Ok(());
+        for (size, heads) in other.heads {
+            for head in heads {
+                kept = kept.and(self.keep_head(size, head));
             }
         }
-        Ok(())
+        kept
     }
 
     /// Checks every signature, and that no index was given twice.
@@ -172,12 +188,12 @@ impl Receipts {
             started.into_iter().all(|thread| thread.join().unwrap_or(false))
         });
         ensure!(good, "a signed entry timestamp does not verify");
-        for head in self.heads.values() {
+        for head in self.heads.values().flatten() {
             check_note(&head.note, log_key)?;
         }
         Ok(Checked {
             entries: self.timestamps.len(),
-            checkpoints: self.heads.len(),
+            checkpoints: self.heads.values().map(Vec::len).sum(),
             consistency_proofs: self.consistency.held,
             unknown_heads: self.consistency.unknown,
         })

@@ -55,7 +55,7 @@ fn every_lie_is_told() {
             "an entry of another tree under the signed head",
             other.entry(3, 5, &note()),
             index,
-            "two heads of size 5",
+            "the checkpoint is not the proof's head",
         ),
         (
             "another head of the same size",

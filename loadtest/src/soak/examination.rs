@@ -41,18 +41,26 @@ const SPREAD: usize = 2_000;
 /// What became of the promises at one server.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Examined {
-    /// Entries that it was asked for and that are the promised ones.
-    pub(super) entries: usize,
-    /// Signed heads that its last one proves to continue.
-    pub(super) heads: usize,
+    /// Entries; those that are the promised ones are kept.
+    pub(super) entries: Kept,
+    /// Signed heads; those that its last one proves to continue are kept.
+    pub(super) heads: Kept,
     /// Promises that it did not keep.
     pub(super) broken: usize,
+}
+
+/// Promises of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Kept {
+    /// As many as there was time to ask for.
+    pub(super) asked: usize,
+    pub(super) kept: usize,
 }
 
 /// What came of the questions.
 #[derive(Default)]
 pub(super) struct Answers {
-    kept: usize,
+    promises: Kept,
     pub(super) broken: Vec<String>,
     pub(super) receipts: Receipts,
 }
@@ -89,14 +97,14 @@ impl Examination {
             Ok(last) => {
                 let heads = self.heads.iter().map(|head| Question::Heads(*head, last));
                 let answers = ask_all(server, heads.collect()).await;
-                examined.heads = answers.kept;
+                examined.heads = answers.promises;
                 all.add(answers);
             }
             Err(error) => all.broken.push(format!("the last head: {error:#}")),
         }
         let entries = self.entries.iter().map(|(index, leaf)| Question::Entry(*index, *leaf));
         let answers = ask_all(server, entries.collect()).await;
-        examined.entries = answers.kept;
+        examined.entries = answers.promises;
         all.add(answers);
         if let Err(error) = all.receipts.check_signatures(&key) {
             all.broken.push(format!("{error:#}"));
@@ -120,7 +128,8 @@ impl Examination {
 
 impl Answers {
     fn add(&mut self, other: Self) {
-        self.kept += other.kept;
+        self.promises.asked += other.promises.asked;
+        self.promises.kept += other.promises.kept;
         self.broken.extend(other.broken);
         if let Err(error) = self.receipts.merge(other.receipts) {
             self.broken.push(format!("{error:#}"));
@@ -168,11 +177,12 @@ async fn ask_some(
     let mut connection = Connection::new(server)?;
     while Instant::now() < end {
         let Some(question) = questions.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+        answers.promises.asked += 1;
         let path = question.path();
         let answer = timeout(PATIENCE, connection.call(Call::get(path.clone()))).await;
         let (status, body) = answer.map_err(Into::into).flatten().context(path.clone())?;
         match question.judge(status, &body, &mut answers.receipts) {
-            Ok(()) => answers.kept += 1,
+            Ok(()) => answers.promises.kept += 1,
             Err(error) => answers.broken.push(format!("{path}: {error:#}")),
         }
     }

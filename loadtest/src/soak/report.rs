@@ -234,11 +234,13 @@ impl SoakReport {
             contradictions: {contradictions}."
         )?;
         for (server, examined) in self.examined.iter().enumerate() {
-            let Examined { entries: found, heads: continued, broken } = examined;
+            let Examined { entries, heads, broken } = examined;
             writeln!(
                 text,
-                "* Asked at the end, server {server}: has {found} of these entries, its log continues \
-                {continued} of these heads; broken promises: {broken}."
+                "* Asked at the end, server {server}: has {} of the {} entries that it was asked \
+                for, its log continues {} of the {} heads that it was asked for; broken promises: \
+                {broken}.",
+                entries.kept, entries.asked, heads.kept, heads.asked
             )?;
         }
         writeln!(

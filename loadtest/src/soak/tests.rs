@@ -5,6 +5,7 @@ use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::examination::{Examined, Kept};
 use super::*;
 use crate::paper_log::PaperLog;
 
@@ -165,8 +166,11 @@ async fn a_broken_promise_is_told_and_the_rest_is_asked_for() {
         let (server, key) = (pretend(server).await, Arc::new(log().key()));
         let examination = Arc::new(Examination::of(&witness));
         let (examined, answers) = examination.ask(server, key).await;
-        let told = (examined.entries, examined.heads, examined.broken);
-        assert_eq!(told, (entries, heads, broken), "{case}: {:?}", answers.broken);
+        assert_eq!(examined.entries, Kept { asked: 5, kept: entries }, "{case}");
+        // Without its last head there is nothing to ask for.
+        let asked = if heads > 0 { 3 } else { 0 };
+        assert_eq!(examined.heads, Kept { asked, kept: heads }, "{case}");
+        assert_eq!(examined.broken, broken, "{case}: {:?}", answers.broken);
     }
 }
 
@@ -177,7 +181,7 @@ async fn a_server_that_is_away_breaks_its_promises() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let examination = Arc::new(Examination::of(&witness));
     let (examined, _) = examination.ask(closed, Arc::new(log.key())).await;
-    assert_eq!((examined.entries, examined.heads), (0, 0));
+    assert_eq!((examined.entries, examined.heads), (Kept { asked: 5, kept: 0 }, Kept::default()));
     assert!(examined.broken > 0);
 }
 
@@ -200,12 +204,19 @@ fn a_witness_hears_everything_and_tells_every_contradiction() {
 fn the_report_says_what_was_found() {
     let mut report = SoakReport::default();
     assert!(report.markdown().unwrap().contains("`fsck`: not run"));
+    let (entries, heads) = (Kept { asked: 70, kept: 69 }, Kept { asked: 40, kept: 38 });
+    report.examined.push(Examined { entries, heads, broken: 3 });
     report.contradict(vec!["two heads of size 5".to_owned()]);
     report.fsck(Ok(Some("entry 3".to_owned())));
     let text = report.markdown().unwrap();
-    for line in
-        ["contradictions: 1.", "`fsck`: the log is not whole", "Violations: 2", "fsck: entry 3"]
-    {
+    for line in [
+        "contradictions: 1.",
+        "has 69 of the 70 entries that it was asked for",
+        "continues 38 of the 40 heads that it was asked for; broken promises: 3.",
+        "`fsck`: the log is not whole",
+        "Violations: 2",
+        "fsck: entry 3",
+    ] {
         assert!(text.contains(line), "{line}: {text}");
     }
     report.fsck(Ok(None));

@@ -2,6 +2,8 @@ use super::*;
 use crate::paper_log::PaperLog;
 use crate::run::Answer;
 use crate::soak::faults::Fault;
+use crate::soak::report::SoakReport;
+use crate::soak::witness::Witness;
 
 /// A slice that is judged, and asks nobody.
 fn due(at: Duration, key: PublicKey) -> Due {
@@ -43,6 +45,39 @@ fn a_fault_excuses_no_request_that_was_sent_after_it() {
             let told = (judged.slice.excused, judged.violations.len());
             assert_eq!(told, (excused, 1 - excused), "{sent:?}: {:?}", judged.violations);
         }
+    }
+}
+
+/// A read of the whole log at this server, answered once.
+fn read(server: usize, log: &PaperLog) -> Run {
+    let entries = Entries::sign(Evidence::Certificate, 0).unwrap();
+    let written = Written { size: log.size(), ..Written::default() };
+    let load = Load { scenario: Scenario::ReadIndex, entries, written };
+    let path = load.call(0).unwrap().path;
+    let index = path.rsplit_once('=').unwrap().1.parse().unwrap();
+    let entry = log.entry(index, log.size(), &log.note(log.head(log.size())));
+    let body = serde_json::to_vec(&entry).unwrap().into();
+    let (n, due, sent, took) = Default::default();
+    let mut measured = Measured::new().unwrap();
+    measured.answers.push(Answer { n, due, sent, took, status: StatusCode::OK, body });
+    Run { server, load: Arc::new(load), asked: 1, measured: Ok(measured) }
+}
+
+#[test]
+fn a_fork_within_a_slice_is_a_contradiction() {
+    let (log, other) = (PaperLog::new(&["a", "b"]), PaperLog::new(&["a", "x"]));
+    // Of two servers, and of one that says both.
+    for servers in [[0, 1], [1, 1]] {
+        let runs = [read(servers[0], &log), read(servers[1], &other)];
+        let due = due(Duration::ZERO, log.key());
+        let slice = Slice::new(Duration::ZERO, Duration::ZERO);
+        let judged = due.judge(slice, &runs, &Announced::default());
+        assert_eq!(judged.violations.len(), 1, "{:?}", judged.violations);
+        assert!(judged.violations[0].contains("server 1, ReadIndex: two heads of size 2"));
+        let mut report = SoakReport::default();
+        report.contradict(Witness::default().hear(&judged.receipts));
+        assert_eq!(report.told, ["two heads of size 2"]);
+        assert_eq!(report.contradictions, 1);
     }
 }
 
