@@ -11,8 +11,16 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
 
 use crate::connection::{Call, Connection};
+
+/// How long a server may take until it is ready, and all that it waits for: in soaks Postgres
+/// recovered for up to 29 s.
+const READY: Duration = Duration::from_secs(120);
+
+/// How long `fsck` may take. Ten million entries took it two minutes.
+const FSCK: Duration = Duration::from_secs(3_600);
 
 /// A running server; stopped when it is dropped.
 pub(crate) struct Server {
@@ -67,22 +75,31 @@ impl Server {
     }
 
     pub(crate) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        self.ready_within(READY).await
+    }
+
+    async fn ready_within(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let ready = timeout(limit, self.becomes_ready()).await;
+        ready.with_context(|| format!("the server was not ready within {limit:?}"))?
+    }
+
+    async fn becomes_ready(&mut self) -> anyhow::Result<()> {
         let mut connection = Connection::new(self.address)?;
-        for _ in 0..600 {
+        loop {
             ensure!(self.process.try_wait()?.is_none(), "the server ended while it started");
             let answer = connection.call(Call::get("/readyz".to_owned())).await;
             if answer.is_ok_and(|(status, _)| status.is_success()) {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
         }
-        anyhow::bail!("the server was not ready within 30 s")
     }
 
     /// What `indelible fsck` says against the log; nothing when all is well.
     pub(crate) async fn fsck(&self) -> anyhow::Result<Option<String>> {
         let mut command = self.place.command("fsck");
-        let output = command.stdin(Stdio::null()).output().await.context("running fsck")?;
+        let output = timeout(FSCK, command.stdin(Stdio::null()).kill_on_drop(true).output()).await;
+        let output = output.context("fsck takes too long")?.context("running fsck")?;
         if output.status.success() {
             return Ok(None);
         }
@@ -136,4 +153,23 @@ pub(crate) fn resident_mib(process: u32) -> Option<f64> {
 /// An address that nobody listens on at this moment.
 fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for_without_end() {
+        // Connections are made, and nobody takes them.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut process = Command::new("cat");
+        let process = process.stdin(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let data = TempDir::new().unwrap();
+        let (binary, database, key) = (PathBuf::new(), String::new(), PathBuf::new());
+        let place = Place { binary, database, key, data };
+        let mut server = Server { address: silent.local_addr().unwrap(), process, place };
+        let ended = server.ready_within(Duration::from_millis(1)).await;
+        assert_eq!(ended.unwrap_err().to_string(), "the server was not ready within 1ms");
+    }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::server::Server;
 
@@ -24,6 +25,9 @@ const AWAY: Duration = Duration::from_secs(2);
 
 /// How long after its end a fault still excuses.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the command may take that restarts Postgres, its recovery included.
+const RESTART: Duration = Duration::from_secs(300);
 
 /// Something that was done to the servers. Times are since the soak began.
 #[derive(Clone, Debug, Serialize)]
@@ -189,8 +193,7 @@ impl Work {
     async fn restart_postgres(&mut self) -> anyhow::Result<()> {
         let Some(command) = self.restart_postgres.clone() else { return Ok(()) };
         self.begin("restart of Postgres".to_owned(), None);
-        let done = Command::new("sh").arg("-c").arg(&command).status().await?;
-        ensure!(done.success(), "`{command}` failed");
+        restart(&command, RESTART).await?;
         for server in &mut self.servers {
             server.wait_until_ready().await?;
         }
@@ -218,9 +221,23 @@ impl Work {
     }
 }
 
+async fn restart(command: &str, limit: Duration) -> anyhow::Result<()> {
+    let mut shell = Command::new("sh");
+    let done = timeout(limit, shell.arg("-c").arg(command).kill_on_drop(true).status()).await;
+    let done = done.with_context(|| format!("`{command}` takes longer than {limit:?}"))??;
+    ensure!(done.success(), "`{command}` failed");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_restart_is_not_waited_for_without_end() {
+        let ended = restart("exec sleep 1000", Duration::from_millis(1)).await;
+        assert_eq!(ended.unwrap_err().to_string(), "`exec sleep 1000` takes longer than 1ms");
+    }
 
     #[test]
     fn a_fault_excuses_its_server_while_it_lasts() {
