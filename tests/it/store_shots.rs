@@ -53,16 +53,19 @@ async fn a_round_whose_connection_dies_leaves_nothing() {
 }
 
 /// Shot early and late in the statement, which ends with its commit.
+///
+/// Postgres answers a commit before it obeys a shot that comes during it, so the answer of a round
+/// that is there is lost on the wire only: the cuts demand that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_that_is_shot_at_is_whole_or_nothing() {
     let aim = |number| (STATEMENT, 1 + 9 * (number % 9));
-    shoot(By::Itself, aim, |met| met.lost >= 3 && met.late >= 3).await;
+    shoot(By::Itself, aim, |met| met.lost >= 3 && met.answered >= 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_is_shot_at_is_whole_or_nothing() {
     shoot(By::Turn, |number| (STATEMENT, 1 + number % 3), |met| met.lost >= 3).await;
-    shoot(By::Turn, |number| (COMMIT, 1 + number % 9), |met| met.late >= 3).await;
+    shoot(By::Turn, |number| (COMMIT, 1 + number % 9), |met| met.answered >= 3).await;
 }
 
 /// Cut off at some byte of what is asked, or answered; also before the commit of a turn.
@@ -82,8 +85,10 @@ async fn a_round_that_is_cut_off_is_whole_or_nothing() {
 struct Met {
     /// Nothing of them is there.
     lost: usize,
-    /// They are there all the same.
+    /// They had no answer, and are there all the same.
     late: usize,
+    /// They were answered all the same.
+    answered: usize,
 }
 
 /// Shoots at rounds until there were `enough` hits; where, the number of the round tells.
@@ -101,11 +106,13 @@ async fn shoot(by: By, aim: impl Fn(usize) -> (&'static str, usize), enough: imp
         let (moment, nth) = aim(number);
         let hit = gun.shoot(moment, nth, &committing).await;
         let outcome = committing.await.unwrap();
+        let answered = outcome.is_ok();
         head = either(&db, &*store, &batch, outcome).await;
-        match (hit, head == batch.head) {
-            (false, _) => {}
-            (true, false) => met.lost += 1,
-            (true, true) => met.late += 1,
+        match (hit, answered, head == batch.head) {
+            (false, ..) => {}
+            (true, true, _) => met.answered += 1,
+            (true, false, false) => met.lost += 1,
+            (true, false, true) => met.late += 1,
         }
         if enough(met) {
             break;
