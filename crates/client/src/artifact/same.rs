@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::signer::{self, Signer};
 use super::{envelope, mention};
 
-/// Whether both are of one kind, name or hold the same content, and have the same signers and,
+/// Whether both are of one kind, name or hold the same content, and have the same keys and,
 /// where a signature is kept as it came, the same signatures.
 #[must_use]
 pub fn same_evidence(one: &StoredBody, other: &StoredBody) -> bool {
     one.kind == other.kind
         && same_content(one, other)
-        && same_signers(&signer::list(one), &signer::list(other))
+        && same_keys(&signer::all(one), &signer::all(other))
         && signatures(one) == signatures(other)
 }
 
@@ -38,7 +38,7 @@ fn compared(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
     signed.into_iter().chain(envelope::place(kind)).chain(documents(kind).iter().copied())
 }
 
-fn same_signers(one: &[Signer], other: &[Signer]) -> bool {
+fn same_keys(one: &[Signer], other: &[Signer]) -> bool {
     let within = |some: &[Signer], all: &[Signer]| {
         some.iter().all(|signer| all.iter().any(|other| other.is_same(signer)))
     };

@@ -3,9 +3,10 @@
 //! Border: names and fingerprints in a body. Nothing here says that a certificate
 //! is genuine.
 
-use entry::keys::parse_key;
+use entry::keys::pgp::PgpKeyring;
 use entry::keys::pkcs7::Pkcs7;
 use entry::keys::x509::Certificate;
+use entry::keys::{EvidenceKey as _, parse_key};
 use entry::pem;
 use entry::{KeyFormat, Kind, StoredBody};
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub struct Signer {
     /// Fingerprints by which people know the key: for keys and certificates in PEM
     /// the hex SHA-256 of the DER. None when this client cannot read the key.
     pub fingerprints: Vec<String>,
+    /// Whether these are several keys, of which nobody can say which signed; at least one did.
+    pub one_of: bool,
     format: KeyFormat,
     is_certificate: bool,
 }
@@ -46,8 +49,20 @@ impl Signer {
     }
 }
 
-/// Every key of the entry, in the order of the body, each once.
+/// Who signed the entry, in the order of the body, each once.
 pub(super) fn list(body: &StoredBody) -> Vec<Signer> {
+    each(body, |format, key| {
+        let ring = (format == KeyFormat::Pgp).then(|| PgpKeyring::parse(key).ok()).flatten();
+        ring.map_or_else(|| read(format, key), |ring| of_ring(body, &ring))
+    })
+}
+
+/// Every key of the entry, in the order of the body, each once: also those that signed nothing.
+pub(super) fn all(body: &StoredBody) -> Vec<Signer> {
+    each(body, read)
+}
+
+fn each(body: &StoredBody, read: impl Fn(KeyFormat, &[u8]) -> Signer) -> Vec<Signer> {
     let mut signers: Vec<Signer> = Vec::new();
     for (format, key) in keys(body) {
         let signer = read(format, &key);
@@ -65,7 +80,27 @@ fn read(format: KeyFormat, key: &[u8]) -> Signer {
     };
     let block = pem::decode(key);
     let is_certificate = block.is_some_and(|(block, _)| block.label == "CERTIFICATE");
-    Signer { subjects, fingerprints, format, is_certificate }
+    Signer { subjects, fingerprints, one_of: false, format, is_certificate }
+}
+
+/// Which key of an OpenPGP ring signed. Whoever uploads puts into it what he likes, next to his own
+/// key or bound to it. A body that keeps no signature does not tell the keys apart.
+fn of_ring(body: &StoredBody, ring: &PgpKeyring) -> Signer {
+    let place = match body.kind {
+        Kind::Helm => "/chart/provenance/signature/content",
+        _ => "/signature/content",
+    };
+    let signature = body.spec.pointer(place).and_then(Value::as_str);
+    let signer = match signature.map(|text| entry::base64::decode(text.as_bytes())) {
+        Some(signature) => signature.ok().and_then(|signature| ring.signer(&signature).ok()),
+        None => ring.only_packager(),
+    };
+    let one_of = signer.is_none();
+    let (subjects, fingerprints) = match signer {
+        Some(signer) => (signer.subjects, signer.fingerprints),
+        None => (ring.subjects(), ring.fingerprints()),
+    };
+    Signer { subjects, fingerprints, one_of, format: KeyFormat::Pgp, is_certificate: false }
 }
 
 /// The key files in a body.
@@ -113,19 +148,105 @@ fn jar_signers(block: Option<&str>) -> Vec<(KeyFormat, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use entry::{Inputs, Policy, ProposedEntry};
+
     use super::*;
+
+    /// A file of the evidence crate's tests.
+    fn file(name: &str) -> Vec<u8> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../entry/tests");
+        std::fs::read(tests.join(name)).unwrap()
+    }
+
+    fn golden(name: &str) -> StoredBody {
+        let golden: Value = serde_json::from_slice(&file(&format!("golden/{name}.json"))).unwrap();
+        StoredBody::parse(golden["body"].as_str().unwrap().as_bytes()).unwrap()
+    }
 
     #[test]
     fn a_bystander_in_a_jar_is_no_signer() {
-        let golden =
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../entry/tests/golden/jar-bystander.json");
-        let golden: Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
-        let body = StoredBody::parse(golden["body"].as_str().unwrap().as_bytes()).unwrap();
+        let body = golden("jar-bystander");
         let stored = body.spec.pointer("/signature/publicKey/content").and_then(Value::as_str);
         let bystander = entry::base64::decode(stored.unwrap().as_bytes()).unwrap();
         let bystander = read(KeyFormat::X509, &bystander);
         let signers = list(&body);
         assert_eq!(signers.len(), 2);
         assert!(!signers.contains(&bystander));
+    }
+
+    fn ring(files: &[&str]) -> Vec<u8> {
+        files.iter().flat_map(|name| file(&format!("fixtures/pgp/{name}.pub.asc"))).collect()
+    }
+
+    /// The body of evidence with the keys of these files in one ring.
+    fn logged(kind: Kind, artifact: &str, signature: Option<&str>, keys: &[&str]) -> StoredBody {
+        let inputs = Inputs {
+            artifact: Some(file(&format!("fixtures/pgp/{artifact}"))),
+            artifact_hash: None,
+            signature: signature.map(|name| file(&format!("fixtures/pgp/{name}"))),
+            public_keys: vec![ring(keys)],
+            key_format: KeyFormat::Pgp,
+            aad: None,
+        };
+        let proposal = entry::propose(kind, "0.0.1", &inputs).unwrap();
+        let proposed = ProposedEntry::from_value(proposal).unwrap();
+        StoredBody::parse(&proposed.canonicalize(&Policy::default(), 0).unwrap()).unwrap()
+    }
+
+    fn only(body: &StoredBody) -> Signer {
+        let [signer] = list(body).try_into().unwrap();
+        signer
+    }
+
+    fn fingerprints(name: &str) -> Vec<String> {
+        PgpKeyring::parse(&ring(&[name])).unwrap().fingerprints()
+    }
+
+    #[test]
+    fn a_bystander_in_a_ring_is_no_signer() {
+        let rsa = fingerprints("rsa");
+        for keys in [&["many", "rsa"][..], &["rsa", "many"], &["rsa"]] {
+            for (kind, artifact, signature) in [
+                (Kind::Rekord, "artifact.txt", Some("rsa.sig")),
+                (Kind::Rekord, "artifact.txt", Some("p256-rsa.sig")),
+                (Kind::Helm, "rsa.prov", None),
+            ] {
+                let body = logged(kind, artifact, signature, keys);
+                let signer = only(&body);
+                assert_eq!(signer.subjects, ["rsa@example.com"], "{kind} {keys:?}");
+                assert_eq!(signer.fingerprints, rsa[..1], "{kind} {keys:?}");
+                assert!(!signer.one_of);
+                let [all] = all(&body).try_into().unwrap();
+                assert_eq!(all.fingerprints.len(), 2 * keys.len(), "{kind} {keys:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_bound_to_a_key_did_not_sign_with_it() {
+        let [primary, signs, encrypts] = fingerprints("subkey").try_into().unwrap();
+        let signer = only(&golden("rekord-pgp-subkey"));
+        assert_eq!(signer.fingerprints, [signs, primary]);
+        assert!(!signer.fingerprints.contains(&encrypts));
+    }
+
+    #[test]
+    fn where_no_signature_is_kept_a_ring_is_one_of_its_keys() {
+        let [primary, _] = fingerprints("ed25519").try_into().unwrap();
+        let signer = only(&golden("rpm-header-ed25519"));
+        assert_eq!((signer.fingerprints.as_slice(), signer.one_of), (&[primary][..], false));
+        for (artifact, keys) in [
+            ("header-ed25519.rpm", &["ed25519", "many"][..]),
+            // The subkey could sign, too, were it asked to.
+            ("header-rsa.rpm", &["rsa"]),
+        ] {
+            let body = logged(Kind::Rpm, artifact, None, keys);
+            let signer = only(&body);
+            assert!(signer.one_of, "{artifact}");
+            assert_eq!(signer.fingerprints.len(), 2 * keys.len(), "{artifact}");
+            assert_eq!(signer.subjects, all(&body)[0].subjects, "{artifact}");
+        }
     }
 }

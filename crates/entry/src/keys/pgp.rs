@@ -25,7 +25,10 @@ mod verification;
 pub use error::{Fault, PgpError};
 pub(crate) use verification::PackageSignature;
 
+use std::borrow::Cow;
+
 use self::entity::Entity;
+use self::public_key::PublicKey;
 use self::ring::{Budget, read_all};
 use self::subpackets::MAY_ENCRYPT;
 use super::{CanonicalSignature, EvidenceKey, KeyError};
@@ -41,6 +44,25 @@ const MAX_SIGNATURE: usize = 1024 * 1024;
 const KEY_LABEL: &str = "PGP PUBLIC KEY BLOCK";
 const SECRET_KEY_LABEL: &str = "PGP PRIVATE KEY BLOCK";
 const SIGNATURE_LABEL: &str = "PGP SIGNATURE";
+
+/// Who made a signature, of all the keys of a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PgpSigner {
+    /// The addresses that the primary key vouches for, in the case they were written in.
+    pub subjects: Vec<String>,
+    /// Of the key that signed, then of its primary key if that is another one; lower-case hex.
+    pub fingerprints: Vec<String>,
+}
+
+impl PgpSigner {
+    fn new(entity: &Entity, key: &PublicKey) -> Self {
+        let mut fingerprints = vec![hex::encode(&key.fingerprint)];
+        if key.fingerprint != entity.primary.fingerprint {
+            fingerprints.push(hex::encode(&entity.primary.fingerprint));
+        }
+        Self { subjects: entity.addresses().collect(), fingerprints }
+    }
+}
 
 /// One or several OpenPGP keys from one file.
 #[derive(Debug)]
@@ -86,6 +108,25 @@ impl PgpKeyring {
         Ok(Self { entities, canonical })
     }
 
+    /// Who made a detached signature that [`verify_artifact`] took. The other keys of the ring may be anybody's, and so
+    /// may a subkey that does not sign: its owner need not know of it.
+    ///
+    /// # Errors
+    /// [`PgpError`] when no key of the ring can have made it.
+    ///
+    /// [`verify_artifact`]: EvidenceKey::verify_artifact
+    pub fn signer(&self, signature: &[u8]) -> Result<PgpSigner, PgpError> {
+        let (packets, _) = signature_packets(signature)?;
+        Ok(verification::detached(&self.entities, &packets)?.by())
+    }
+
+    /// Who made a package's signatures, if only one key of the ring can have; whether a key may sign does not matter
+    /// there.
+    #[must_use]
+    pub fn only_packager(&self) -> Option<PgpSigner> {
+        verification::only_packager(&self.entities)
+    }
+
     /// Verifies a package's signature over a message given in parts.
     ///
     /// # Errors
@@ -97,6 +138,19 @@ impl PgpKeyring {
     ) -> Result<(), PgpError> {
         signature.verify(&self.entities, message)
     }
+}
+
+/// The packets of a detached signature, and whether they are armored.
+fn signature_packets(signature: &[u8]) -> Result<(Cow<'_, [u8]>, bool), PgpError> {
+    if signature.len() > MAX_SIGNATURE {
+        return Err(PgpError::TooLarge { size: signature.len(), limit: MAX_SIGNATURE });
+    }
+    let Some(block) = armor::decode(signature) else { return Ok((signature.into(), false)) };
+    if block.label != SIGNATURE_LABEL.as_bytes() {
+        return Err(PgpError::NotSignatureArmor);
+    }
+    let broken = PgpError::Signature(Fault::Broken("illegal base64 data"));
+    Ok((block.content.ok_or(broken)?.into(), true))
 }
 
 /// Reads the blocks of an armored file. Text behind the last END line is ignored, be it an unfinished block.
@@ -127,8 +181,7 @@ impl EvidenceKey for PgpKeyring {
 
     /// The address of each user ID that the keys vouch for, in the case it was written in.
     fn subjects(&self) -> Vec<String> {
-        let identities = self.entities.iter().flat_map(|entity| &entity.identities);
-        identities.filter_map(|identity| user_id::address(&identity.user_id)).collect()
+        self.entities.iter().flat_map(Entity::addresses).collect()
     }
 
     /// Checks a detached signature of type 0x00 or 0x01 at the moment it says it was made. Armor is stored as it came,
@@ -138,21 +191,10 @@ impl EvidenceKey for PgpKeyring {
         artifact: &[u8],
         signature: &[u8],
     ) -> Result<CanonicalSignature, KeyError> {
-        if signature.len() > MAX_SIGNATURE {
-            let size = signature.len();
-            return Err(PgpError::TooLarge { size, limit: MAX_SIGNATURE }.into());
-        }
-        let Some(block) = armor::decode(signature) else {
-            verification::detached(&self.entities, artifact, signature)?;
-            return Ok(CanonicalSignature(armor::encode(SIGNATURE_LABEL, signature)));
-        };
-        if block.label != SIGNATURE_LABEL.as_bytes() {
-            return Err(PgpError::NotSignatureArmor.into());
-        }
-        let broken = PgpError::Signature(Fault::Broken("illegal base64 data"));
-        let packets = block.content.ok_or(broken)?;
-        verification::detached(&self.entities, artifact, &packets)?;
-        Ok(CanonicalSignature(signature.to_vec()))
+        let (packets, armored) = signature_packets(signature)?;
+        verification::detached(&self.entities, &packets)?.check(artifact)?;
+        let armor = || armor::encode(SIGNATURE_LABEL, signature);
+        Ok(CanonicalSignature(if armored { signature.to_vec() } else { armor() }))
     }
 
     /// The fingerprint of every key and subkey, lower-case hex. (The reference tells those of RSA keys only.)

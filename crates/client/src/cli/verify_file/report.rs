@@ -47,6 +47,8 @@ pub(super) struct Told {
 struct SignerTold {
     subjects: Vec<String>,
     fingerprints: Vec<String>,
+    /// Several keys, of which one signed, or more.
+    one_of: bool,
     /// What the fingerprints are.
     #[serde(skip)]
     label: &'static str,
@@ -101,7 +103,8 @@ impl Told {
 impl SignerTold {
     fn new(signer: Signer) -> Self {
         let label = signer.label();
-        Self { subjects: signer.subjects, fingerprints: signer.fingerprints, label }
+        let Signer { subjects, fingerprints, one_of, .. } = signer;
+        Self { subjects, fingerprints, one_of, label }
     }
 
     /// Names, and which key it was.
@@ -110,10 +113,10 @@ impl SignerTold {
         if !self.fingerprints.is_empty() {
             parts.push(format!("{} {}", self.label, self.fingerprints.join(", ")));
         }
-        if parts.is_empty() {
-            "a key that cannot be read here".to_owned()
-        } else {
-            parts.join(", ")
+        match (parts.is_empty(), self.one_of) {
+            (true, _) => "a key that cannot be read here".to_owned(),
+            (false, false) => parts.join(", "),
+            (false, true) => format!("one or more of these keys: {}", parts.join(", ")),
         }
     }
 }
@@ -192,6 +195,7 @@ mod tests {
         let signer = |subjects: &[&str], fingerprints: &[&str]| SignerTold {
             subjects: subjects.iter().map(ToString::to_string).collect(),
             fingerprints: fingerprints.iter().map(ToString::to_string).collect(),
+            one_of: fingerprints.len() > 1,
             label: "SHA-256 of the key",
         };
         let entry = Told {
@@ -205,6 +209,7 @@ mod tests {
             signers: vec![
                 signer(&["a\u{1b}", "b"], &["ab"]),
                 signer(&[], &["ab"]),
+                signer(&["a"], &["ab", "cd"]),
                 signer(&[], &[]),
             ],
         };
@@ -215,6 +220,7 @@ mod tests {
             [
                 "a\\u{1b}, b, SHA-256 of the key ab",
                 "SHA-256 of the key ab",
+                "one or more of these keys: a, SHA-256 of the key ab, cd",
                 "a key that cannot be read here"
             ]
         );

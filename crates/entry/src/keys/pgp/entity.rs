@@ -13,6 +13,7 @@ use super::signature::{
     Signature,
 };
 use super::subpackets::MAY_SIGN;
+use super::user_id;
 
 /// A primary key with everything that it vouches for.
 #[derive(Debug)]
@@ -247,6 +248,11 @@ impl Entity {
         self.identities
             .iter()
             .reduce(|best, next| if next.is_preferred_to(best) { next } else { best })
+    }
+
+    /// The address of each user ID, in the case it was written in.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = String> {
+        self.identities.iter().filter_map(|identity| user_id::address(&identity.user_id))
     }
 
     /// The signature that says what the primary key may do and how long.

@@ -3,6 +3,7 @@
 //! Border: which key made a signature, and whether it could at that moment. "Now" is when the signature says that it was
 //! made, so that the same bytes are accepted for ever; the clock is not asked.
 
+use super::PgpSigner;
 use super::entity::{Entity, Subkey};
 use super::error::{Fault, PgpError};
 use super::packets::{Packet, Packets};
@@ -19,12 +20,15 @@ struct Signer<'a> {
     self_signature: &'a Signature,
 }
 
-/// Verifies one of the signatures in `packets` over `message`: the first whose issuer is known and may sign.
-pub(super) fn detached(
-    entities: &[Entity],
-    message: &[u8],
-    packets: &[u8],
-) -> Result<(), PgpError> {
+/// The signature that counts, and who made it if it holds.
+pub(super) struct Made<'a> {
+    signer: Signer<'a>,
+    signature: Box<Signature>,
+    now: u32,
+}
+
+/// Finds the one of the signatures in `packets` that counts: the first whose issuer is known and may sign.
+pub(super) fn detached<'a>(entities: &'a [Entity], packets: &[u8]) -> Result<Made<'a>, PgpError> {
     match Packets::new(packets).next().map_err(PgpError::Signature)? {
         Some(Packet::Signature(_)) => {}
         Some(_) => return Err(PgpError::NotSignature),
@@ -43,10 +47,21 @@ pub(super) fn detached(
         let no_issuer = || Fault::structural("signature doesn't have an issuer");
         let issuer = signature.says.issuer.ok_or_else(no_issuer)?;
         if let Some(signer) = find_signer(entities, issuer) {
-            return signer.check(message, &signature, now);
+            return Ok(Made { signer, signature, now });
         }
     }
     Err(PgpError::UnknownIssuer)
+}
+
+/// The only key that can have made a package's signature; none if there are several, be it keys that are bound to one
+/// another.
+pub(super) fn only_packager(entities: &[Entity]) -> Option<PgpSigner> {
+    let mut able = entities.iter().flat_map(|entity| {
+        let subkeys = entity.subkeys.iter().map(|subkey| &subkey.key);
+        let keys = std::iter::once(&entity.primary).chain(subkeys);
+        keys.filter(|key| key.can_sign()).map(move |key| PgpSigner::new(entity, key))
+    });
+    able.next().filter(|_| able.next().is_none())
 }
 
 /// The first key with this ID that may sign. (A second one with the same ID is never tried, as in the reference.)
@@ -63,6 +78,17 @@ fn find_signer(entities: &[Entity], id: u64) -> Option<Signer<'_>> {
         primary.into_iter().chain(subkeys)
     });
     keys.into_iter().find(|signer| signer.self_signature.allows(MAY_SIGN))
+}
+
+impl Made<'_> {
+    /// Verifies the signature over `message`.
+    pub(super) fn check(&self, message: &[u8]) -> Result<(), PgpError> {
+        self.signer.check(message, &self.signature, self.now)
+    }
+
+    pub(super) fn by(&self) -> PgpSigner {
+        PgpSigner::new(self.signer.entity, self.signer.key())
+    }
 }
 
 impl Signer<'_> {
