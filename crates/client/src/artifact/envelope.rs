@@ -89,7 +89,8 @@ impl Envelope {
 
     /// Whether the payload is the one whose digest the body has.
     fn has_payload_of(&self, body: &StoredBody) -> bool {
-        let Ok(payload) = entry::base64::decode(self.payload.as_bytes()) else { return false };
+        let payload = entry::base64::decode_either(self.payload.as_bytes());
+        let Ok(payload) = payload else { return false };
         let own = hex::encode(Sha256::digest(payload));
         let named = mention::signed_place(body.kind).and_then(|at| body.spec.pointer(at));
         let named = named.and_then(|digest| digest.get("value")?.as_str());

@@ -15,7 +15,7 @@ use super::log::{Log, pem, serve_log};
 use super::{Ran, run_with};
 
 const STATEMENT: &str =
-    r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"p","subject":[]}"#;
+    r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"p???","subject":[]}"#;
 const TYPE: &str = "application/vnd.in-toto+json";
 
 /// A vendor's envelope around a statement, and the vendor's key.
@@ -104,6 +104,17 @@ async fn an_envelope_is_vouched_for_as_far_as_it_is_signed() {
             assert!(ran.out.contains(said), "{kind} {version} {file}: {}", ran.out);
         }
     }
+}
+
+#[tokio::test]
+async fn an_envelope_may_be_in_the_other_base64() {
+    let (mut vendors, key) = envelope();
+    let payload = vendors["payload"].as_str().unwrap().replace('/', "_");
+    assert_ne!(vendors["payload"], payload);
+    vendors["payload"] = payload.into();
+    let file = vendors.to_string();
+    let ran = verify(&proposal(Kind::Dsse, "0.0.1", file.as_bytes(), &key), file.as_bytes()).await;
+    assert!(ran.success && ran.out.contains("The file is the signed envelope\n"), "{}", ran.out);
 }
 
 #[tokio::test]
