@@ -12,6 +12,7 @@ use self::cbor::{Item, Reader, Tags};
 use self::header::Label;
 use crate::EntryError;
 use crate::keys::x509::{KeyAlgorithm, PublicKey};
+use crate::statement;
 
 /// Tag 18 and an array of four: how every message must begin.
 const PREFIX: [u8; 2] = [0xd2, 0x84];
@@ -19,7 +20,7 @@ const PREFIX: [u8; 2] = [0xd2, 0x84];
 const MAX_MESSAGE: usize = 16 << 20;
 
 /// A message whose payload is inside it.
-pub(crate) struct Sign1<'a> {
+pub struct Sign1<'a> {
     /// Encoded, as it is signed.
     protected: &'a [u8],
     algorithm: Option<Label<'a>>,
@@ -29,18 +30,12 @@ pub(crate) struct Sign1<'a> {
     has_unprotected: bool,
 }
 
-/// Whether a COSE_Sign1 message has an unprotected header: parameters that its signature does not
-/// cover, so that anybody may have put them there.
-///
-/// # Errors
-/// [`EntryError`] for anything else than such a message.
-pub fn has_unprotected_header(message: &[u8]) -> Result<bool, EntryError> {
-    Sign1::parse(message).map(|message| message.has_unprotected)
-}
-
 impl<'a> Sign1<'a> {
-    /// Reads a tagged message in definite lengths; nothing may follow it.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, EntryError> {
+    /// Reads a tagged message in definite lengths; nothing may follow it. Its signature is not looked at.
+    ///
+    /// # Errors
+    /// [`EntryError`] for anything else.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, EntryError> {
         if !bytes.starts_with(&PREFIX) {
             return Err(EntryError::invalid("cbor: invalid COSE_Sign1_Tagged object"));
         }
@@ -68,6 +63,19 @@ impl<'a> Sign1<'a> {
         }
         let (algorithm, content_type) = (header.algorithm, header.content_type);
         Ok(Self { protected, algorithm, content_type, payload, signature, has_unprotected })
+    }
+
+    /// Whether there is an unprotected header: parameters that the signature does not cover, so that anybody may have
+    /// put them there.
+    #[must_use]
+    pub fn has_unprotected_header(&self) -> bool {
+        self.has_unprotected
+    }
+
+    /// The payload, if the protected content type says that it is an in-toto statement.
+    #[must_use]
+    pub fn statement(&self) -> Option<&[u8]> {
+        (self.content_type == Some(statement::PAYLOAD_TYPE)).then_some(self.payload)
     }
 
     pub(crate) fn payload(&self) -> &[u8] {

@@ -37,7 +37,7 @@ mod stored_keys;
 mod utf8;
 mod verified;
 
-pub use cose::has_unprotected_header;
+pub use cose::Sign1;
 pub use error::{EntryError, ParseError, VERSION_PATTERN};
 pub use index_keys::search_key_for_public_key;
 pub use jar::jar_is_signed_whole;

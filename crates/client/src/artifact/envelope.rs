@@ -4,7 +4,7 @@
 //! type. Whatever else is in the file may be anybody's, also when the log has the digest of all of
 //! it: who takes an envelope from somebody else, adds to it and uploads it has a true entry.
 
-use entry::{Kind, StoredBody};
+use entry::{Kind, Sign1, StoredBody};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -57,7 +57,8 @@ pub(super) fn find(
     }
     let whole = || match body.kind {
         Kind::Cose => {
-            content.is_some_and(|own| matches!(entry::has_unprotected_header(own), Ok(false)))
+            let message = content.and_then(|own| Sign1::parse(own).ok());
+            message.is_some_and(|message| !message.has_unprotected_header())
         }
         _ => {
             let own = content.and_then(|content| Envelope::read(content, body));

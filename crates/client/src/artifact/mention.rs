@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use entry::{Kind, StoredBody, jar_is_signed_whole};
+use entry::{Kind, Sign1, StoredBody, jar_is_signed_whole};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -119,7 +119,11 @@ pub(super) fn find(
         Some(Mention::Artifact { algorithm })
     };
     let in_body = signed().or_else(|| held(body, digests));
-    let in_payload = || in_statement(&serde_json::from_slice(payload?).ok()?, digests);
+    let in_payload = || match body.kind {
+        // The whole message is kept.
+        Kind::Cose => in_statement(Sign1::parse(payload?).ok()?.statement()?, digests),
+        _ => in_statement(payload?, digests),
+    };
     // Last: a digest that the uploader made up may well be that of a subject.
     in_body.or_else(in_payload).or_else(|| envelope::find(body, content, digests))
 }
@@ -153,8 +157,9 @@ fn held(body: &StoredBody, digests: &Digests) -> Option<Mention> {
     }
 }
 
-fn in_statement(statement: &Value, digests: &Digests) -> Option<Mention> {
-    let predicate_type = text(statement, "predicateType").to_owned();
+fn in_statement(statement: &[u8], digests: &Digests) -> Option<Mention> {
+    let statement: Value = serde_json::from_slice(statement).ok()?;
+    let predicate_type = text(&statement, "predicateType").to_owned();
     let list = |at: &str| statement.pointer(at).and_then(Value::as_array).into_iter().flatten();
     let subject = list("/subject").find_map(|subject| {
         let algorithm = named(subject, digests)?;

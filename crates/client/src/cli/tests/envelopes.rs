@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entry::{Inputs, KeyFormat, Kind};
 use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
+use p256::ecdsa::{DerSignature, Signature, SigningKey};
 use p256::elliptic_curve::Generate as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -158,5 +158,46 @@ async fn a_message_is_vouched_for_if_all_of_it_is_signed() {
     for (file, vouched) in [(message, true), (more, false)] {
         let ran = verify(&proposal(Kind::Cose, "0.0.1", &file, &key), &file).await;
         assert_eq!(ran.success, vouched, "{}{}", ran.out, ran.err);
+    }
+}
+
+/// A byte string of CBOR that is neither very short nor long.
+fn bytes(content: &[u8]) -> Vec<u8> {
+    match u16::try_from(content.len()).unwrap().to_be_bytes() {
+        [0, length] => [&[0x58, length], content].concat(),
+        [high, low] => [&[0x59, high, low], content].concat(),
+    }
+}
+
+/// A COSE_Sign1 message of that content type, and its key.
+fn message(content_type: &str, payload: &[u8]) -> (Vec<u8>, String) {
+    let key = SigningKey::generate();
+    let length = u8::try_from(content_type.len()).unwrap();
+    // The algorithm, ES256, and the content type.
+    let header = [&[0xa2, 1, 0x26, 3, 0x78, length], content_type.as_bytes()].concat();
+    let (header, payload) = (bytes(&header), bytes(payload));
+    let signed = [b"\x84\x6aSignature1", header.as_slice(), &[0x40], &payload].concat();
+    let signature: Signature = key.sign(&signed);
+    let signature = bytes(&signature.to_bytes());
+    ([&[0xd2, 0x84], header.as_slice(), &[0xa0], &payload, &signature].concat(), pem(&key))
+}
+
+#[tokio::test]
+async fn a_statement_in_a_message_names_its_subjects() {
+    let digest = |file: &[u8]| json!({ "sha256": hex::encode(Sha256::digest(file)) });
+    let statement = json!({
+        "predicateType": "p", "subject": [{ "name": "a", "digest": digest(b"subject") }],
+        "predicate": { "materials": [{ "digest": digest(b"material") }] },
+    });
+    let statement = statement.to_string();
+    for (content_type, file, vouched, said) in [
+        (TYPE, &b"subject"[..], true, r#"subject "a" of a "p" statement (sha256)"#),
+        (TYPE, b"material", false, r#"a material of a "p" statement (sha256)"#),
+        ("text/plain;charset=UTF-8", b"subject", false, "not named by anything"),
+    ] {
+        let (message, key) = message(content_type, statement.as_bytes());
+        let ran = verify(&proposal(Kind::Cose, "0.0.1", &message, &key), file).await;
+        assert_eq!(ran.success, vouched, "{content_type}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains(&format!("The file is {said}")), "{content_type}: {}", ran.out);
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use entry::{Policy, ProposedEntry};
+use entry::{Payload, Policy, ProposedEntry};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::elliptic_curve::Generate as _;
@@ -20,7 +20,7 @@ use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tlog::{Checkpoint, EntryId, EntryRef, Hash, NodeId, Note, NoteSignature, ProofPlan};
-use wire::{Base64, EntryBody, InclusionProof, LogEntry, Verification};
+use wire::{AttestationData, Base64, EntryBody, InclusionProof, LogEntry, Verification};
 
 /// A request, read whole.
 pub(super) struct Asked {
@@ -71,6 +71,8 @@ pub(super) struct Log {
     name: &'static str,
     pub(super) tree_id: u64,
     bodies: Vec<Vec<u8>>,
+    /// What becomes of the payload of each.
+    payloads: Vec<Payload>,
     /// Frozen trees, oldest first.
     pub(super) older: Vec<Self>,
 }
@@ -79,12 +81,12 @@ impl Log {
     /// An empty tree under a fresh key.
     pub(super) fn new(name: &'static str, tree_id: u64) -> Self {
         let key = SigningKey::generate();
-        Self { key, name, tree_id, bodies: Vec::new(), older: Vec::new() }
+        Self { key, name, tree_id, bodies: Vec::new(), payloads: Vec::new(), older: Vec::new() }
     }
 
     /// An empty tree under the same name, ID and key: the beginning of another history.
     pub(super) fn fork(&self) -> Self {
-        Self { key: self.key.clone(), bodies: Vec::new(), older: Vec::new(), ..*self }
+        Self { key: self.key.clone(), ..Self::new(self.name, self.tree_id) }
     }
 
     /// Signs with a fresh key from now on.
@@ -103,10 +105,11 @@ impl Log {
 
     /// Adds evidence; gives its index.
     pub(super) fn add(&mut self, proposal: &Value) -> usize {
-        let body = canonical(proposal);
+        let (body, payload) = canonical(proposal);
         let at = self.bodies.iter().position(|known| *known == body);
         at.unwrap_or_else(|| {
             self.bodies.push(body);
+            self.payloads.push(payload);
             self.bodies.len() - 1
         })
     }
@@ -142,7 +145,7 @@ impl Log {
             tree_size: size,
         };
         let mut body = EntryBody {
-            attestation: None,
+            attestation: self.kept(index).map(|kept| AttestationData { data: Some(Base64(kept)) }),
             body: Base64(self.bodies[index].clone()),
             integrated_time: 1_700_000_000,
             log_id: hex::encode(self.key_id()),
@@ -193,7 +196,7 @@ impl Log {
 
     /// Answers a duplicate with 409 as Rekor does; what is new, without adding it, with 400.
     fn create(&self, proposal: &Value) -> Response {
-        let body = canonical(proposal);
+        let (body, _) = canonical(proposal);
         match self.bodies.iter().position(|known| *known == body) {
             Some(index) => conflict(&self.id(index), None),
             None => StatusCode::BAD_REQUEST.into_response(),
@@ -203,9 +206,19 @@ impl Log {
     fn search(&self, query: &Value) -> Vec<String> {
         let digest = query["hash"].as_str().and_then(|hash| hash.strip_prefix("sha256:"));
         let Some(digest) = digest else { return Vec::new() };
-        let names = |body: &[u8]| String::from_utf8_lossy(body).contains(digest);
-        let found = self.bodies.iter().enumerate().filter(|(_, body)| names(body));
-        found.map(|(index, _)| self.id(index).to_string()).collect()
+        let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(digest);
+        let found = (0..self.bodies.len()).filter(|&index| {
+            names(&self.bodies[index]) || self.kept(index).is_some_and(|kept| names(&kept))
+        });
+        found.map(|index| self.id(index).to_string()).collect()
+    }
+
+    /// What is kept beside an entry.
+    fn kept(&self, index: usize) -> Option<Vec<u8>> {
+        match &self.payloads[index] {
+            Payload::Kept(kept) => Some(kept.data.clone()),
+            _ => None,
+        }
     }
 
     fn find(&self, uuid: &str) -> Option<usize> {
@@ -255,9 +268,10 @@ pub(super) fn conflict(id: &EntryId, entry: Option<&LogEntry>) -> Response {
     (StatusCode::CONFLICT, location, Json(body)).into_response()
 }
 
-fn canonical(proposal: &Value) -> Vec<u8> {
+fn canonical(proposal: &Value) -> (Vec<u8>, Payload) {
     let proposed = ProposedEntry::from_value(proposal.clone()).unwrap();
-    proposed.canonicalize(&Policy::default(), 0).unwrap()
+    let (body, _, _, payload) = proposed.verify(&Policy::default(), 0).unwrap().into_parts();
+    (body, payload)
 }
 
 pub(super) fn pem(key: &SigningKey) -> String {
