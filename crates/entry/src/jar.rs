@@ -6,6 +6,7 @@
 //! files of one name are not: nobody could say which one was verified.
 
 mod extent;
+mod layout;
 mod manifest;
 mod metadata;
 

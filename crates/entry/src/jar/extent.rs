@@ -8,57 +8,56 @@ use std::io::Cursor;
 use zip::ZipArchive;
 
 use super::manifest::{Digests, Manifest};
-use super::metadata::{Metadata, is_of_signature};
-use super::{Archive, not_a_zip};
+use super::metadata::Metadata;
+use super::{Archive, layout, not_a_zip};
 use crate::EntryError;
 
-/// Bytes of the record that ends an archive without comment.
-const END: usize = 22;
-
-/// Whether a signed JAR has no file but those that are signed and the signature's own, and nothing
-/// before or behind the archive. Logs take JARs with more in them, which may be anybody's.
+/// Whether a signed JAR has no file but those that are signed and the signature's own, however it is
+/// read, and nothing before, between or behind them. Logs take JARs with more in them, which may be
+/// anybody's. One of more than 65,535 files is never called whole.
 ///
 /// # Errors
 /// [`EntryError`] for anything else than an archive with one signature.
 pub fn jar_is_signed_whole(bytes: &[u8]) -> Result<bool, EntryError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(not_a_zip)?;
-    if archive.has_duplicate_names() || !fills(&archive, bytes) {
+    if archive.has_duplicate_names() {
         return Ok(false);
     }
     let metadata = Metadata::read(&mut archive, u64::MAX)?;
     let manifest = Manifest::parse(&metadata.manifest).map_err(EntryError::invalid)?;
+    Ok(is_signed(&manifest, &metadata)?
+        && lists_all(&manifest, &archive, &metadata.parts)?
+        && layout::is_gapless(&archive, bytes))
+}
+
+/// Whether the signature file covers all of the manifest, be it section by section. Of two sections of
+/// one name it covers one.
+fn is_signed(manifest: &Manifest<'_>, metadata: &Metadata) -> Result<bool, EntryError> {
     let signed = Manifest::parse(&metadata.signature_file).map_err(EntryError::invalid)?;
     let whole = Digests::optional(&signed.main, "-DIGEST-MANIFEST").map_err(EntryError::invalid)?;
-    let is_signed = |name: &[u8]| {
-        // Of a file with a digester of its own no digest was looked at.
-        let listed = manifest.sections.get(name);
-        listed.is_some_and(|section| section.attribute("MAGIC").is_none())
-            && (whole.is_some() || signed.sections.contains_key(name))
-    };
-    let mut first = u64::MAX;
+    let sections = manifest.sections.iter().filter(|(name, _)| signed.sections.contains_key(*name));
+    let covered = sections.map(|(_, section)| section.bytes.len()).sum::<usize>();
+    Ok(whole.is_some() || manifest.main.bytes.len() + covered == metadata.manifest.len())
+}
+
+/// Whether every file is in the manifest or one of the signature's own `parts`; a folder need not be.
+fn lists_all(
+    manifest: &Manifest<'_>,
+    archive: &Archive<'_>,
+    parts: &[usize],
+) -> Result<bool, EntryError> {
     for index in 0..archive.len() {
         let file = archive.by_index_data(index).map_err(not_a_zip)?;
         let name = file.name_raw();
         let is_folder = name.ends_with(b"/") && file.size() == 0;
-        if !is_folder && !is_of_signature(name) && !is_signed(name) {
+        // Of a file with a digester of its own no digest was looked at.
+        let listed = manifest.sections.get(name);
+        let is_listed = listed.is_some_and(|section| section.attribute("MAGIC").is_none());
+        if !is_folder && !is_listed && !parts.contains(&index) {
             return Ok(false);
         }
-        first = first.min(file.header_start());
     }
-    // An archive may count what stands before it as its own.
-    Ok(first == 0)
-}
-
-/// Whether the archive begins and ends with the bytes: no other one before it, no comment, and
-/// nothing behind its end (APPNOTE.TXT section 4.3.16) or between directory and end.
-fn fills(archive: &Archive<'_>, bytes: &[u8]) -> bool {
-    let Some((before, end)) = bytes.split_last_chunk::<END>() else { return false };
-    let [.., a, b, c, d, _, _, _, _, _, _] = *end;
-    let directory = u64::from(u32::from_le_bytes([a, b, c, d]));
-    archive.offset() == 0
-        && archive.comment().is_empty()
-        && end.starts_with(b"PK\x05\x06")
-        && archive.central_directory_start() + directory == before.len() as u64
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -107,7 +106,34 @@ mod tests {
         let sections = format!("{main}Name: a\r\n{digest}\r\n");
         assert!(is_whole("", &sections, digest));
         assert!(!is_whole("", main, digest));
+        // Of two sections the second is the signed one.
+        assert!(!is_whole("", &sections, &format!("Main: evil\r\n\r\nName: a\r\n{digest}")));
         assert!(!is_whole("", &sections, "Magic: x\r\n"));
+    }
+
+    #[test]
+    fn of_the_signature_are_only_the_files_that_make_it() {
+        let manifest = "Manifest-Version: 1.0\r\n\r\n";
+        let signature = "Signature-Version: 1.0\r\nSHA-256-Digest-Manifest: AAAA\r\n\r\n";
+        let is_whole = |first: &str, last: &str| {
+            let files = [
+                (first, ""),
+                ("META-INF/MANIFEST.MF", manifest),
+                ("META-INF/X.SF", signature),
+                ("META-INF/X.RSA", ""),
+                (last, ""),
+            ];
+            let files = files.into_iter().filter(|(name, _)| !name.is_empty());
+            jar_is_signed_whole(&archive(b"", &files.collect::<Vec<_>>())).unwrap()
+        };
+        assert!(is_whole("", ""));
+        assert!(is_whole("META-INF/", "a/"));
+        // As whose block an entry stores it.
+        assert!(is_whole("META-INF/A.EC", ""));
+        assert!(!is_whole("meta-inf/manifest.mf", ""));
+        for last in ["META-INF/SIG-EVIL.SH", "META-INF/A.EC", "META-INF/Y.DSA", "META-INF/A"] {
+            assert!(!is_whole("", last), "{last}");
+        }
     }
 
     #[test]
@@ -133,7 +159,7 @@ mod tests {
         let end = signed.len() - 2;
         assert!(!is_whole(&[&signed[..end], b"\x04\0evil"].concat()));
         assert!(!is_whole(&[signed.as_slice(), b"evil"].concat()));
-        let (before, end) = signed.split_at(signed.len() - END);
+        let (before, end) = signed.split_at(signed.len() - 22);
         for between in [&b"evil"[..], &[end, b"evil"].concat()] {
             let parted = [before, between, end].concat();
             assert!(!jar_is_signed_whole(&parted).unwrap_or_default());

@@ -21,6 +21,8 @@ pub(super) struct Metadata {
     pub(super) block: Vec<u8>,
     /// The first block of the archive, which is the one to store, if it is another one.
     pub(super) first_block: Option<Vec<u8>>,
+    /// Indexes of these files in the archive.
+    pub(super) parts: Vec<usize>,
 }
 
 impl Metadata {
@@ -39,7 +41,9 @@ impl Metadata {
         })?;
         let first_block = places.blocks.first().map(|(_, index)| *index);
         let first_block = first_block.filter(|first| *first != block);
+        let parts = [manifest, signature_file, block].into_iter().chain(first_block).collect();
         Ok(Self {
+            parts,
             manifest: unpack(archive, manifest)?,
             signature_file: unpack(archive, signature_file)?,
             block: unpack(archive, block)?,
@@ -72,12 +76,6 @@ impl Part {
 fn in_meta_inf(path: &str) -> Option<(&str, &str)> {
     let name = path.strip_prefix("META-INF/").filter(|name| !name.contains('/'))?;
     name.rsplit_once('.')
-}
-
-/// Whether a file is a part of the signature, which no manifest lists.
-pub(super) fn is_of_signature(path: &[u8]) -> bool {
-    let path = String::from_utf8_lossy(path).to_uppercase();
-    in_meta_inf(&path).is_some_and(|(base, suffix)| Part::of(base, suffix).is_some())
 }
 
 /// Indexes of the files in the archive, in its order.
@@ -196,6 +194,7 @@ mod tests {
         assert_eq!(found.signature_file, b"META-INF/K.SF");
         assert_eq!(found.block, b"META-INF/K.RSA");
         assert_eq!(found.first_block.as_deref(), Some(&b"META-INF/A.EC"[..]));
+        assert_eq!(found.parts, [1, 4, 5, 0]);
         for name in [MANIFEST, "META-INF/K.SF", "META-INF/K.RSA", "META-INF/A.EC"] {
             let mut archive = archive.clone();
             damage(&mut archive, name);
