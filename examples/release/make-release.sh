@@ -3,9 +3,10 @@
 #
 #   make-release.sh DIR
 #
-# DIR gets release.yaml, which names two images by digest; provenance.json, an in-toto statement
-# about them; envelope.json, the statement signed as DSSE by a fresh key (signer.pem, signer.pub);
-# and uuid, the name of its entry in the log.
+# DIR gets release.yaml, which names two images by digest, and one of somebody else; provenance.json,
+# an in-toto statement about the two; envelope.json, the statement signed as DSSE by a fresh key
+# (signer.pem, signer.pub); uuid, the name of its entry in the log; and allowed-images with the third
+# image, a list that whoever verifies a release writes himself.
 #
 # REKOR_SERVER is the log (default http://127.0.0.1:3000), REKOR_CLI its client (default
 # indelible-cli; rekor-cli works as well). Needs bash, jq and openssl.
@@ -23,6 +24,8 @@ cd "$1"
 # Instead of a build: two images that nobody has seen before.
 controller=registry.example/acme/controller@sha256:$(openssl rand -hex 32)
 webhook=registry.example/acme/webhook@sha256:$(openssl rand -hex 32)
+shell=registry.example/other/shell@sha256:$(openssl rand -hex 32)
+echo "$shell" >allowed-images
 commit=$(openssl rand -hex 20)
 
 cat >release.yaml <<YAML
@@ -36,7 +39,8 @@ spec:
     spec:
       containers:
         - name: controller
-          image: $controller
+          image: ${controller/@/:v1.0.0@}
+          args: ["-shell-image", "$shell"]
 ---
 apiVersion: apps/v1
 kind: Deployment

@@ -8,6 +8,8 @@
 # attestation with exactly the same digest, and no other image (verify-images.sh says how far that
 # goes). One line per image; exit status 1 unless there is one and all match.
 #
+# ALLOWED_IMAGES is a file with a line NAME@sha256:DIGEST for each image of others that RELEASE.yaml
+# may name as well (Tekton's -shell-image, say); without it there is none.
 # REKOR_SERVER is the log (default http://127.0.0.1:3000), REKOR_CLI its client (default
 # indelible-cli; rekor-cli works as well). Needs bash and jq.
 set -euo pipefail

@@ -8,6 +8,7 @@
 # no other image (verify-images.sh). With SIGNER.pub, a PEM file, the signature must be by that key;
 # without it, by the key in the entry.
 #
+# ALLOWED_IMAGES is a file of images that RELEASE.yaml may name as well, as for verify-release.sh.
 # REKOR_SERVER is the log (default http://127.0.0.1:3000). SIGSTORE_REKOR_PUBLIC_KEY is a file with
 # the log's public key, from a place that you trust; without it the log is asked for it, which
 # proves no more than that its answers agree. Needs bash, curl, jq and openssl.
