@@ -55,6 +55,32 @@ async fn a_full_disk_stops_writes_and_not_reads() {
     receipts.hold(&self::client(&process.url, LIMIT)).await;
 }
 
+/// As an operator may do who looks for room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_and_a_log_that_is_emptied_by_sqlite_are_no_damage() {
+    let disk = SmallDisk::of("16m");
+    let path = disk.path().join("log.sqlite");
+    let site = Site::on(format!("sqlite:{}", path.display()));
+    let process = site.start(&["--log", "info,access=off"]);
+    let (client, receipts) = collect(&process).await;
+    receipts.attempt(0, &client).await.expect("it works");
+    disk.fill(0);
+    let mut n = 1;
+    while receipts.attempt(n, &client).await.is_ok() {
+        n += 1;
+    }
+    disk.make_room();
+    let mut other = sqlite_console(&path).await.expect("it opens");
+    let wal = path.with_extension("sqlite-wal");
+    while wal.metadata().expect("a log").len() > 0 {
+        // The server's own copying back may be in the way.
+        let order = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+        order.execute(&mut other).await.expect("it is done");
+    }
+    receipts.attempt(n, &client).await.expect("it goes on");
+    receipts.hold(&client).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_another_process_holds_stops_writes_and_not_reads() {
     let site = Site::on("sqlite");

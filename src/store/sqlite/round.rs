@@ -83,13 +83,15 @@ pub(super) async fn write(mut round: Round, wal: &Wal, batch: &Batch) -> Result<
     new_tiles(&mut round, wal, batch).await?;
     let _unshown = wal.unshown().await;
     wal.before_commit()?;
-    let committed = round.commit().await.map_err(store_error);
-    if let Err(error @ StoreError::Corrupt(_)) = &committed {
+    let Err(error) = round.commit().await.map_err(store_error) else {
+        return wal.after_commit();
+    };
+    if let StoreError::Corrupt(_) = &error {
         // A sync that failed: what was to be kept may be gone, and nobody is told twice.
         wal.condemn(&error.to_string());
     }
-    committed?;
-    wal.after_commit()
+    wal.failed_commit();
+    Err(error)
 }
 
 /// The fence.

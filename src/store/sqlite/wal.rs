@@ -128,6 +128,16 @@ impl Wal {
         self.look(&mut known)
     }
 
+    /// Looks at it when SQLite has said that the commit failed. Nobody writes frames of it any more,
+    /// so that other processes may empty the log from here on. What is wrong is told by the next look.
+    pub(super) fn failed_commit(&self) {
+        let mut known = self.lock();
+        if let Some(before) = &mut known.unseen {
+            before.over = true;
+        }
+        let _ = self.look(&mut known);
+    }
+
     /// Ends all writing: this file cannot be copied into the database. Once no process has the
     /// database open any more, the next one to open it copies it from its front.
     pub(super) fn condemn(&self, why: &str) {
@@ -320,12 +330,33 @@ mod tests {
         assert!(matches!(wal.after_commit(), Err(StoreError::Corrupt(_))));
     }
 
-    /// It may have happened all the same: nobody heard how it ended.
+    /// It may have happened all the same.
     #[test]
-    fn a_commit_that_failed_is_looked_at_too() {
+    fn a_commit_whose_end_nobody_heard_is_looked_at_too() {
         let (_folder, wal) = log(100);
         wal.before_commit().unwrap();
         std::fs::remove_file(&wal.path).unwrap();
+        assert!(matches!(wal.check(), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_log_that_is_emptied_after_a_commit_that_failed_is_in_order() {
+        let (_folder, wal) = log(100);
+        wal.before_commit().unwrap();
+        wal.failed_commit();
+        File::options().write(true).open(&wal.path).unwrap().set_len(0).unwrap();
+        wal.check().unwrap();
+        wal.before_commit().unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_after_a_commit_that_failed_stays_wrong() {
+        let (_folder, wal) = log(100);
+        wal.before_commit().unwrap();
+        let file = File::options().write(true).open(&wal.path).unwrap();
+        file.set_len(99).unwrap();
+        wal.failed_commit();
+        file.set_len(100).unwrap();
         assert!(matches!(wal.check(), Err(StoreError::Corrupt(_))));
     }
 
