@@ -53,9 +53,9 @@ pub enum ReadError {
     Signing(#[from] KeyError),
 }
 
-/// An entry is in the database, and in no head that may be shown.
+/// So many leaves are in the database, and in no head that may be shown.
 #[derive(Debug, thiserror::Error)]
-#[error("entry {0} has not reached a standby yet")]
+#[error("a tree of {0} leaves has not reached a standby yet")]
 pub(super) struct Unsettled(pub(super) u64);
 
 /// Why a search was not answered.

@@ -10,6 +10,7 @@ use wire::{ConsistencyProof, LogEntry, LogInfo};
 use super::error::Unsettled;
 use super::receipt::receipt;
 use super::recent::Signed;
+use super::snapshot::Snapshot;
 use super::{ConsistencyError, Log, ReadError};
 use crate::store::{EntryKey, Head, StoreError};
 
@@ -52,14 +53,7 @@ impl Log {
 
     pub(super) async fn prove(&self, signed: Signed) -> Result<LogEntry, ReadError> {
         let index = signed.entry.index;
-        let mut snapshot = self.0.tree.snapshot();
-        if index >= snapshot.head.size {
-            snapshot = self.0.tree.advance().await?;
-            let unsettled = index >= snapshot.head.size;
-            if unsettled && index < self.0.store.head().await?.size {
-                return Err(StoreError::Unavailable(Box::new(Unsettled(index))).into());
-            }
-        }
+        let snapshot = self.reaching(index.saturating_add(1)).await?;
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let [proof] = self.0.tree.resolve(&snapshot, signed.path.as_ref(), [&plan]).await?;
         let (leaf, Head { size, root, .. }) = (&signed.entry.leaf, &snapshot.head);
@@ -69,6 +63,22 @@ impl Log {
             return Err(wrong.into());
         }
         Ok(receipt(self.name(), signed, &snapshot, &proof))
+    }
+
+    /// A snapshot of at least so many leaves, or of all that there are.
+    ///
+    /// # Errors
+    /// `Unavailable` also when the database has them, but no head that has them may be shown.
+    async fn reaching(&self, size: u64) -> Result<Arc<Snapshot>, ReadError> {
+        let snapshot = self.0.tree.snapshot();
+        if snapshot.head.size >= size {
+            return Ok(snapshot);
+        }
+        let snapshot = self.0.tree.advance().await?;
+        if snapshot.head.size < size && self.0.store.head().await?.size >= size {
+            return Err(StoreError::Unavailable(Box::new(Unsettled(size))).into());
+        }
+        Ok(snapshot)
     }
 
     /// The newest head.
@@ -95,10 +105,7 @@ impl Log {
         first: u64,
         last: u64,
     ) -> Result<ConsistencyProof, ConsistencyError> {
-        let mut snapshot = self.0.tree.snapshot();
-        if last > snapshot.head.size {
-            snapshot = self.0.tree.advance().await.map_err(ReadError::from)?;
-        }
+        let snapshot = self.reaching(last).await?;
         let size = snapshot.head.size;
         if last > size {
             return Err(ConsistencyError::TooLarge { requested: last, size });

@@ -30,6 +30,7 @@ mod log_clock;
 mod log_duplicates;
 mod log_faults;
 mod log_following;
+mod log_standby;
 mod log_story;
 mod log_tiles;
 mod log_turns;

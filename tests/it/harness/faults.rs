@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ struct Faults {
     held: watch::Sender<HashSet<Method>>,
     /// How much longer each call takes.
     distance: Mutex<Duration>,
+    /// No standby says what it has.
+    alone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -109,6 +112,11 @@ impl FaultyStore {
     /// Puts the database farther away: each call takes so much longer.
     pub(crate) fn move_away(&self, distance: Duration) {
         *self.faults.distance.lock().expect("the distance") = distance;
+    }
+
+    /// Takes the standbys away for who reads, or brings them back. Rounds go on: they are another's.
+    pub(crate) fn leave_alone(&self, alone: bool) {
+        self.faults.alone.store(alone, Ordering::SeqCst);
     }
 
     /// Lets calls of a method wait, from now until [`Self::release`].
@@ -185,7 +193,8 @@ impl Store for FaultyStore {
     }
 
     async fn until_settled(&self) -> Result<bool, StoreError> {
-        self.faults.pass(Method::UntilSettled, self.inner().until_settled()).await
+        let settled = self.faults.pass(Method::UntilSettled, self.inner().until_settled()).await?;
+        Ok(settled && !self.faults.alone.load(Ordering::SeqCst))
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
