@@ -214,7 +214,9 @@ impl Log {
         self.0.key.log_id()
     }
 
-    /// Whether database, key, head and clock are in order: follows and verifies the head.
+    /// Whether database, key, head and clock are in order: verifies the database's head, though it
+    /// may not be shown before a standby has it. It is followed without a wait, so that a server that
+    /// nobody reads from remembers it, too.
     ///
     /// # Errors
     /// [`NotReady`] naming what is not.
@@ -222,9 +224,11 @@ impl Log {
         let at_least = self.0.bar.at_least();
         let read = async {
             let database = self.0.store.ping().await?;
-            let snapshot = self.0.tree.advance().await?;
-            at_least.check(&snapshot.head)?;
-            tree::check_head(&self.0.key, &snapshot.head, snapshot.edge.root())?;
+            let head = self.0.tree.check_visible().await?;
+            at_least.check(&head)?;
+            if head.size > self.published_size() {
+                self.0.tree.advance_beside();
+            }
             Ok::<_, StoreError>(database)
         };
         let database = read.await.map_err(ReadError::from)?;

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 
 use self::flights::Flights;
-use self::follow::{Followed, PATIENCE};
+use self::follow::{PATIENCE, Shared};
 pub(crate) use self::ground::Ground;
 pub(crate) use self::right_edge::restore_edge;
 use super::snapshot::Snapshot;
@@ -35,7 +35,9 @@ pub(crate) struct Tree {
     /// See [`Options::max_followed`].
     max_followed: u64,
     /// Readers follow the database together.
-    flights: Arc<Flights<Followed>>,
+    flights: Arc<Flights<Shared<Arc<Snapshot>>>>,
+    /// And look at its head, where nobody waits for a standby.
+    looks: Arc<Flights<Shared<Head>>>,
     /// Tells those who have asked for it by [`Tree::published`].
     published: tokio::sync::watch::Sender<()>,
 }
@@ -55,6 +57,7 @@ impl Tree {
             snapshot: ArcSwap::from_pointee(first),
             max_followed: options.max_followed.max(1),
             flights: Arc::new(Flights::new(PATIENCE)),
+            looks: Arc::new(Flights::new(PATIENCE)),
             published: tokio::sync::watch::Sender::new(()),
         }
     }

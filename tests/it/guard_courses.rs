@@ -9,12 +9,14 @@ use tlog::Hash;
 use crate::guard_remote::grown;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
-use crate::harness::logs::{fill, key, open};
+use crate::harness::faults::FaultyStore;
+use crate::harness::logs::{fill, key, open, open_on};
 
 both! {
     another_course_closes_the_running_log,
     a_shorter_database_is_not_continued,
     servers_on_one_database_share_a_file,
+    a_note_of_what_no_standby_has_is_no_loss,
 }
 
 /// Files in a folder.
@@ -153,4 +155,32 @@ async fn servers_on_one_database_share_a_file(db: TestDb) {
     }
     assert_eq!(size(&file), 164);
     assert_eq!(memory.names(), ["shared", "shared.lock"]);
+}
+
+/// Another server's head is in the place, and this one may not show it yet.
+async fn a_note_of_what_no_standby_has_is_no_loss(db: TestDb) {
+    let memory = Memory::new();
+    let file = memory.file("shared");
+    let store = FaultyStore::new(db.open().await);
+    let places = vec![Place::File(file.clone())];
+    let log = open_on(store.clone(), places).await.expect("a new log");
+    fill(&log, 0, 8).await;
+    until(&file, 8).await;
+    // The same tree elsewhere is ahead, so that the note is met before its head is committed here.
+    let ahead = db.another().await;
+    let ahead = open(&ahead, Vec::new()).await.expect("the same log");
+    fill(&ahead, 0, 10).await;
+    let note = ahead.log_info().await.expect("the head").signed_tree_head;
+    file.write(&note).expect("a note");
+    fill(&log, 8, 9).await;
+    while log.ready().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    store.leave_alone(true);
+    let other = open(&db, Vec::new()).await.expect("another server");
+    fill(&other, 9, 10).await;
+    log.ready().await.expect("it is ready");
+    assert_eq!(tree_size(&log).await, 9);
+    store.leave_alone(false);
+    assert_eq!(tree_size(&log).await, 10);
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use indelible::log::{Log, Lookup, Options, ReadError, SubmitError, Submitted};
+use indelible::log::{Log, Lookup, NotReady, Options, ReadError, SubmitError, Submitted};
 use indelible::store::StoreError;
 use indelible::store::postgres::PostgresStore;
 use tlog::{Hash, verify_consistency};
@@ -171,6 +171,10 @@ async fn another_history_is_not_shown_however_far_it_is(db: TestDb) {
                 panic!("{refused:?}")
             };
         }
+        let unready = log.ready().await;
+        let Err(NotReady::Read(ReadError::Store(StoreError::Corrupt(_)))) = unready else {
+            panic!("{unready:?}")
+        };
         assert!(matches!(log.submit(leaf(10)).await, Err(SubmitError::NotCommitted)));
         assert_eq!(log.published_size(), seen.0);
     }

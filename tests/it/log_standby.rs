@@ -6,12 +6,13 @@ use indelible::log::{ConsistencyError, Log, Lookup, Options, ReadError};
 use indelible::store::StoreError;
 
 use crate::harness::databases::TestDb;
-use crate::harness::faults::FaultyStore;
+use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::logs::fill;
 use crate::log_story::{check, head, open_on};
 
 both! {
     what_no_standby_has_is_shown_once_it_returns,
+    a_server_is_ready_without_a_standby,
 }
 
 /// A server that reads, which has shown nine leaves, and one that adds the tenth meanwhile.
@@ -48,4 +49,20 @@ async fn what_no_standby_has_is_shown_once_it_returns(db: TestDb) {
     assert_eq!(head(&log).await.0, 10);
     let entry = log.entry(Lookup::Index(9)).await.unwrap().expect("an entry");
     assert_eq!(check(&log, &entry).1.log_index, 9);
+}
+
+/// Whoever asks has less patience than a server has with a standby.
+async fn a_server_is_ready_without_a_standby(db: TestDb) {
+    let (log, store) = nine_of_ten(&db).await;
+    store.hold(Method::UntilSettled);
+    for _ in 0..3 {
+        log.ready().await.expect("it is ready");
+        assert_eq!(log.published_size(), 9);
+    }
+    // The server that nobody reads from follows all the same.
+    store.leave_alone(false);
+    store.release(Method::UntilSettled);
+    while log.published_size() < 10 {
+        tokio::task::yield_now().await;
+    }
 }

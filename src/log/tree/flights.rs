@@ -56,7 +56,8 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         landed.map_err(|_| NoFlight::Lost)?.clone().ok_or(NoFlight::Lost)
     }
 
-    fn board<R>(self: &Arc<Self>, read: R) -> Flight<T>
+    /// As [`share`](Self::share), for who need not wait.
+    pub(super) fn board<R>(self: &Arc<Self>, read: R) -> Flight<T>
     where
         R: Future<Output = T> + Send + 'static,
     {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tlog::{Hash, Tile};
 
-use super::{Ground, Tree, check_head, restore_edge};
+use super::{Flights, Ground, Tree, check_head, restore_edge};
 use crate::log::ReadError;
 use crate::log::guard::Seen;
 use crate::log::snapshot::Snapshot;
@@ -22,7 +22,7 @@ use crate::store::{Head, StoreError, Turn};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What readers share.
-pub(super) type Followed = Result<Arc<Snapshot>, Failure>;
+pub(super) type Shared<T> = Result<T, Failure>;
 
 /// A [`StoreError`] for each of those who share it.
 #[derive(Clone, Debug)]
@@ -54,6 +54,14 @@ impl From<Failure> for StoreError {
     }
 }
 
+async fn share<T: Clone + Send + Sync + 'static>(
+    flights: &Arc<Flights<Shared<T>>>,
+    read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let landed = flights.share(async move { Ok(read.await?) }).await;
+    Ok(landed.map_err(|none| StoreError::Unavailable(Box::new(none)))??)
+}
+
 impl Tree {
     /// Follows the committed head, if it is ahead of what is published and settled. For readers, who
     /// share what was read after they asked.
@@ -63,9 +71,37 @@ impl Tree {
     /// the one that this process has seen.
     pub(crate) async fn advance(self: &Arc<Self>) -> Result<Arc<Snapshot>, StoreError> {
         let tree = Arc::clone(self);
-        let followed = self.flights.share(async move { Ok(tree.follow_head().await?) }).await;
-        let followed = followed.map_err(|none| StoreError::Unavailable(Box::new(none)))?;
-        Ok(followed?)
+        share(&self.flights, async move { tree.follow_head().await }).await
+    }
+
+    /// Follows as [`advance`](Self::advance) does, while nobody waits.
+    pub(crate) fn advance_beside(self: &Arc<Self>) {
+        let tree = Arc::clone(self);
+        drop(self.flights.board(async move { Ok(tree.follow_head().await?) }));
+    }
+
+    /// The committed head, which continues what is published and is what its leaves hash to, settled
+    /// or not. Publishes nothing, and waits for no standby.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) async fn check_visible(self: &Arc<Self>) -> Result<Head, StoreError> {
+        let tree = Arc::clone(self);
+        share(&self.looks, async move { tree.visible_head().await }).await
+    }
+
+    async fn visible_head(&self) -> Result<Head, StoreError> {
+        let now = self.snapshot();
+        let head = self.store.head().await?;
+        Seen::from(&now.head).check(&head)?;
+        if head.size == now.head.size {
+            check_head(&self.key, &head, now.edge.root())?;
+        } else {
+            self.continued(&now, head.clone()).await?;
+            // It may be lost yet, and these tiles with it.
+            self.forget_around([now.head.size, head.size]);
+        }
+        Ok(head)
     }
 
     async fn follow_head(&self) -> Result<Arc<Snapshot>, StoreError> {
@@ -138,17 +174,25 @@ impl Tree {
                 }
                 Ordering::Less => {}
             }
-            let (next, completed) = if self.is_far(&now, &head) {
-                (self.rebuild(&now, head.clone()).await?, Vec::new())
-            } else {
-                let (next, _, completed) = self.append(&now, head.clone(), None).await?;
-                (next, completed)
-            };
+            let (next, completed) = self.continued(&now, head.clone()).await?;
             // If not, what is shown next must continue that, too.
             if let Some(next) = self.replace(&now, next, completed) {
                 return Ok(next);
             }
         }
+    }
+
+    /// The tree of a larger head, and the tiles that are known to be completed by it.
+    async fn continued(
+        &self,
+        now: &Snapshot,
+        head: Head,
+    ) -> Result<(Snapshot, Vec<Tile>), StoreError> {
+        if self.is_far(now, &head) {
+            return Ok((self.rebuild(now, head).await?, Vec::new()));
+        }
+        let (next, _, completed) = self.append(now, head, None).await?;
+        Ok((next, completed))
     }
 
     /// Whether so much was committed since that it is not read leaf by leaf.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indelible::last_checkpoint::Place;
 use indelible::log::{self, Log, OpenError, Opening, Options};
 use indelible::signer::LogKey;
+use indelible::store::Store;
 
 use super::databases::TestDb;
 use super::evidence::leaf;
@@ -22,6 +23,11 @@ pub(crate) fn key() -> LogKey {
 
 /// Opens the log, or a new one, with the last checkpoint kept in these places.
 pub(crate) async fn open(db: &TestDb, places: Vec<Place>) -> Result<Log, OpenError> {
+    open_on(db.open().await, places).await
+}
+
+/// The same over a store that is open.
+pub(crate) async fn open_on(store: Arc<dyn Store>, places: Vec<Place>) -> Result<Log, OpenError> {
     let opening = Opening {
         hostname: None,
         default_hostname: "log.example",
@@ -29,7 +35,7 @@ pub(crate) async fn open(db: &TestDb, places: Vec<Place>) -> Result<Log, OpenErr
         clock: Arc::new(|| 1_700_000_000),
         last_checkpoint: places,
     };
-    log::open_guarded(db.open().await, key(), opening).await
+    log::open_guarded(store, key(), opening).await
 }
 
 /// Adds leaves `from..to`, each in a round of its own.
