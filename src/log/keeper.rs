@@ -143,6 +143,7 @@ impl Keeper {
         let seen = note.seen(key, Some(identity))?;
         if seen.size > head.size {
             bar.saw(seen.size);
+            tree.saw_note(note.note);
             return Ok(false);
         }
         let PlacedNote { place, .. } = note;

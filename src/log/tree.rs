@@ -13,7 +13,7 @@ mod right_edge;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
 
 use self::flights::Flights;
@@ -38,6 +38,8 @@ pub(crate) struct Tree {
     flights: Arc<Flights<Shared<Arc<Snapshot>>>>,
     /// And look at its head, where nobody waits for a standby.
     looks: Arc<Flights<Shared<Head>>>,
+    /// A note of a head that another server has published, and that was not published here then.
+    shown_elsewhere: ArcSwapOption<String>,
     /// Tells those who have asked for it by [`Tree::published`].
     published: tokio::sync::watch::Sender<()>,
 }
@@ -58,8 +60,15 @@ impl Tree {
             max_followed: options.max_followed.max(1),
             flights: Arc::new(Flights::new(PATIENCE)),
             looks: Arc::new(Flights::new(PATIENCE)),
+            shown_elsewhere: ArcSwapOption::empty(),
             published: tokio::sync::watch::Sender::new(()),
         }
+    }
+
+    /// A note of this log was found that is further than what is published here. To show that very
+    /// head is no new promise.
+    pub(crate) fn saw_note(&self, note: String) {
+        self.shown_elsewhere.store(Some(Arc::new(note)));
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

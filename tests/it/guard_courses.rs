@@ -157,30 +157,40 @@ async fn servers_on_one_database_share_a_file(db: TestDb) {
     assert_eq!(memory.names(), ["shared", "shared.lock"]);
 }
 
-/// Another server's head is in the place, and this one may not show it yet.
+/// Another server's head is in the place, and of what the database has no standby says anything.
 async fn a_note_of_what_no_standby_has_is_no_loss(db: TestDb) {
     let memory = Memory::new();
     let file = memory.file("shared");
-    let store = FaultyStore::new(db.open().await);
-    let places = vec![Place::File(file.clone())];
-    let log = open_on(store.clone(), places).await.expect("a new log");
-    fill(&log, 0, 8).await;
-    until(&file, 8).await;
-    // The same tree elsewhere is ahead, so that the note is met before its head is committed here.
-    let ahead = db.another().await;
-    let ahead = open(&ahead, Vec::new()).await.expect("the same log");
-    fill(&ahead, 0, 10).await;
-    let note = ahead.log_info().await.expect("the head").signed_tree_head;
-    file.write(&note).expect("a note");
-    fill(&log, 8, 9).await;
-    while log.ready().await.is_ok() {
-        tokio::task::yield_now().await;
+    // The note says that the tenth was shown; with the eleventh nobody may be shown the tenth.
+    for (leaves, shown) in [(10, 10), (11, 9)] {
+        let db = db.another().await;
+        let store = FaultyStore::new(db.open().await);
+        let places = vec![Place::File(file.clone())];
+        let log = open_on(store.clone(), places).await.expect("a new log");
+        fill(&log, 0, 8).await;
+        until(&file, 8).await;
+        file.write(&note_of_ten(&db).await).expect("a note");
+        fill(&log, 8, 9).await;
+        while log.ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        store.leave_alone(true);
+        let other = open(&db, Vec::new()).await.expect("another server");
+        fill(&other, 9, leaves).await;
+        log.ready().await.expect("it is ready");
+        assert_eq!(tree_size(&log).await, shown);
+        log.ready().await.expect("it is ready");
+        store.leave_alone(false);
+        assert_eq!(tree_size(&log).await, leaves);
+        log.close().await;
+        std::fs::remove_file(file.path()).expect("it is moved away");
     }
-    store.leave_alone(true);
-    let other = open(&db, Vec::new()).await.expect("another server");
-    fill(&other, 9, 10).await;
-    log.ready().await.expect("it is ready");
-    assert_eq!(tree_size(&log).await, 9);
-    store.leave_alone(false);
-    assert_eq!(tree_size(&log).await, 10);
+}
+
+/// What a server is going to write for ten leaves, before they are in the database.
+async fn note_of_ten(db: &TestDb) -> String {
+    let ahead = db.another().await;
+    let log = open(&ahead, Vec::new()).await.expect("the same log");
+    fill(&log, 0, 10).await;
+    log.log_info().await.expect("the head").signed_tree_head
 }

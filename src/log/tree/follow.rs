@@ -104,12 +104,20 @@ impl Tree {
         Ok(head)
     }
 
+    /// Whether the head may be shown: another server has shown it, or it cannot be lost with this
+    /// database. What else a larger note says of it nobody knows: it may be of another course.
+    async fn is_promised(&self, head: &Head) -> Result<bool, StoreError> {
+        let note = self.shown_elsewhere.load();
+        let is_shown = note.as_ref().is_some_and(|note| ***note == *head.checkpoint);
+        Ok(is_shown || self.store.until_settled().await?)
+    }
+
     async fn follow_head(&self) -> Result<Arc<Snapshot>, StoreError> {
         let before = self.snapshot();
         let head = self.store.head().await?;
         // This server's own commits are published by now, or are about to be.
         let shown = self.snapshot().head.size;
-        if head.size > shown && !self.store.until_settled().await? {
+        if head.size > shown && !self.is_promised(&head).await? {
             // To show it would be a promise that is lost with this database, and would close the log.
             tracing::warn!(
                 size = head.size,
