@@ -9,7 +9,7 @@ mod slot;
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
 use serde_json::Value;
 use serde_json::de::Deserializer;
 
@@ -152,20 +152,21 @@ fn depth(text: &[u8]) -> usize {
     deepest
 }
 
-/// The text with a 0 in the place of each number.
+/// The text with a 0 in the place of each number. What only looks like one stays, and is refused by whoever reads it.
 pub(crate) fn without_numbers(text: &str) -> String {
     let mut fixed = String::with_capacity(text.len());
-    let (mut copied, mut number) = (0, false);
-    for (at, (byte, outside)) in bytes(text.as_bytes()).enumerate() {
-        let goes_on = number && matches!(byte, b'+' | b'.' | b'e' | b'E');
-        let was_number = number;
-        number = outside && (goes_on || matches!(byte, b'-' | b'0'..=b'9'));
-        if number {
-            if !was_number {
-                fixed.push_str(&text[copied..at]);
-                fixed.push('0');
-            }
-            copied = at + 1;
+    let (mut copied, mut number) = (0, None);
+    let end = (b' ', true);
+    for (at, (byte, outside)) in bytes(text.as_bytes()).chain([end]).enumerate() {
+        let goes_on = number.is_some() && matches!(byte, b'+' | b'.' | b'e' | b'E');
+        if outside && (goes_on || matches!(byte, b'-' | b'0'..=b'9')) {
+            number.get_or_insert(at);
+        } else if let Some(start) = number.take()
+            && serde_json::from_str::<IgnoredAny>(&text[start..at]).is_ok()
+        {
+            fixed.push_str(&text[copied..start]);
+            fixed.push('0');
+            copied = at;
         }
     }
     fixed.push_str(&text[copied..]);
@@ -203,6 +204,8 @@ mod tests {
         let fixed = r#"{"1\"2":0,"é":[0,true,0 ,"e3",{}]}"#;
         assert_eq!(without_numbers(text), fixed);
         assert_eq!(without_numbers("12"), "0");
+        let text = "[01,-,1.,1e,1.2.3,1-2,--1,1e999]";
+        assert_eq!(without_numbers(text), "[01,-,1.,1e,1.2.3,1-2,--1,0]");
     }
 
     #[test]

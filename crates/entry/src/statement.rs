@@ -126,6 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn what_has_malformed_numbers_is_no_statement() {
+        let statement = r#"{"subject":[{"x":1e999,"digest":{"sha256":"aa"}}],"x":?}"#;
+        let keys = |number| keys_of(statement.replace('?', number).as_bytes());
+        for number in ["-0.5E-999", "1e999", "0"] {
+            assert_eq!(keys(number), ["sha256:aa"], "{number}");
+        }
+        for number in ["01", "-", "1.", "1e", "1.2.3", "[1-2]", "+1"] {
+            assert!(keys(number).is_empty(), "{number}");
+        }
+    }
+
+    #[test]
     fn no_digest_is_left_out_and_too_many_are_refused() {
         let statement = |list: &str, count: usize| {
             let digests = r#"{"digest":{"sha256":"00"}},"#.repeat(count);
