@@ -14,6 +14,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use self::header::{Header, RawHeader};
 use crate::keys::pgp::{PackageSignature, PgpError, PgpKeyring};
+use crate::utf8;
 
 /// Bytes of the lead, which is obsolete but for its magic.
 const LEAD: usize = 96;
@@ -171,7 +172,7 @@ impl<'a> Package<'a> {
 
     /// Name, epoch, version, release, architecture.
     pub(crate) fn nevra(&self) -> Result<Nevra, RpmError> {
-        let text = |tag| self.general.text(tag).map(to_text);
+        let text = |tag| self.general.text(tag).map(|text| utf8::lossy(text).into_owned());
         let epoch = match self.general.number(tag::EPOCH) {
             Err(RpmError::Missing(_)) => 0,
             epoch => epoch?,
@@ -184,16 +185,6 @@ impl<'a> Package<'a> {
             architecture: text(tag::ARCHITECTURE)?,
         })
     }
-}
-
-/// Text in which every byte that is not UTF-8 became a U+FFFD of its own, as the reference's JSON writer has it.
-fn to_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
-    text
 }
 
 #[cfg(test)]
