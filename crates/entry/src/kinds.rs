@@ -16,7 +16,7 @@ mod rfc3161;
 mod rpm;
 mod tuf;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::fields::{Digest, Fields, Problems};
 use crate::{EntryError, Inputs, Kind, Policy, ProposeError, statement};
@@ -170,8 +170,10 @@ pub(crate) fn propose(kind: Kind, version: &str, inputs: &Inputs) -> Result<Valu
 }
 
 /// The canonical body: RFC 8785 JSON of `apiVersion`, `kind` and `spec`.
-pub(crate) fn body(kind: Kind, version: &str, spec: &Value) -> Result<Vec<u8>, EntryError> {
-    let body = json!({ "apiVersion": version, "kind": kind.as_str(), "spec": spec });
+pub(crate) fn body(kind: Kind, version: &str, spec: Value) -> Result<Vec<u8>, EntryError> {
+    // `json!` would copy the spec, which may be most of a package.
+    let members = [("apiVersion", version.into()), ("kind", kind.as_str().into()), ("spec", spec)];
+    let body = Map::from_iter(members.map(|(name, value)| (name.to_owned(), value)));
     serde_json_canonicalizer::to_vec(&body)
         .map_err(|error| EntryError::Internal(error.to_string().into()))
 }

@@ -74,7 +74,7 @@ impl ProposedEntry {
         evidence.insertable()?;
         evidence.allowed(policy)?;
         let canonical = evidence.canonicalize()?;
-        let body = kinds::body(self.kind, &self.version, &canonical.spec)?;
+        let body = kinds::body(self.kind, &self.version, canonical.spec)?;
         let (keys, payload) = (canonical.index_keys, canonical.payload);
         VerifiedEntry::new(self.kind, body, keys, payload, policy)
     }
@@ -87,7 +87,7 @@ impl ProposedEntry {
     /// [`EntryError`].
     pub fn canonicalize(&self, policy: &Policy, now: i64) -> Result<Vec<u8>, EntryError> {
         let canonical = self.read(policy, now)?.canonicalize()?;
-        kinds::body(self.kind, &self.version, &canonical.spec)
+        kinds::body(self.kind, &self.version, canonical.spec)
     }
 
     fn read(&self, policy: &Policy, now: i64) -> Result<Box<dyn Evidence>, EntryError> {
