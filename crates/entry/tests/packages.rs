@@ -69,38 +69,62 @@ fn tlv(tag: Tag, value: &[u8]) -> Vec<u8> {
     Any::new(tag, value).unwrap().to_der().unwrap()
 }
 
-/// The same signature block with a revocation list of that many zeros, which nobody signed.
-fn with_revocations(block: &[u8], count: usize) -> Vec<u8> {
-    let context = |number| Tag::ContextSpecific { constructed: true, number: TagNumber(number) };
+fn context(number: u32) -> Tag {
+    Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
+}
+
+/// The same signature block with other fields of its SignedData.
+fn block_with(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
     let content_info = elements(block);
     let mut signed_data = elements(&elements(&content_info[1])[0]);
-    signed_data.insert(signed_data.len() - 1, tlv(context(1), &vec![0; count]));
+    change(&mut signed_data);
     let signed_data = tlv(Tag::Sequence, &signed_data.concat());
     tlv(Tag::Sequence, &[content_info[0].clone(), tlv(context(0), &signed_data)].concat())
 }
 
+/// A signed archive with other fields in the SignedData of its signature block.
+fn jar_with(change: impl Fn(&mut Vec<Vec<u8>>)) -> Vec<u8> {
+    let mut from = ZipArchive::new(Cursor::new(file("jar/rsa.jar"))).unwrap();
+    let mut to = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..from.len() {
+        let mut entry = from.by_index(index).unwrap();
+        if entry.is_dir() {
+            continue;
+        }
+        let name = entry.name().unwrap().into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        if name == "META-INF/K.RSA" {
+            content = block_with(&content, &change);
+        }
+        to.start_file(name, SimpleFileOptions::default()).unwrap();
+        to.write_all(&content).unwrap();
+    }
+    to.finish().unwrap().into_inner()
+}
+
 #[test]
 fn a_signature_block_of_a_jar_does_not_swell() {
+    // A revocation list of zeros, which nobody signed.
     let jar = |count: usize| {
-        let mut from = ZipArchive::new(Cursor::new(file("jar/rsa.jar"))).unwrap();
-        let mut to = ZipWriter::new(Cursor::new(Vec::new()));
-        for index in 0..from.len() {
-            let mut entry = from.by_index(index).unwrap();
-            if entry.is_dir() {
-                continue;
-            }
-            let name = entry.name().unwrap().into_owned();
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).unwrap();
-            if name == "META-INF/K.RSA" {
-                content = with_revocations(&content, count);
-            }
-            to.start_file(name, SimpleFileOptions::default()).unwrap();
-            to.write_all(&content).unwrap();
-        }
-        to.finish().unwrap().into_inner()
+        jar_with(|fields| fields.insert(fields.len() - 1, tlv(context(1), &vec![0; count])))
     };
     assert!(kept(Kind::Jar, jar(30_000)).unwrap() < 70_000);
     let refusal = kept(Kind::Jar, jar(1_000_000)).unwrap_err();
     assert!(refusal.contains(" bytes to be kept of a package of "), "{refusal}");
+}
+
+#[test]
+fn the_first_certificate_of_a_jar_is_one() {
+    let jar = |first: &[u8]| {
+        jar_with(|fields| {
+            let certificates = [first, &elements(&fields[3]).concat()].concat();
+            fields[3] = tlv(context(0), &certificates);
+        })
+    };
+    kept(Kind::Jar, jar(b"")).unwrap();
+    for first in [tlv(Tag::OctetString, b"anything"), tlv(Tag::Sequence, b"")] {
+        let refusal = kept(Kind::Jar, jar(&first)).unwrap_err();
+        assert!(refusal.starts_with("x509: malformed certificate"), "{refusal}");
+    }
 }

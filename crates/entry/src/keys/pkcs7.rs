@@ -25,7 +25,7 @@ impl Pkcs7 {
     /// Reads a PEM block `PKCS7`, or DER.
     ///
     /// # Errors
-    /// [`KeyError::Invalid`]: not signed data, or without a certificate.
+    /// [`KeyError::Invalid`]: not signed data, or without a certificate. [`KeyError::X509`]: the first one is none.
     pub fn parse(content: &[u8]) -> Result<Self, KeyError> {
         let der = match pem::decode(content) {
             Some((block, _)) if block.label == LABEL => block.bytes,
@@ -33,6 +33,7 @@ impl Pkcs7 {
         };
         let first = SignedData::from_der(&der)?.first_certificate();
         let first = first.ok_or_else(|| KeyError::invalid("malformed pkcs7: no certificates"))?;
+        Certificate::check_form(first)?;
         let canonical_key = pem::encode("CERTIFICATE", first).into_bytes();
         Ok(Self { der, canonical_key })
     }

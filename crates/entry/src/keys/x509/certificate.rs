@@ -19,6 +19,14 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Whether the DER has the form of a certificate, whatever its key and its extensions are.
+    ///
+    /// # Errors
+    /// [`KeyError::X509`] with what is wrong.
+    pub(in crate::keys) fn check_form(der: &[u8]) -> Result<(), KeyError> {
+        Structure::from_der(der).map(drop)
+    }
+
     /// Reads one DER certificate; nothing may follow it.
     ///
     /// # Errors
