@@ -20,10 +20,11 @@ pub(crate) fn of_key(key: &dyn EvidenceKey) -> Vec<String> {
     strings
 }
 
-/// A certificate's strings, the same that it has as a key.
+/// The strings of a certificate in a signature block: the bare digest that it has as a key, and its
+/// names.
 pub(crate) fn of_certificate(certificate: &Certificate) -> Vec<String> {
     let mut strings = vec![bare_digest(certificate.to_pem().as_bytes())];
-    strings.extend_from_slice(certificate.subjects());
+    strings.extend(certificate.subjects_in_block());
     strings
 }
 

@@ -7,7 +7,8 @@ use der::asn1::Any;
 use der::{Encode as _, Reader as _, SliceReader, Tag, TagNumber};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use indelible_entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry, propose};
+use indelible_entry::propose;
+use indelible_entry::{Inputs, KeyFormat, Kind, Policy, ProposedEntry, StoredKeys, VerifiedEntry};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -16,8 +17,8 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Bytes of the body that the log would keep, or the refusal.
-fn kept(kind: Kind, package: Vec<u8>) -> Result<usize, String> {
+/// The entry that the log would keep, or the refusal.
+fn verified(kind: Kind, package: Vec<u8>) -> Result<VerifiedEntry, String> {
     let inputs = Inputs {
         artifact: Some(package),
         artifact_hash: None,
@@ -27,8 +28,12 @@ fn kept(kind: Kind, package: Vec<u8>) -> Result<usize, String> {
         aad: None,
     };
     let proposed = ProposedEntry::from_value(propose(kind, "0.0.1", &inputs).unwrap()).unwrap();
-    let verified = proposed.verify(&Policy::default(), 0);
-    verified.map(|entry| entry.body().len()).map_err(|error| error.to_string())
+    proposed.verify(&Policy::default(), 0).map_err(|error| error.to_string())
+}
+
+/// Bytes of its body.
+fn kept(kind: Kind, package: Vec<u8>) -> Result<usize, String> {
+    verified(kind, package).map(|entry| entry.body().len())
 }
 
 /// A gzip member that holds an archive of one file.
@@ -126,5 +131,25 @@ fn the_first_certificate_of_a_jar_is_one() {
     for first in [tlv(Tag::OctetString, b"anything"), tlv(Tag::Sequence, b"")] {
         let refusal = kept(Kind::Jar, jar(&first)).unwrap_err();
         assert!(refusal.starts_with("x509: malformed certificate"), "{refusal}");
+    }
+}
+
+/// Nobody verifies the certificate, and the signer is named by its issuer.
+#[test]
+fn a_jar_is_found_by_the_address_in_its_signers_name() {
+    let jar = jar_with(|fields| {
+        let mut certificate = elements(&elements(&fields[3])[0]);
+        let mut tbs = elements(&certificate[0]);
+        let email = tlv(Tag::ObjectIdentifier, b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01");
+        let email = [email, tlv(Tag::Ia5String, b"Signer@example.com")].concat();
+        tbs[5] = tlv(Tag::Sequence, &tlv(Tag::Set, &tlv(Tag::Sequence, &email)));
+        certificate[0] = tlv(Tag::Sequence, &tbs.concat());
+        fields[3] = tlv(context(0), &tlv(Tag::Sequence, &certificate.concat()));
+    });
+    let verified = verified(Kind::Jar, jar).unwrap();
+    let stored = StoredKeys::of(verified.body(), None).unwrap().certain;
+    for address in ["signer@example.com", "dev@example.com"].map(str::to_owned) {
+        assert!(verified.index_keys().contains(&address), "{address}");
+        assert!(stored.contains(&address), "{address}");
     }
 }

@@ -79,7 +79,7 @@ impl EvidenceKey for Pkcs7 {
     }
 
     fn subjects(&self) -> Vec<String> {
-        self.certificate().map_or_else(Vec::new, |certificate| certificate.subjects().to_vec())
+        self.certificate().map_or_else(Vec::new, |certificate| certificate.subjects_in_block())
     }
 
     fn verify_artifact(

@@ -15,6 +15,7 @@ pub struct Certificate {
     der: Vec<u8>,
     public_key: PublicKey,
     subjects: Vec<String>,
+    emails: Vec<String>,
     link: Link,
 }
 
@@ -32,10 +33,11 @@ impl Certificate {
     /// # Errors
     /// [`KeyError::X509`] with what is wrong, or the error of the certificate's key.
     pub fn from_der(der: Vec<u8>) -> Result<Self, KeyError> {
-        let structure = Structure::from_der(&der)?;
+        let mut structure = Structure::from_der(&der)?;
         let public_key = PublicKey::from_spki_der(&structure.key)?;
+        let emails = std::mem::take(&mut structure.emails);
         let link = Link::new(structure)?;
-        Ok(Self { public_key, subjects: link.extensions.names.subjects(), link, der })
+        Ok(Self { public_key, subjects: link.extensions.names.subjects(), emails, link, der })
     }
 
     /// The certificate as submitted.
@@ -61,6 +63,13 @@ impl Certificate {
     #[must_use]
     pub fn subjects(&self) -> &[String] {
         &self.subjects
+    }
+
+    /// The names of one that comes in a signature block: the e-mail addresses in its subject's
+    /// name, then [`subjects`](Self::subjects).
+    #[must_use]
+    pub fn subjects_in_block(&self) -> Vec<String> {
+        [&self.emails[..], &self.subjects].concat()
     }
 
     /// What a chain is judged by.

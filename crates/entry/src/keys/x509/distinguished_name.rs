@@ -1,6 +1,6 @@
 //! Names of issuers and subjects (RFC 5280 section 4.1.2.4), and the strings in them.
 //!
-//! Border: whether they are well formed. Names are compared byte by byte in their encoding, never here.
+//! Border: whether they are well formed, and the e-mail addresses in them. Names are compared byte by byte in their encoding, never here.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
@@ -8,12 +8,16 @@ use der::{Tag, Tagged as _};
 use super::super::KeyError;
 use super::values;
 
-/// Checks that the encoding is an RDNSequence whose values are strings of their type. Sets need not be in DER's order:
-/// authorities sign them as they come.
+/// emailAddress (RFC 2985 section 5.2.1).
+const EMAIL: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1");
+
+/// Checks that the encoding is an RDNSequence whose values are strings of their type, and gives the e-mail addresses
+/// among them. Sets need not be in DER's order: authorities sign them as they come.
 ///
 /// # Errors
 /// [`KeyError::X509`].
-pub(super) fn check(name: AnyRef<'_>) -> Result<(), KeyError> {
+pub(super) fn emails(name: AnyRef<'_>) -> Result<Vec<String>, KeyError> {
+    let mut emails = Vec::new();
     let mut seen = 0;
     let mut count = || {
         seen += 1;
@@ -30,13 +34,17 @@ pub(super) fn check(name: AnyRef<'_>) -> Result<(), KeyError> {
             let (key, value) = (key?, value?);
             // What follows is passed over, but well formed.
             pair.try_for_each(|more| more.map(drop))?;
-            key.decode_as::<ObjectIdentifier>().map_err(|error| wrong(&error.to_string()))?;
-            if value.tag() == Tag::GeneralString || text(value).is_none() {
-                return Err(wrong(&format!("invalid attribute value: {}", value.tag())));
+            let key = key.decode_as::<ObjectIdentifier>();
+            let key = key.map_err(|error| wrong(&error.to_string()))?;
+            let text = text(value).filter(|_| value.tag() != Tag::GeneralString);
+            let invalid = || wrong(&format!("invalid attribute value: {}", value.tag()));
+            let text = text.ok_or_else(invalid)?;
+            if key == EMAIL {
+                emails.push(text);
             }
         }
     }
-    Ok(())
+    Ok(emails)
 }
 
 /// The values inside a constructed one.
@@ -120,7 +128,7 @@ mod tests {
 
     #[test]
     fn names_are_sets_of_pairs() {
-        let checked = |der: &[u8]| check(AnyRef::from_der(der).unwrap());
+        let checked = |der: &[u8]| emails(AnyRef::from_der(der).unwrap());
         checked(b"\x30\0").unwrap();
         checked(b"\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01a").unwrap();
         checked(b"\x31\0").unwrap_err();
@@ -139,7 +147,8 @@ mod tests {
         let attribute = b"\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01a";
         let sets = |set: &[u8], count| {
             let name = set.repeat(count);
-            check(AnyRef::new(Tag::Sequence, &name).unwrap()).map_err(|error| error.to_string())
+            let emails = emails(AnyRef::new(Tag::Sequence, &name).unwrap());
+            emails.map(drop).map_err(|error| error.to_string())
         };
         sets(b"\x31\0", MAX_VALUES).unwrap();
         sets(attribute, MAX_VALUES / 2).unwrap();

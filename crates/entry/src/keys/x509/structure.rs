@@ -58,6 +58,8 @@ pub(super) struct Structure<'a> {
     pub(super) signature: &'a [u8],
     pub(super) issuer: Vec<u8>,
     pub(super) subject: Vec<u8>,
+    /// The e-mail addresses in the subject's name.
+    pub(super) emails: Vec<String>,
     /// SubjectPublicKeyInfo.
     pub(super) key: Vec<u8>,
     /// In UTC.
@@ -84,8 +86,8 @@ impl<'a> Structure<'a> {
         if tbs.serial.as_bytes().first().is_some_and(|top| top & 0x80 != 0) {
             return Err(KeyError::x509("negative serial number"));
         }
-        distinguished_name::check(tbs.issuer)?;
-        distinguished_name::check(tbs.subject)?;
+        distinguished_name::emails(tbs.issuer)?;
+        let emails = distinguished_name::emails(tbs.subject)?;
         let extensions = tbs.extensions.map_or_else(|| Ok(Vec::new()), read_extensions)?;
         let extensions = match tbs.version {
             Version::V3 => extensions,
@@ -105,6 +107,7 @@ impl<'a> Structure<'a> {
             signature: signature.ok_or_else(|| KeyError::x509("malformed signature"))?,
             issuer: tbs.issuer.to_der().map_err(malformed)?,
             subject: tbs.subject.to_der().map_err(malformed)?,
+            emails,
             key: tbs.key.to_der().map_err(malformed)?,
             not_before: time(tbs.validity.not_before)?,
             not_after: time(tbs.validity.not_after)?,
