@@ -3,8 +3,10 @@
 //! Border: which files of the archive are manifest, signature file and signature block,
 //! and whether the digests between them hold. What an entry keeps is the kind's affair.
 //! Files that the manifest does not list are allowed, as in Rekor; archives with two
-//! files of one name are not: nobody could say which one was verified.
+//! files of one name are not, nor those in which readers may find different files: nobody
+//! could say which one was verified.
 
+mod directory;
 mod extent;
 mod layout;
 mod manifest;
@@ -18,6 +20,7 @@ use crate::EntryError;
 use crate::keys::CanonicalSignature;
 use crate::keys::pkcs7::Pkcs7;
 use crate::utf8;
+use directory::Directory;
 pub use extent::jar_is_signed_whole;
 use manifest::{Digests, Manifest, Section};
 use metadata::Metadata;
@@ -40,14 +43,17 @@ pub(crate) struct SignedJar {
 impl SignedJar {
     /// Reads and verifies an archive. `max_metadata` bounds each file of `META-INF`,
     /// unpacked, in bytes; none may have more than 32 MiB.
-    pub(crate) fn verify(archive: &[u8], max_metadata: u64) -> Result<Self, EntryError> {
-        let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(not_a_zip)?;
+    pub(crate) fn verify(bytes: &[u8], max_metadata: u64) -> Result<Self, EntryError> {
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(not_a_zip)?;
         if archive.len() > MAX_FILES {
             let text = format!("zip: {} files, at most {MAX_FILES}", archive.len());
             return Err(EntryError::invalid(text));
         }
         if archive.has_duplicate_names() {
             return Err(EntryError::invalid("zip: two files have the same name"));
+        }
+        if Directory::find(&archive, bytes).is_none() {
+            return Err(EntryError::invalid("zip: the directory can be read in several ways"));
         }
         let metadata = Metadata::read(&mut archive, max_metadata)?;
         let mut block = Pkcs7::parse(&metadata.block)?;

@@ -1,4 +1,4 @@
-//! What a package may unpack to, for what is kept of it.
+//! What a package may unpack to, for what is kept of it; and that it is what everybody finds in it.
 
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::PathBuf;
@@ -152,4 +152,93 @@ fn a_jar_is_found_by_the_address_in_its_signers_name() {
         assert!(verified.index_keys().contains(&address), "{address}");
         assert!(stored.contains(&address), "{address}");
     }
+}
+
+/// An archive's local headers and data, and its directory's headers.
+struct Parts {
+    locals: Vec<u8>,
+    headers: Vec<Vec<u8>>,
+}
+
+impl Parts {
+    fn of(archive: &[u8]) -> Self {
+        let number = |at: usize| u32::from_le_bytes(*archive[at..].first_chunk().unwrap()) as usize;
+        let end = archive.len() - 22;
+        let mut at = number(end + 16);
+        let locals = archive[..at].to_vec();
+        let mut headers = Vec::new();
+        while at < end {
+            let lengths = [28, 30, 32].map(|length| number(at + length) & 0xffff);
+            let next = at + 46 + lengths.iter().sum::<usize>();
+            headers.push(archive[at..next].to_vec());
+            at = next;
+        }
+        Self { locals, headers }
+    }
+
+    /// One more file.
+    fn add(&mut self, name: &str, content: &[u8]) {
+        let mut other = ZipWriter::new(Cursor::new(Vec::new()));
+        other.start_file(name, SimpleFileOptions::default()).unwrap();
+        other.write_all(content).unwrap();
+        let mut other = Self::of(&other.finish().unwrap().into_inner());
+        let start = u32::try_from(self.locals.len()).unwrap();
+        other.headers[0][42..46].copy_from_slice(&start.to_le_bytes());
+        self.locals.append(&mut other.locals);
+        self.headers.append(&mut other.headers);
+    }
+
+    /// The archive, whose end counts that many files.
+    fn counted(&self, count: usize) -> Vec<u8> {
+        let directory = self.headers.concat();
+        let mut end = b"PK\x05\x06\0\0\0\0".to_vec();
+        end.extend([count, count].iter().flat_map(|n| u16::try_from(*n).unwrap().to_le_bytes()));
+        let places = [directory.len(), self.locals.len()];
+        end.extend(places.iter().flat_map(|n| u32::try_from(*n).unwrap().to_le_bytes()));
+        [&self.locals, &directory, &end[..], b"\0\0"].concat()
+    }
+}
+
+/// The header of a file with another name, and its old one, or another one, in an Info-ZIP Unicode Path Extra Field
+/// (APPNOTE.TXT section 4.6.9).
+fn renamed(header: &[u8], name: &str, old: Option<&str>) -> Vec<u8> {
+    let length = usize::from(u16::from_le_bytes([header[28], header[29]]));
+    let old = old.map_or(&header[46..46 + length], str::as_bytes);
+    let mut crc = flate2::Crc::new();
+    crc.update(name.as_bytes());
+    let short = |length: usize| u16::try_from(length).unwrap().to_le_bytes();
+    let field = [b"\x75\x70", &short(5 + old.len())[..], b"\x01", &crc.sum().to_le_bytes(), old];
+    let field = field.concat();
+    let lengths = [short(name.len()), short(field.len()), [0; 2]].concat();
+    [&header[..28], &lengths, &header[34..46], name.as_bytes(), &field].concat()
+}
+
+#[test]
+fn every_reader_of_a_jar_finds_the_files_that_were_verified() {
+    let refusal = Err("zip: the directory can be read in several ways".to_owned());
+    let evil = b"Manifest-Version: 1.0\r\nMain-Class: Evil\r\n\r\n".as_slice();
+    let mut signed = Parts::of(&file("jar/rsa.jar"));
+    let count = signed.headers.len();
+    let whole = kept(Kind::Jar, signed.counted(count)).unwrap();
+
+    // Some read the extra field.
+    let mut other = Parts { locals: signed.locals.clone(), headers: Vec::new() };
+    for (index, header) in signed.headers.iter().enumerate() {
+        other.headers.push(renamed(header, &format!("x{index}"), None));
+    }
+    other.add("META-INF/MANIFEST.MF", evil);
+    other.headers[count] = renamed(&other.headers[count], "META-INF/MANIFEST.MF", Some("z"));
+    assert_eq!(kept(Kind::Jar, other.counted(count + 1)), refusal);
+
+    // It may say the same.
+    let name = "META-INF/MANIFEST.MF";
+    let is_manifest = |header: &&mut Vec<u8>| header[46..].starts_with(name.as_bytes());
+    let manifest = signed.headers.iter_mut().find(is_manifest).unwrap();
+    *manifest = renamed(manifest, name, None);
+    assert_eq!(kept(Kind::Jar, signed.counted(count)), Ok(whole));
+
+    // Some read on behind the last file that is counted.
+    signed.add("Evil.class", evil);
+    assert_eq!(kept(Kind::Jar, signed.counted(count)), refusal);
+    assert_eq!(kept(Kind::Jar, signed.counted(count + 1)), Ok(whole));
 }

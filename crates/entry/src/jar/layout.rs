@@ -1,52 +1,31 @@
 //! How an archive is laid out (APPNOTE.TXT section 4.3).
 //!
-//! Border: headers and places, and where compressed data ends. Some read an archive by the directory at its end, others
+//! Border: places, local headers, and where compressed data ends. Some read an archive by the directory at its end, others
 //! from its start on; what is added for the ones is not there for the others.
 
 use std::io::{self, Read as _};
 
 use flate2::bufread::DeflateDecoder;
 
+use super::directory::{Directory, File, short};
 use super::{Archive, MAX_UNPACKED};
 
-/// Bytes of the headers without names, extra fields and comments.
+/// Bytes of a local header without name and extra field.
 const LOCAL: usize = 30;
-const DIRECTORY: usize = 46;
-const END: usize = 22;
-/// Bytes of the record before the end that leads to a directory of the 64-bit form.
-const LOCATOR: usize = 20;
 
 const STORED: usize = 0;
 const DEFLATED: usize = 8;
 /// The flag of a file whose sums follow its data.
 const DESCRIBED: usize = 8;
 
-/// A file as the directory has it.
-struct File<'a> {
-    name: &'a [u8],
-    /// Of its local header.
-    start: usize,
-    method: usize,
-    /// Checksum, bytes of the data, bytes of what is in it.
-    sums: &'a [u8],
-}
-
 /// Whether the bytes are the files of the directory, one behind the other, the directory and the end, and nothing else.
 /// Archives of the 64-bit form, which those of more than 65,535 files have, are not known here.
 pub(super) fn is_gapless(archive: &Archive<'_>, bytes: &[u8]) -> bool {
-    let Some((locals, mut files)) = split(bytes) else { return false };
-    let is_same = |(index, file): (usize, &File<'_>)| {
-        let read = archive.by_index_data(index);
-        read.is_ok_and(|read| {
-            (read.name_raw(), read.header_start(), read.compressed_size(), read.size())
-                == (file.name, file.start as u64, file.packed() as u64, file.unpacked() as u64)
-        })
+    let Some(Directory { locals, mut files, is_plain }) = Directory::find(archive, bytes) else {
+        return false;
     };
     let unpacked = files.iter().map(|file| file.unpacked() as u64).sum::<u64>();
-    if archive.len() != files.len()
-        || !files.iter().enumerate().all(is_same)
-        || unpacked > MAX_UNPACKED
-    {
+    if !is_plain || unpacked > MAX_UNPACKED {
         return false;
     }
     files.sort_unstable_by_key(|file| file.start);
@@ -59,48 +38,7 @@ pub(super) fn is_gapless(archive: &Archive<'_>, bytes: &[u8]) -> bool {
     end == Some(locals.len())
 }
 
-/// What is before the directory, and the directory. `None` if something is before, between or behind directory and end,
-/// be it a comment.
-fn split(bytes: &[u8]) -> Option<(&[u8], Vec<File<'_>>)> {
-    let (before, end) = bytes.split_last_chunk::<END>()?;
-    let [count, comment] = [10, 20].map(|at| short(end, at));
-    let [size, start] = [12, 16].map(|at| long(end, at));
-    let (locals, mut directory) = before.split_at_checked(start)?;
-    let locator = before.last_chunk::<LOCATOR>()?;
-    if !end.starts_with(b"PK\x05\x06")
-        || comment != 0
-        || directory.len() != size
-        || locator.starts_with(b"PK\x06\x07")
-    {
-        return None;
-    }
-    let mut files = Vec::new();
-    while !directory.is_empty() {
-        files.push(File::next(&mut directory)?);
-    }
-    (files.len() == count).then_some((locals, files))
-}
-
-impl<'a> File<'a> {
-    /// Splits off the next file of the directory.
-    fn next(directory: &mut &'a [u8]) -> Option<Self> {
-        let (header, rest) = directory.split_at_checked(DIRECTORY)?;
-        let (name, rest) = rest.split_at_checked(short(header, 28))?;
-        let (_, rest) = rest.split_at_checked(short(header, 30) + short(header, 32))?;
-        *directory = rest;
-        let (start, method) = (long(header, 42), short(header, 10));
-        let file = Self { name, start, method, sums: &header[16..28] };
-        header.starts_with(b"PK\x01\x02").then_some(file)
-    }
-
-    fn packed(&self) -> usize {
-        long(self.sums, 4)
-    }
-
-    fn unpacked(&self) -> usize {
-        long(self.sums, 8)
-    }
-
+impl File<'_> {
     /// Where the file ends, if its local header and what follows its data say the same as the directory.
     fn end(&self, locals: &[u8]) -> Option<usize> {
         let (header, rest) = locals.get(self.start..)?.split_at_checked(LOCAL)?;
@@ -138,16 +76,6 @@ impl<'a> File<'a> {
     }
 }
 
-/// A number of two bytes in a header.
-fn short(header: &[u8], at: usize) -> usize {
-    usize::from(u16::from_le_bytes([header[at], header[at + 1]]))
-}
-
-/// A number of four bytes in a header.
-fn long(header: &[u8], at: usize) -> usize {
-    short(header, at) | short(header, at + 2) << 16
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Cursor, Write as _};
@@ -155,6 +83,7 @@ mod tests {
     use zip::write::SimpleFileOptions;
     use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+    use super::super::directory::{END, HEADER, long};
     use super::*;
 
     const HIDDEN: &[u8] = b"PK\x03\x04hidden";
@@ -210,10 +139,10 @@ mod tests {
 
             // The directory has what the end does not count.
             let mut more = whole.clone();
-            let header = more[start..start + DIRECTORY + 1].to_vec();
+            let header = more[start..start + HEADER + 1].to_vec();
             let end = more.len() - END;
             more.splice(end..end, header);
-            add(&mut more, end + DIRECTORY + 1 + 12, DIRECTORY + 1);
+            add(&mut more, end + HEADER + 1 + 12, HEADER + 1);
             assert!(!is_whole(&more), "{method}");
         }
     }
