@@ -27,7 +27,8 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether entries can be served: the database answers, the key is there, and the stored head
 /// carries its signature over the root that its leaves hash to. A server whose clock is ahead of the
 /// database's by more than a minute is not ready, for it adds nothing. A log that the restore guard closed
-/// to writes is not ready, though it can be read.
+/// to writes is not ready, though it can be read. No write is tried: with a full disk, or without the standbys
+/// that commits wait for, a server is ready.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses(
         (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
