@@ -13,6 +13,7 @@ use crate::harness::process::{Process, Site};
 
 both! {
     an_older_copy_is_read_but_not_written,
+    a_loss_is_accepted_for_each_server,
     another_course_of_the_log_is_noticed,
     a_kill_leaves_a_file_that_the_next_start_accepts,
     without_the_guard_nothing_is_compared,
@@ -121,6 +122,37 @@ async fn an_older_copy_is_read_but_not_written(db: TestDb) {
     add(&process, 7, 9).await;
     stop(process).await;
     assert!(note(&site).contains("\n5\n"));
+}
+
+/// One after the other, since an SQLite file has one server at a time.
+async fn a_loss_is_accepted_for_each_server(db: TestDb) {
+    let (site, other) = (Site::new(&db), Site::new(&db));
+    let process = site.start(&[]);
+    add(&process, 0, 3).await;
+    stop(process).await;
+    let backup = db.copy("backup").await;
+    std::fs::copy(site.key_file(), other.key_file()).expect("a copy of the key");
+    let process = site.start(&[]);
+    add(&process, 3, 7).await;
+    stop(process).await;
+    stop(other.start(&[])).await;
+    assert!(note(&other).contains("\n7\n"));
+    db.restore(&backup).await;
+    let accept = ["accept-restore", "--size", "3"];
+    let (done, said) = run(&site, &accept);
+    assert!(done && said.contains("set-aside"), "{said}");
+    // The other one remembers what is lost.
+    let process = other.start(&[]);
+    assert!(process.sealed().contains("holds 3 leaves"));
+    stop(process).await;
+    let (done, said) = run(&other, &accept);
+    assert!(done && said.contains("set-aside"), "{said}");
+    for (server, size) in [(&site, 4), (&other, 5)] {
+        let process = server.start(&[]);
+        add(&process, size + 3, size + 4).await;
+        stop(process).await;
+        assert!(note(server).contains(&format!("\n{size}\n")));
+    }
 }
 
 async fn another_course_of_the_log_is_noticed(db: TestDb) {
