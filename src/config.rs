@@ -10,6 +10,7 @@ mod evidence;
 mod guard;
 mod key;
 mod load;
+mod log_lines;
 mod settings;
 mod work;
 
@@ -25,6 +26,7 @@ pub use evidence::EvidenceArgs;
 pub use guard::GuardArgs;
 pub use key::KeyArgs;
 pub use load::LoadArgs;
+pub use log_lines::LogLineArgs;
 pub use settings::{Listener, Settings};
 pub use work::WorkArgs;
 
@@ -49,7 +51,14 @@ pub enum Command {
     /// Run the server (the default).
     Serve(Box<Settings>),
     /// Create or update the database schema, then exit.
-    Migrate(DatabaseArgs),
+    Migrate {
+        /// Where the log lives.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// How log lines are written.
+        #[command(flatten)]
+        log_lines: LogLineArgs,
+    },
     /// Make a log key (ECDSA P-256, PKCS#8 PEM, mode 0600), then exit.
     Keygen {
         /// Folder for the key; made if absent.
@@ -58,6 +67,9 @@ pub enum Command {
         /// Where the key is.
         #[command(flatten)]
         key: KeyArgs,
+        /// How log lines are written.
+        #[command(flatten)]
+        log_lines: LogLineArgs,
     },
     /// Recompute everything from the stored bodies and name what differs, then exit.
     ///

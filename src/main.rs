@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use indelible::config::{Cli, Command, FsckArgs, Listener, Settings};
+use indelible::config::{Cli, Command, DatabaseArgs, FsckArgs, Listener, LogLineArgs, Settings};
 use indelible::fsck::{self, Event, Meter};
 use indelible::http::{self, App};
 use indelible::log::{self, Accepted};
@@ -33,8 +33,10 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         None => serve(&cli.serve).await,
         Some(Command::Serve(settings)) => serve(&settings).await,
-        Some(Command::Migrate(database)) => open_store(&database).await.map(|_| ()),
-        Some(Command::Keygen { data_dir, key }) => keygen(&data_dir, &key),
+        Some(Command::Migrate { database, log_lines }) => migrate(&database, &log_lines).await,
+        Some(Command::Keygen { data_dir, key, log_lines }) => {
+            write_lines(&log_lines).and_then(|()| keygen(&data_dir, &key))
+        }
         Some(Command::Fsck(args)) => match fsck(&args).await {
             Ok(Whole::Compared) => Ok(()),
             Ok(Whole::Uncompared) => return ExitCode::from(UNCOMPARED),
@@ -54,7 +56,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    let lines = telemetry::init_beside(settings.log_format, &settings.log_filter)?;
+    let LogLineArgs { format, filter } = &settings.log_lines;
+    let lines = telemetry::init_beside(*format, filter)?;
     let mut stop = std::pin::pin!(shutdown()?);
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
@@ -107,6 +110,12 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn migrate(database: &DatabaseArgs, log_lines: &LogLineArgs) -> anyhow::Result<()> {
+    write_lines(log_lines)?;
+    open_store(database).await?;
+    Ok(())
+}
+
 /// A log without findings.
 enum Whole {
     Compared,
@@ -116,7 +125,7 @@ enum Whole {
 
 async fn fsck(args: &FsckArgs) -> anyhow::Result<Whole> {
     let settings = &args.settings;
-    telemetry::init(settings.log_format, &settings.log_filter)?;
+    write_lines(&settings.log_lines)?;
     let (store, key) = open_existing(settings).await?;
     let mut meter = Meter::start();
     let places = settings.guard.places(&settings.database.data_dir)?;
@@ -149,7 +158,7 @@ async fn fsck(args: &FsckArgs) -> anyhow::Result<Whole> {
 }
 
 async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
-    telemetry::init(settings.log_format, &settings.log_filter)?;
+    write_lines(&settings.log_lines)?;
     let places = settings.guard.places(&settings.database.data_dir)?;
     anyhow::ensure!(
         !places.is_empty(),
@@ -183,6 +192,11 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
         ),
     }
     Ok(())
+}
+
+/// For a command that ends by itself.
+fn write_lines(args: &LogLineArgs) -> anyhow::Result<()> {
+    telemetry::init(args.format, &args.filter)
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

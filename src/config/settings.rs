@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{DatabaseArgs, EvidenceArgs, GuardArgs, KeyArgs, LoadArgs, SettingError, WorkArgs};
+use super::{
+    DatabaseArgs, EvidenceArgs, GuardArgs, KeyArgs, LoadArgs, LogLineArgs, SettingError, WorkArgs,
+};
 use crate::http::{EnabledEndpoints, OnDuplicate};
-use crate::telemetry::LogFormat;
 
 /// Settings of the server.
 #[derive(Clone, Debug, Args)]
@@ -51,15 +52,9 @@ pub struct Settings {
     /// [default: all]. Leave out `createLogEntry` for a read-only server.
     #[arg(long, env = "INDELIBLE_ENABLED_API_ENDPOINTS", value_delimiter = ',')]
     pub enabled_api_endpoints: Option<Vec<String>>,
-    /// Log lines as `text` or `json`.
-    #[arg(long, env = "INDELIBLE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// Log filter, such as `info` or `indelible=debug`. The target `access` has a
-    /// line per request: `info` for all, `warn` for refused ones and those without an
-    /// answer, as the client hung up or the connection was closed to make room or at
-    /// a shutdown (status 499), `error` for failed ones.
-    #[arg(long = "log", env = "INDELIBLE_LOG", default_value = "info,access=warn")]
-    pub log_filter: String,
+    /// How log lines are written.
+    #[command(flatten)]
+    pub log_lines: LogLineArgs,
 }
 
 /// An address to listen on, or none.

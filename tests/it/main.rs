@@ -41,6 +41,7 @@ mod postgres_settings;
 mod process;
 mod process_hostile;
 mod process_lines;
+mod process_orders;
 mod replicas;
 mod sqlite_failures;
 mod sqlite_file;

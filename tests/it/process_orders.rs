@@ -1,0 +1,40 @@
+//! What an operator tells the real binary: its lesser commands.
+
+use std::process::Output;
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::harness::databases::TestDb;
+use crate::harness::process::Site;
+use crate::process_lines::hold_writes;
+use crate::store_outage::until;
+
+once! {
+    an_upgrade_that_waits_says_so,
+}
+
+async fn an_upgrade_that_waits_says_so() {
+    let db = TestDb::postgres().await;
+    db.migrate_to(3).await;
+    let (release, holding) = hold_writes(db.clone()).await;
+    let migrating = Site::new(&db).command(&["migrate"]).spawn().expect("it runs");
+    let mut console = PgConnection::connect(db.url()).await.expect("a connection");
+    let in_line = "wait_event_type = 'Lock'";
+    until(&mut console, 1, in_line).await;
+    until(&mut console, 0, in_line).await;
+    drop(release);
+    holding.await.expect("it ends");
+    let ended = migrating.wait_with_output().expect("it ends");
+    assert!(ended.status.success() && says(&ended, "waiting for somebody who holds"), "{ended:?}");
+}
+
+#[test]
+fn a_key_that_is_made_is_told() {
+    let made = Site::on("sqlite").command(&["keygen"]).output().expect("it runs");
+    assert!(made.status.success() && says(&made, "log key made"), "{made:?}");
+}
+
+/// On standard error.
+fn says(output: &Output, words: &str) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains(words)
+}
