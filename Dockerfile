@@ -20,7 +20,8 @@ ENV INDELIBLE_DATA_DIR=/data \
     INDELIBLE_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 3000 2112
+# Whether it lives, not whether it is ready: some restart what is unhealthy, which mends no database.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["/usr/local/bin/indelible", "probe"]
+    CMD ["/usr/local/bin/indelible", "probe", "--live"]
 ENTRYPOINT ["/usr/local/bin/indelible"]
 CMD ["serve"]

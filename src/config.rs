@@ -95,8 +95,11 @@ pub enum Command {
     },
     /// Print the OpenAPI 3.1 document.
     Openapi,
-    /// Ask a running server whether it is ready; exit 0 if so (container probe).
+    /// Ask a running server whether it is ready (`/readyz`); exit 0 if so.
     Probe {
+        /// Whether it lives (`/healthz`), ready or not: for whoever restarts it if it does not.
+        #[arg(long)]
+        live: bool,
         /// Address and port of the server's API.
         #[arg(long, env = "INDELIBLE_PROBE_ADDRESS", default_value = "127.0.0.1:3000")]
         address: SocketAddr,

@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
         },
         Some(Command::AcceptRestore { size, settings }) => accept_restore(&settings, size).await,
         Some(Command::Openapi) => print_openapi(),
-        Some(Command::Probe { address }) => probe(address).await,
+        Some(Command::Probe { live, address }) => probe(address, live).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -205,14 +205,15 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn probe(address: SocketAddr) -> anyhow::Result<()> {
+async fn probe(address: SocketAddr, live: bool) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (path, not) = if live { ("/healthz", "not alive") } else { ("/readyz", "not ready") };
     let mut stream = tokio::net::TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut status = [0; 12];
     stream.read_exact(&mut status).await?;
-    anyhow::ensure!(&status == b"HTTP/1.1 200", "not ready: {}", String::from_utf8_lossy(&status));
+    anyhow::ensure!(&status == b"HTTP/1.1 200", "{not}: {}", String::from_utf8_lossy(&status));
     Ok(())
 }
 

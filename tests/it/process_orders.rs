@@ -9,8 +9,28 @@ use crate::harness::process::Site;
 use crate::process_lines::hold_writes;
 use crate::store_outage::until;
 
+both! {
+    a_probe_tells_life_from_readiness,
+}
+
 once! {
     an_upgrade_that_waits_says_so,
+}
+
+async fn a_probe_tells_life_from_readiness(db: TestDb) {
+    let site = Site::new(&db);
+    let process = site.start(&[]);
+    let probe = |more: &[&str]| {
+        let arguments = [&["probe", "--address", process.address()], more].concat();
+        site.command(&arguments).output().expect("it runs").status.success()
+    };
+    assert!(probe(&[]) && probe(&["--live"]));
+    db.tamper("ALTER TABLE head RENAME TO lost").await;
+    assert!(!probe(&[]) && probe(&["--live"]));
+    for more in [&[][..], &["--live"]] {
+        let arguments = [&["probe", "--address", "127.0.0.1:9"], more].concat();
+        assert!(!site.command(&arguments).status().expect("it runs").success());
+    }
 }
 
 async fn an_upgrade_that_waits_says_so() {
