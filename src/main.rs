@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use clap::Parser as _;
 use indelible::config::{Cli, Command, DatabaseArgs, FsckArgs, Listener, LogLineArgs, Settings};
 use indelible::fsck::{self, Event, Meter};
@@ -18,6 +19,7 @@ use indelible::signer::LogKey;
 use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use opening::{keygen, open_existing, open_log, open_store, unix_now};
 
@@ -58,7 +60,8 @@ async fn main() -> ExitCode {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let LogLineArgs { format, filter } = &settings.log_lines;
     let lines = telemetry::init_beside(*format, filter)?;
-    let mut stop = std::pin::pin!(shutdown()?);
+    let (stop, insist) = shutdown()?;
+    let mut stop = std::pin::pin!(stop);
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
     // Taken first, so that a second start on the same ports changes nothing.
@@ -75,10 +78,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         return Ok(());
     };
     if let Some(listener) = metrics_listener {
-        tracing::info!(address = %listener.local_addr()?, "metrics");
-        let router = telemetry::metrics_router(metrics, &lines);
-        let few = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
-        tokio::spawn(server::run(listener, router, few, std::future::pending()));
+        serve_metrics(listener, telemetry::metrics_router(metrics, &lines), connections)?;
     }
     tracing::info!(address = %listener.local_addr()?, "listening");
     let app = App {
@@ -99,14 +99,31 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
             () = log.ended() => ended = true,
         }
     };
-    server::run(listener, http::router(app), connections, stop).await;
-    log.close().await;
+    let finished = async {
+        server::run(listener, http::router(app), connections, stop).await;
+        log.close().await;
+    };
+    tokio::select! {
+        () = finished => {}
+        () = insist => anyhow::bail!("interrupted again: not all that was under way is finished"),
+    }
     // Who runs the process starts it anew, and a start trusts nothing but the database.
     anyhow::ensure!(
         !ended,
         "the sequencer has panicked, see above: nothing could be added any more"
     );
     tracing::info!("stopped");
+    Ok(())
+}
+
+fn serve_metrics(
+    listener: TcpListener,
+    router: Router,
+    connections: ConnectionLimits,
+) -> anyhow::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    let few = ConnectionLimits { max_connections: METRICS_CONNECTIONS, ..connections };
+    tokio::spawn(server::run(listener, router, few, std::future::pending()));
     Ok(())
 }
 
@@ -241,16 +258,29 @@ fn explain(error: &anyhow::Error) -> String {
     said
 }
 
-/// Completes at SIGINT or SIGTERM. From now on neither kills the process, and neither is ignored, as
-/// both are where it is the first of a container.
-fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
+/// The first completes at SIGINT or SIGTERM, the second at a SIGINT after that: whoever presses
+/// Ctrl-C again does not want to wait. A second SIGTERM says nothing more, for some supervisors send it
+/// to the process and to its group. From now on neither signal kills the process, and neither is
+/// ignored, as both are where it is the first of a container.
+fn shutdown() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    Ok(async move {
+    let (stopping, stopped) = oneshot::channel();
+    let stop = async move {
         tokio::select! {
             _ = interrupt.recv() => tracing::info!("interrupted, finishing what is under way"),
             _ = terminate.recv() => tracing::info!("terminated, finishing what is under way"),
         }
-    })
+        // The same listener, which misses none.
+        let _ = stopping.send(interrupt);
+    };
+    let insist = async move {
+        match stopped.await {
+            Ok(mut interrupt) => _ = interrupt.recv().await,
+            // It ends for another reason.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    Ok((stop, insist))
 }

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::harness::databases::{TestDb, sqlite_console};
 use crate::harness::evidence::hashedrekord;
-use crate::harness::process::Site;
+use crate::harness::process::{Process, Site};
 
 both! {
     a_log_that_nobody_reads_keeps_nobody_waiting,
@@ -193,19 +193,27 @@ async fn who_hangs_up_is_told_of_and_what_he_added_is_counted(db: TestDb) {
     assert_eq!(process.metric("indelible_tree_size").await, size);
 }
 
-/// A body that does not end outlasts the time that a shutdown waits.
-async fn who_is_cut_at_the_end_is_told_of(db: TestDb) {
+/// A request that is under way, and whose body does not end.
+pub(crate) async fn begin_body(process: &Process, id: &str) -> TcpStream {
     const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-    let site = Site::new(&db);
-    let mut process = site.start(&["--drain-timeout", "1"]);
     let mut stream = TcpStream::connect(process.address()).await.expect("a connection");
-    let request = "POST /api/v1/log/entries HTTP/1.1\r\nHost: x\r\nX-Request-Id: cut\r\n\
-                   Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n";
+    let request = format!(
+        "POST /api/v1/log/entries HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\n\
+         Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.expect("it is sent");
     let mut under_way = [0; GO_ON.len()];
     stream.read_exact(&mut under_way).await.expect("it is read");
     assert_eq!(under_way, GO_ON);
     stream.write_all(b"{").await.expect("it is sent");
+    stream
+}
+
+/// A body that does not end outlasts the time that a shutdown waits.
+async fn who_is_cut_at_the_end_is_told_of(db: TestDb) {
+    let site = Site::new(&db);
+    let mut process = site.start(&["--drain-timeout", "1"]);
+    let _body = begin_body(&process, "cut").await;
     process.terminate();
     let lines: Vec<Value> =
         process.rest().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -1,4 +1,4 @@
-//! What an operator tells the real binary: its lesser commands.
+//! What an operator tells the real binary: its lesser commands, and signals.
 
 use std::process::Output;
 
@@ -6,11 +6,12 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::TestDb;
 use crate::harness::process::Site;
-use crate::process_lines::hold_writes;
+use crate::process_lines::{begin_body, hold_writes};
 use crate::store_outage::until;
 
 both! {
     a_probe_tells_life_from_readiness,
+    an_interrupt_after_the_first_signal_ends_it_at_once,
 }
 
 once! {
@@ -30,6 +31,24 @@ async fn a_probe_tells_life_from_readiness(db: TestDb) {
     for more in [&[][..], &["--live"]] {
         let arguments = [&["probe", "--address", "127.0.0.1:9"], more].concat();
         assert!(!site.command(&arguments).status().expect("it runs").success());
+    }
+}
+
+async fn an_interrupt_after_the_first_signal_ends_it_at_once(db: TestDb) {
+    let site = Site::new(&db);
+    for (first, message) in [
+        ("INT", "interrupted, finishing what is under way"),
+        ("TERM", "terminated, finishing what is under way"),
+    ] {
+        let mut process = site.start(&[]);
+        // Its end is waited for.
+        let _body = begin_body(&process, "cut").await;
+        process.signal(first);
+        process.line(message);
+        process.signal("INT");
+        let said = process.rest();
+        assert_eq!(process.wait().code(), Some(1));
+        assert!(said.last().is_some_and(|line| line.contains("interrupted again")), "{said:?}");
     }
 }
 
