@@ -27,7 +27,10 @@ pub struct EvidenceArgs {
     #[arg(long, env = "INDELIBLE_ENABLED_ENTRY_TYPES", value_delimiter = ',')]
     pub enabled_entry_types: Option<Vec<Kind>>,
     /// Key and hash pairs allowed in hashedrekord, by Rekor's names, separated
-    /// by commas [default: Rekor's eight].
+    /// by commas, instead of the default: who adds one repeats the others [default:
+    /// Rekor's eight: rsa-sign-pkcs1-2048-sha256, rsa-sign-pkcs1-3072-sha256,
+    /// rsa-sign-pkcs1-4096-sha256, ecdsa-sha2-256-nistp256, ecdsa-sha2-384-nistp384,
+    /// ecdsa-sha2-512-nistp521, ed25519, ed25519-ph].
     #[arg(long, env = "INDELIBLE_CLIENT_SIGNING_ALGORITHMS", value_delimiter = ',')]
     pub client_signing_algorithms: Option<Vec<SigningAlgorithm>>,
 }
@@ -49,5 +52,23 @@ impl EvidenceArgs {
             policy.algorithms = algorithms.iter().copied().collect();
         }
         policy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_manual_names_the_algorithms_that_are_taken_by_default() {
+        let command = Cli::command();
+        let mut arguments = command.get_arguments();
+        let argument = arguments.find(|own| own.get_long() == Some("client-signing-algorithms"));
+        let help = argument.and_then(clap::Arg::get_help).expect("a manual").to_string();
+        let (_, default) = help.split_once("Rekor's eight: ").expect("the default");
+        let named = default.trim_end_matches(']').split(", ").map(str::parse);
+        assert!(named.eq(SigningAlgorithm::DEFAULT.map(Ok)), "{help}");
     }
 }

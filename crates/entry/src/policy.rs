@@ -162,8 +162,10 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
+        let manual = include_str!("../../../docs/evidence.md");
         for (algorithm, name) in SigningAlgorithm::NAMES {
             assert_eq!((algorithm.to_string().as_str(), name.parse()), (name, Ok(algorithm)));
+            assert!(manual.contains(&format!("`{name}`")), "{name} is not in docs/evidence.md");
         }
         let unknown = "rsa".parse::<SigningAlgorithm>().unwrap_err().to_string();
         assert!(unknown.contains("ed25519-ph"), "{unknown}");
