@@ -187,8 +187,9 @@ fn fate(payload: &Payload) -> Option<String> {
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "Busy, or the database cannot be reached; \
-            try again", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; try again after \
+            `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn by_index(
     State(serving): Shared,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
@@ -213,8 +214,9 @@ pub(super) async fn by_index(
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "Busy, or the database cannot be reached; \
-            try again", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; try again after \
+            `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn by_uuid(
     State(serving): Shared,
     uuid: Result<Path<String>, PathRejection>,

@@ -53,8 +53,9 @@ const HASH_PATTERN: &str =
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "Busy, or the database cannot be reached; \
-            try again", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; try again after \
+            `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn search(
     State(serving): Shared,
     Extension(offered): Extension<Offered>,

@@ -20,7 +20,8 @@ use crate::error::ApiError;
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator; a JSON string", body = String),
-        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+        (status = 503, description = "The database cannot be reached; try again after `Retry-After` seconds",
+            body = ErrorBody, headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn log_info(State(serving): Shared) -> Result<Response, ApiError> {
     serving.endpoints.require(Endpoint::GetLogInfo)?;
     answer::json(&serving.log.log_info().await?)

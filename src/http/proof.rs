@@ -30,7 +30,8 @@ use crate::error::ApiError;
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "The database cannot be reached", body = ErrorBody)))]
+        (status = 503, description = "The database cannot be reached; try again after `Retry-After` seconds",
+            body = ErrorBody, headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn proof(
     State(serving): Shared,
     Pairs(pairs): Pairs<Vec<(String, String)>>,

@@ -48,8 +48,9 @@ const MAX_ITEMS: usize = 10;
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 500, description = "The database is damaged", body = ErrorBody),
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
-        (status = 503, description = "Busy, or the database cannot be reached; \
-            try again", body = ErrorBody)))]
+        (status = 503, description = "Busy, or the database cannot be reached; try again after \
+            `Retry-After` seconds", body = ErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds")))))]
 pub(super) async fn retrieve(
     State(serving): Shared,
     Extension(offered): Extension<Offered>,

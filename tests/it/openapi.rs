@@ -60,6 +60,10 @@ fn every_route_names_its_failures() {
             .map(String::as_str)
             .collect();
         assert_eq!(named, statuses, "{method} {route}");
+        for status in ["429", "503"].into_iter().filter(|status| named.contains(status)) {
+            let headers = &responses[status]["headers"];
+            assert!(headers["Retry-After"].is_object(), "{method} {route}: {status}");
+        }
     }
     let described = document["info"]["description"].as_str().expect("a description");
     for limit in [
