@@ -23,7 +23,9 @@ pub struct LoadArgs {
     #[arg(long, env = "INDELIBLE_MAX_BODIES_BYTES", default_value_t = 256 << 20)]
     pub max_bodies_bytes: u64,
     /// Bytes of answers held in memory at a time, over all requests, beyond the first
-    /// 64 KiB of each; more are answered with 503. One answer may be larger than that.
+    /// 64 KiB of each. For more, the answer whose client has been slowest, for a second
+    /// at least, is cut off; if there is none, the new one is a 503. One answer may be
+    /// larger than that.
     #[arg(long, env = "INDELIBLE_MAX_ANSWERS_BYTES", default_value_t = 256 << 20)]
     pub max_answers_bytes: u64,
     /// Seconds within which a request body must have arrived.
@@ -52,8 +54,8 @@ pub struct LoadArgs {
     /// limit]; more are answered with 429. IPv6 addresses count by their /64.
     #[arg(long, env = "INDELIBLE_LIMIT_WRITES_PER_SECOND", value_name = "REQUESTS")]
     pub limit_writes_per_second: Option<NonZeroU32>,
-    /// Requests other than those two that one client address may send per second, and at once
-    /// [default: no limit].
+    /// Reads, which are the requests to the API that neither add nor search, that one
+    /// client address may send per second, and at once [default: no limit].
     #[arg(long, env = "INDELIBLE_LIMIT_READS_PER_SECOND", value_name = "REQUESTS")]
     pub limit_reads_per_second: Option<NonZeroU32>,
     /// Searches, and look-ups of several entries, that one client address may send
