@@ -12,6 +12,7 @@ mod mention;
 mod same;
 mod signature;
 mod signer;
+mod statement;
 
 use entry::{Kind, StoredBody, StoredBodyError};
 
@@ -50,10 +51,15 @@ pub fn examine(
 ) -> Result<Finding, StoredBodyError> {
     let body = StoredBody::parse(&receipt.body)?;
     let payload = receipt.attestation.proven();
+    let signature = signature::check(&body, payload, content);
+    let mention = mention::find(&body, content, digests)
+        .or_else(|| statement::find(&body, payload, &signature, digests))
+        // Last: a digest that the uploader made up may well be that of a subject.
+        .or_else(|| envelope::find(&body, content, digests));
     Ok(Finding {
-        mention: mention::find(&body, payload, content, digests),
+        mention,
         signers: signer::list(&body),
-        signature: signature::check(&body, payload, content),
+        signature,
         kind: body.kind,
         version: body.version,
     })

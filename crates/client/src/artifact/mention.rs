@@ -1,15 +1,15 @@
 //! How an entry names a file.
 //!
-//! Border: digests in bodies and statements, as data. Signatures are in
+//! Border: digests in bodies, as data. Those in statements are in `statement`, signatures in
 //! `signature`.
 
 use std::fmt;
 
-use entry::{Kind, Sign1, StoredBody, jar_is_signed_whole};
+use entry::{Kind, StoredBody, jar_is_signed_whole};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Digests, envelope};
+use super::Digests;
 
 /// How an entry names a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +102,9 @@ pub(super) fn signed_place(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// Finds the file in the body, then in the payload that the body proves. `content` is the file, if
-/// it was read.
+/// Finds the file in the body. `content` is the file, if it was read.
 pub(super) fn find(
     body: &StoredBody,
-    payload: Option<&[u8]>,
     content: Option<&[u8]>,
     digests: &Digests,
 ) -> Option<Mention> {
@@ -118,14 +116,7 @@ pub(super) fn find(
         }
         Some(Mention::Artifact { algorithm })
     };
-    let in_body = signed().or_else(|| held(body, digests));
-    let in_payload = || match body.kind {
-        // The whole message is kept.
-        Kind::Cose => in_statement(Sign1::parse(payload?).ok()?.statement()?, digests),
-        _ => in_statement(payload?, digests),
-    };
-    // Last: a digest that the uploader made up may well be that of a subject.
-    in_body.or_else(in_payload).or_else(|| envelope::find(body, content, digests))
+    signed().or_else(|| held(body, digests))
 }
 
 /// The algorithm of the digest that stands at `place`, if it is the file's.
@@ -157,31 +148,8 @@ fn held(body: &StoredBody, digests: &Digests) -> Option<Mention> {
     }
 }
 
-fn in_statement(statement: &[u8], digests: &Digests) -> Option<Mention> {
-    let statement: Value = serde_json::from_slice(statement).ok()?;
-    let predicate_type = text(&statement, "predicateType").to_owned();
-    let list = |at: &str| statement.pointer(at).and_then(Value::as_array).into_iter().flatten();
-    let subject = list("/subject").find_map(|subject| {
-        let algorithm = named(subject, digests)?;
-        Some((algorithm, text(subject, "name").to_owned()))
-    });
-    if let Some((algorithm, name)) = subject {
-        return Some(Mention::Subject { algorithm, name, predicate_type });
-    }
-    let material = list("/predicate/materials").find_map(|material| named(material, digests));
-    material.map(|algorithm| Mention::Material { algorithm, predicate_type })
-}
-
-/// The algorithm under which a resource's `digest` names the file.
-fn named(resource: &Value, digests: &Digests) -> Option<String> {
-    let listed = resource.get("digest")?.as_object()?;
-    let is_file = |(algorithm, value): &(&String, &Value)| {
-        value.as_str().is_some_and(|value| digests.has(algorithm, value))
-    };
-    listed.iter().find(is_file).map(|(algorithm, _)| algorithm.clone())
-}
-
-fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+/// A member that is text, or none.
+pub(super) fn text<'a>(object: &'a Value, name: &str) -> &'a str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -205,7 +173,7 @@ mod tests {
         // What the client searches under, it must be found under.
         let keys = golden["index_keys"].as_array().unwrap();
         let sought = [Some(format!("sha256:{}", digests.sha256)), digests.tuf.clone()];
-        let mention = find(&body, None, Some(content), &digests);
+        let mention = find(&body, Some(content), &digests);
         let indexed = sought.into_iter().flatten().any(|key| keys.contains(&key.into()));
         assert_eq!(mention.is_some(), indexed);
         mention.map(|mention| mention.to_string())

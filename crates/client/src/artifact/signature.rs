@@ -9,7 +9,7 @@ use entry::{EntryError, Kind, Policy, ProposedEntry, StoredBody};
 use serde_json::{Value, json};
 
 /// The payload type of in-toto statements, which `dsse` bodies do not keep.
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(super) const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// No kind that is verified here asks for the time.
 const ANY_TIME: i64 = 0;

@@ -20,12 +20,20 @@ const TYPE: &str = "application/vnd.in-toto+json";
 
 /// A vendor's envelope around a statement, and the vendor's key.
 fn envelope() -> (Value, String) {
+    envelope_of(TYPE, STATEMENT)
+}
+
+/// An envelope around a payload of that type, and its signer's key.
+fn envelope_of(payload_type: &str, payload: &str) -> (Value, String) {
     let key = SigningKey::generate();
-    let signed = format!("DSSEv1 {} {TYPE} {} {STATEMENT}", TYPE.len(), STATEMENT.len());
+    let lengths = (payload_type.len(), payload.len());
+    let signed = format!("DSSEv1 {} {payload_type} {} {payload}", lengths.0, lengths.1);
     let signature: DerSignature = key.sign(signed.as_bytes());
     let signatures = json!([{ "keyid": "", "sig": STANDARD.encode(signature.as_bytes()) }]);
-    let payload = STANDARD.encode(STATEMENT);
-    (json!({ "payloadType": TYPE, "payload": payload, "signatures": signatures }), pem(&key))
+    let payload = STANDARD.encode(payload);
+    let envelope =
+        json!({ "payloadType": payload_type, "payload": payload, "signatures": signatures });
+    (envelope, pem(&key))
 }
 
 /// What an entry of this kind is made of.
@@ -158,6 +166,42 @@ async fn a_message_is_vouched_for_if_all_of_it_is_signed() {
     for (file, vouched) in [(message, true), (more, false)] {
         let ran = verify(&proposal(Kind::Cose, "0.0.1", &file, &key), &file).await;
         assert_eq!(ran.success, vouched, "{}{}", ran.out, ran.err);
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_signed_as_a_statement_names_subjects() {
+    const LIST: &str = "application/vnd.example.blocklist+json";
+    let (statement, list) = ("https://in-toto.io/Statement/v1", "blocklist");
+    let file = b"subject";
+    let digest = hex::encode(Sha256::digest(file));
+    let subject = r#"subject "a" of a "p" statement (sha256)"#;
+    let unnamed = "not named by anything that can be seen in the entry";
+    for (kind, version, payload_type, says, vouched) in [
+        (Kind::Dsse, "0.0.1", TYPE, list, true),
+        (Kind::Dsse, "0.0.1", LIST, statement, false),
+        (Kind::Intoto, "0.0.2", TYPE, list, true),
+        (Kind::Intoto, "0.0.2", LIST, statement, false),
+        // It keeps no type.
+        (Kind::Intoto, "0.0.1", TYPE, statement, true),
+        (Kind::Intoto, "0.0.1", LIST, list, false),
+    ] {
+        let payload = json!({
+            "_type": says, "predicateType": "p",
+            "subject": [{ "name": "a", "digest": { "sha256": digest } }],
+        });
+        let (envelope, key) = envelope_of(payload_type, &payload.to_string());
+        let mut proposal = proposal(kind, version, envelope.to_string().as_bytes(), &key);
+        let ran = verify(&proposal, file).await;
+        assert_eq!(ran.success, vouched, "{kind} {version} {payload_type}: {}", ran.out);
+        let said = if vouched { subject } else { unnamed };
+        assert!(ran.out.contains(&format!("The file is {said}\n")), "{kind}: {}", ran.out);
+        if (version, vouched) == ("0.0.2", false) {
+            proposal["spec"]["content"]["hash"]["value"] = digest.as_str().into();
+            let ran = verify(&proposal, file).await;
+            let claimed = ran.out.contains("what the uploader called the envelope");
+            assert!(!ran.success && claimed, "{}", ran.out);
+        }
     }
 }
 
