@@ -52,16 +52,19 @@ pub(super) struct Described {
     pub(super) fallback: Option<(Kind, Inputs)>,
 }
 
+/// The ready-made proposal, if a setting names one; else what the evidence makes up.
+pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Described> {
+    let Some(location) = settings.text("entry") else { return described(settings).await };
+    let bytes = evidence("entry", &location).await?;
+    let proposal: Value = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
+    // Whether it is good evidence, of whatever kind, is for the server to say.
+    let body = canonical(&proposal).ok();
+    Ok(Described { proposed: Proposed { proposal, body }, fallback: None })
+}
+
 /// Builds the proposal that the flags of `upload` and `verify` describe, and
 /// verifies it here before anything is sent.
-pub(super) async fn proposal(settings: &Settings) -> anyhow::Result<Described> {
-    if let Some(location) = settings.text("entry") {
-        let bytes = evidence("entry", &location).await?;
-        let proposal: Value = serde_json::from_slice(&bytes).context("the entry is not JSON")?;
-        // Whether it is good evidence, of whatever kind, is for the server to say.
-        let body = canonical(&proposal).ok();
-        return Ok(Described { proposed: Proposed { proposal, body }, fallback: None });
-    }
+pub(super) async fn described(settings: &Settings) -> anyhow::Result<Described> {
     let asked = settings.text("type").unwrap_or_else(|| "hashedrekord".to_owned());
     let (kind, version) = values::kind(&asked)?;
     let inputs = inputs(kind, settings).await?;

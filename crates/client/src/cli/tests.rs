@@ -4,6 +4,7 @@ mod envelopes;
 mod floods;
 mod lies;
 mod log;
+mod precedence;
 mod shards;
 mod texts;
 

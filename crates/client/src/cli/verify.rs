@@ -43,6 +43,9 @@ pub(super) async fn run(
         return verify_file::run(&file, settings, session, terminal).await;
     }
     let format = super::result_format(settings)?;
+    for note in unused(settings) {
+        writeln!(terminal.err, "{note}")?;
+    }
     let (query, wanted) = query(settings).await?;
     let found = session.client.retrieve(&query).await?;
     let entry = only(found)?;
@@ -58,6 +61,28 @@ enum Wanted {
     Content(Hash),
 }
 
+/// Settings that say which entry is meant, as rekor-cli ranks them; it never looks at the last one.
+const SELECTORS: [&[&str]; 4] =
+    [&["uuid"], &["log-index"], &["artifact", "artifact-hash"], &["entry"]];
+
+/// Whether a setting of this rank is there.
+fn set(settings: &Settings, names: &[&'static str]) -> Option<&'static str> {
+    names.iter().find(|name| settings.text(name).is_some()).copied()
+}
+
+/// What is said of flags behind a setting that ranks before them and may come from the environment:
+/// what they name is not verified.
+fn unused(settings: &Settings) -> Vec<String> {
+    let mut ranks = SELECTORS.iter().skip_while(|names| set(settings, names).is_none());
+    let Some(by) = ranks.next().and_then(|names| set(settings, names)) else { return Vec::new() };
+    let flags = ranks.copied().flatten().filter(|name| settings.flag(name).is_some());
+    flags
+        .map(|name| {
+            format!("--{name} is not looked at: the setting {by} says which entry is meant")
+        })
+        .collect()
+}
+
 async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> {
     let mut query = SearchLogQuery::default();
     if let Some(uuid) = settings.text("uuid") {
@@ -70,13 +95,17 @@ async fn query(settings: &Settings) -> anyhow::Result<(SearchLogQuery, Wanted)> 
         query.log_indexes = Some(vec![i64::try_from(index)?]);
         return Ok((query, Wanted::Index(index)));
     }
-    let described = ["entry", "artifact", "artifact-hash"];
+    let [.., artifact, entry] = SELECTORS.map(|names| set(settings, names).is_some());
     anyhow::ensure!(
-        described.iter().any(|name| settings.text(name).is_some()),
+        artifact || entry,
         "{}; or name a FILE, --uuid or --log-index",
         inputs::NOTHING
     );
-    let Proposed { proposal, body } = inputs::proposal(settings).await?.proposed;
+    let described = match artifact {
+        true => inputs::described(settings).await?,
+        false => inputs::proposal(settings).await?,
+    };
+    let Proposed { proposal, body } = described.proposed;
     let body = body.map_or_else(|| inputs::canonical(&proposal), Ok)?;
     query.entries = Some(vec![proposal]);
     Ok((query, Wanted::Content(Hash::leaf(&body))))

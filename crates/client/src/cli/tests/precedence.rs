@@ -1,0 +1,45 @@
+//! Which setting counts where several are there.
+
+use super::{NOWHERE, refusal};
+
+/// Evidence that nobody has.
+const ABSENT: [&str; 3] = ["--artifact=/absent", "--signature=/absent", "--public-key=/absent"];
+
+#[tokio::test]
+async fn a_whole_entry_never_stands_in_for_an_artifact() {
+    let entry = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(entry.path(), "{}").unwrap();
+    let entry = entry.path().to_str().unwrap();
+    let verify = [&["verify"], &ABSENT[..], &NOWHERE[..]].concat();
+    let said = refusal(&verify, &[("REKOR_ENTRY", entry)]).await;
+    assert!(said.contains("file \"/absent\": No such file"), "{said}");
+    let flag = [&verify[..], &["--entry", entry]].concat();
+    let said = refusal(&flag, &[]).await;
+    let note = "--entry is not looked at: the setting artifact says which entry is meant\n";
+    assert!(said.starts_with(note) && said.contains("file \"/absent\": No such file"), "{said}");
+    // An upload is of the whole entry, whatever else is named.
+    let upload = [&["upload"], &ABSENT[..], &NOWHERE[..]].concat();
+    let said = refusal(&upload, &[("REKOR_ENTRY", entry)]).await;
+    assert!(said.contains("giving up after 1 attempt(s)"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_verified_instead_of_an_artifact_is_said() {
+    let uuid = "a".repeat(64);
+    let note = |flag: &str, by: &str| {
+        format!("--{flag} is not looked at: the setting {by} says which entry is meant\n")
+    };
+    let verify = [&["verify"], &ABSENT[..], &NOWHERE[..]].concat();
+    let indexed = [&verify[..], &["--log-index=7"]].concat();
+    for (arguments, variable, notes) in [
+        (&verify, ("REKOR_UUID", uuid.as_str()), note("artifact", "uuid")),
+        (&verify, ("REKOR_LOG_INDEX", "7"), note("artifact", "log-index")),
+        (&indexed, ("REKOR_UUID", &uuid), note("log-index", "uuid") + &note("artifact", "uuid")),
+    ] {
+        let said = refusal(arguments, &[variable]).await;
+        assert!(said.starts_with(&notes), "{variable:?}: {said}");
+        assert!(said.contains("/api/v1/log/entries/retrieve"), "{variable:?}: {said}");
+    }
+    let quiet = refusal(&["verify", "--log-index=7", NOWHERE[0], NOWHERE[1]], &[]).await;
+    assert!(!quiet.contains("is not looked at"), "{quiet}");
+}
