@@ -61,16 +61,19 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks the command's flags, on the command line and in the environment. What
+    /// Checks the command's flags, on the command line or else in the environment. What
     /// the environment says to other commands is not this one's affair.
     fn check(&self, names: &[String]) -> anyhow::Result<()> {
         for name in names {
-            for value in self.flags.get(name).into_iter().flatten() {
+            let given = self.flags.get(name).filter(|values| !values.is_empty());
+            for value in given.into_iter().flatten() {
                 values::check(name, value).map_err(|reason| {
                     anyhow::anyhow!("invalid argument {value:?} for \"--{name}\" flag: {reason}")
                 })?;
             }
-            if let Some(value) = self.variable(name) {
+            if given.is_none()
+                && let Some(value) = self.variable(name)
+            {
                 values::check(name, value).map_err(|reason| {
                     anyhow::anyhow!("invalid value {value:?} of {}: {reason}", variable_name(name))
                 })?;

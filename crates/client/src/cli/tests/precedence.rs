@@ -6,6 +6,22 @@ use super::{NOWHERE, refusal};
 const ABSENT: [&str; 3] = ["--artifact=/absent", "--signature=/absent", "--public-key=/absent"];
 
 #[tokio::test]
+async fn a_bad_variable_is_no_matter_beside_a_good_flag() {
+    let (good, bad) = ("a".repeat(64), format!("{}\n{}", "a".repeat(64), "b".repeat(64)));
+    for (arguments, variable, bad) in [
+        (&["loginfo", "--format=json"][..], "REKOR_FORMAT", "bogus"),
+        (&["get", "--uuid", &good], "REKOR_UUID", &bad),
+        (&["loginfo", "--timeout=5s"], "REKOR_TIMEOUT", "soon"),
+    ] {
+        let with_flag = [arguments, &NOWHERE[..]].concat();
+        let said = refusal(&with_flag, &[(variable, bad)]).await;
+        assert!(said.contains("giving up after 1 attempt(s)"), "{variable}: {said}");
+        let said = refusal(&[arguments[0], NOWHERE[0]], &[(variable, bad)]).await;
+        assert!(said.contains(&format!(" of {variable}: ")), "{variable}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_whole_entry_never_stands_in_for_an_artifact() {
     let entry = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(entry.path(), "{}").unwrap();
