@@ -87,6 +87,11 @@ impl Settings {
         value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The config file's values; an empty one counts as unset, as an empty variable does.
+    fn configured(&self, name: &str) -> impl Iterator<Item = &String> {
+        self.config.get(name).into_iter().flatten().filter(|value| !value.is_empty())
+    }
+
     /// The last value of a flag on the command line.
     pub(super) fn flag(&self, name: &str) -> Option<&str> {
         self.flags.get(name).and_then(|values| values.last()).map(String::as_str)
@@ -95,7 +100,7 @@ impl Settings {
     /// The last value of a flag, wherever it comes from.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let flag = self.flag(name).map(str::to_owned);
-        let config = || self.config.get(name).and_then(|values| values.last()).cloned();
+        let config = || self.configured(name).last().cloned();
         flag.or_else(|| self.variable(name).map(str::to_owned)).or_else(config)
     }
 
@@ -103,8 +108,8 @@ impl Settings {
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let flags = self.flags.get(name).filter(|values| !values.is_empty()).cloned();
         let variable = || self.variable(name).map(|value| vec![value.to_owned()]);
-        let config = || self.config.get(name).cloned();
-        let values = flags.or_else(variable).or_else(config).unwrap_or_default();
+        let values =
+            flags.or_else(variable).unwrap_or_else(|| self.configured(name).cloned().collect());
         values.iter().flat_map(|value| value.split(',')).map(str::to_owned).collect()
     }
 

@@ -59,6 +59,7 @@ pub(super) fn check(flag: &str, value: &str) -> anyhow::Result<()> {
         "subject" if !(1..=512).contains(&value.len()) => {
             anyhow::bail!("must have 1 to 512 bytes, not {}", value.len())
         }
+        "email" if value.is_empty() => anyhow::bail!("must not be empty"),
         "aad" => entry::base64::decode(value.as_bytes()).map(drop).map_err(Into::into),
         _ => Ok(()),
     }

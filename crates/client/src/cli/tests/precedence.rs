@@ -1,6 +1,6 @@
 //! Which setting counts where several are there.
 
-use super::{NOWHERE, refusal};
+use super::{NOWHERE, refusal, run_with};
 
 /// Evidence that nobody has.
 const ABSENT: [&str; 3] = ["--artifact=/absent", "--signature=/absent", "--public-key=/absent"];
@@ -58,4 +58,17 @@ async fn what_is_verified_instead_of_an_artifact_is_said() {
     }
     let quiet = refusal(&["verify", "--log-index=7", NOWHERE[0], NOWHERE[1]], &[]).await;
     assert!(!quiet.contains("is not looked at"), "{quiet}");
+}
+
+#[tokio::test]
+async fn an_empty_value_is_unset_or_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let config = "email: \"\"\nartifact: \"\"\npublic-key: [\"\"]\n";
+    std::fs::write(home.path().join(".rekor.yaml"), config).unwrap();
+    let home = home.path().to_str().unwrap();
+    let search = ["search", "--operator=and", NOWHERE[0], NOWHERE[1]];
+    let ran = run_with(&search, &[("HOME", home), ("REKOR_EMAIL", "")]).await;
+    assert!(!ran.success && ran.err.contains("at least one of --sha"), "{}", ran.err);
+    let said = refusal(&["search", "--operator=and", "--email", ""], &[]).await;
+    assert!(said.contains("\"\" for \"--email\" flag: must not be empty"), "{said}");
 }
