@@ -42,3 +42,17 @@ fn no_proxy_is_asked_for_this_machine() {
         assert!(said.contains(answered), "{said}");
     }
 }
+
+#[test]
+fn without_a_home_no_config_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".rekor.yaml"), "email: a@b\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_indelible-cli"));
+    command.args(["search", "--retry=0", "--rekor_server=http://127.0.0.1:9"]);
+    for (home, read) in [(".", true), ("", false)] {
+        let said = command.current_dir(&folder).env_clear().env("HOME", home).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.contains("Using config file"), read, "{home:?}: {said}");
+        assert_eq!(said.contains("at least one of --sha"), !read, "{home:?}: {said}");
+    }
+}

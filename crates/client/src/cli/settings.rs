@@ -3,7 +3,7 @@
 //! Border: where a value comes from. What it must be is in `values`; values of the
 //! command line and the environment are checked here, before anything is done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ArgMatches;
@@ -50,8 +50,7 @@ impl Settings {
         let mut settings = Self { flags, environment, config: Config::new(), rest };
         settings.check(&command::flags_of(name))?;
         let asked = settings.text("config");
-        let home = settings.environment.get("HOME").cloned();
-        let (config, path) = config_file::load(asked.as_deref(), home.as_deref())?;
+        let (config, path) = config_file::load(asked.as_deref(), settings.home())?;
         settings.config = config;
         if let Some(path) = path
             && settings.format()? == Format::Default
@@ -142,10 +141,14 @@ impl Settings {
         read.map(Some)
     }
 
+    /// The home directory. An empty name is none: the working directory may be anybody's.
+    fn home(&self) -> Option<&str> {
+        self.environment.get("HOME").map(String::as_str).filter(|home| !home.is_empty())
+    }
+
     /// The file of trusted heads, if there is a home directory.
     pub(super) fn state_file(&self) -> Option<PathBuf> {
-        let home = self.environment.get("HOME").filter(|home| !home.is_empty())?;
-        Some(PathBuf::from(home).join(".rekor").join("state.json"))
+        Some(Path::new(self.home()?).join(".rekor").join("state.json"))
     }
 }
 
