@@ -5,6 +5,7 @@ mod floods;
 mod lies;
 mod log;
 mod precedence;
+mod queries;
 mod shards;
 mod texts;
 
