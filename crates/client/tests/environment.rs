@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
@@ -41,6 +41,37 @@ fn no_proxy_is_asked_for_this_machine() {
         let said = String::from_utf8_lossy(&said);
         assert!(said.contains(answered), "{said}");
     }
+}
+
+/// So many bytes.
+fn read(mut connection: &TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    connection.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_socks_proxy_is_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("socks5h://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        // RFC 1928: methods, of which none is needed; then where to connect, by name.
+        let [_, methods] = read(&connection, 2).try_into().unwrap();
+        read(&connection, methods.into());
+        connection.write_all(&[5, 0]).unwrap();
+        assert_eq!(read(&connection, 4), [5, 1, 0, 3]);
+        let name = read(&connection, 1)[0];
+        assert_eq!(read(&connection, usize::from(name) + 2), b"log.test\x00\x50");
+        connection.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let _ = connection.read(&mut [0; 4096]).unwrap();
+        connection.write_all(b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_indelible-cli"));
+    command.args(["loginfo", "--retry=0", "--rekor_server=http://log.test"]);
+    let said = command.env_clear().env("http_proxy", proxy).output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("[GET /api/v1/log][404]"), "{said}");
 }
 
 #[test]
