@@ -34,7 +34,7 @@ pub(super) async fn run(
     let format = super::result_format(settings)?;
     // Before the log is asked: a head that is stored in between would look like one
     // that the log went back behind.
-    let trusted = trusted(session, terminal)?;
+    let trusted = session.trusted(terminal)?;
     let info = session.client.log_info().await.map_err(hint::no_log)?;
     if let Known::Gone(other) = Known::at(&session.server, &trusted, &info) {
         writeln!(terminal.err, "{other}")?;
@@ -63,17 +63,6 @@ pub(super) async fn run(
 fn total(info: &LogInfo) -> Option<u64> {
     let mut older = info.inactive_shards.iter().map(|shard| shard.tree_size);
     older.try_fold(info.tree_size, u64::checked_add)
-}
-
-/// What was trusted before; a damaged file counts as absent.
-fn trusted(session: &Session, terminal: &mut Terminal<'_>) -> anyhow::Result<Stored> {
-    let Some(file) = &session.state else { return Ok(Stored::default()) };
-    let stored = file.read()?;
-    if stored.damaged {
-        let path = file.path().display();
-        writeln!(terminal.err, "{path} is no state file; the next head that is kept replaces it")?;
-    }
-    Ok(stored)
 }
 
 async fn inactive(

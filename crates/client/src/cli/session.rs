@@ -3,18 +3,20 @@
 //! Border: what several commands do with a server. What they print is theirs.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use indelible_client::Client;
 use indelible_client::follow::KeySource;
-use indelible_client::state::{StateFile, TrustedHead};
+use indelible_client::state::{StateError, StateFile, Stored, TrustedHead};
 use indelible_client::verify::{LogKey, VerifiedReceipt, verify_entry};
 use tlog::EntryId;
 use tokio::sync::Mutex;
 use wire::LogEntry;
 
+use super::Terminal;
 use super::location;
 use super::settings::Settings;
 use super::values;
@@ -73,6 +75,27 @@ impl Session {
         })
     }
 
+    /// What was trusted before. A file that is damaged, or that belongs to somebody else, counts as
+    /// absent, which is said.
+    pub(super) fn trusted(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<Stored> {
+        let Some(file) = &self.state else { return Ok(Stored::default()) };
+        let stored = match file.read() {
+            Err(error) if is_denied(&error) => {
+                writeln!(terminal.err, "What was trusted before is not known: {error}")?;
+                return Ok(Stored::default());
+            }
+            read => read?,
+        };
+        if stored.damaged {
+            let path = file.path().display();
+            writeln!(
+                terminal.err,
+                "{path} is no state file; the next head that is kept replaces it"
+            )?;
+        }
+        Ok(stored)
+    }
+
     /// The key of a tree, by its decimal ID: the configured one, or the server's word.
     pub(super) async fn key(&self, tree_id: &str) -> anyhow::Result<Arc<LogKey>> {
         let mut keys = self.keys.lock().await;
@@ -126,6 +149,10 @@ impl Session {
     }
 }
 
+fn is_denied(error: &StateError) -> bool {
+    matches!(error, StateError::File { source, .. } if source.kind() == ErrorKind::PermissionDenied)
+}
+
 /// Refuses another entry than the one at the index that was asked for.
 pub(super) fn expect_index(asked: u64, receipt: &VerifiedReceipt) -> anyhow::Result<()> {
     let got = receipt.log_index;
@@ -142,6 +169,14 @@ pub(super) fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_file_that_may_not_be_read_counts_as_absent() {
+        for (kind, denied) in [(ErrorKind::PermissionDenied, true), (ErrorKind::Other, false)] {
+            let error = StateError::File { path: "state.json".into(), source: kind.into() };
+            assert_eq!(is_denied(&error), denied);
+        }
+    }
 
     #[tokio::test]
     async fn work_without_an_end_is_ended() {

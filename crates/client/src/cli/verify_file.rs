@@ -15,7 +15,6 @@ use std::io::{self, Read as _};
 
 use anyhow::Context as _;
 use indelible_client::artifact::{Digests, examine};
-use indelible_client::state::Stored;
 use indelible_client::verify::{SignedHead, VerifiedReceipt};
 
 use super::session::{self, Session};
@@ -46,10 +45,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let format = super::result_format(settings)?;
     let mut search = Search::open(file).with_context(|| format!("file {file:?}"))?;
-    let trusted = match &session.state {
-        Some(state) => state.read()?,
-        None => Stored::default(),
-    };
+    let trusted = session.trusted(terminal)?;
     let (found, otherwise) = match named(settings, session).await? {
         Some(receipt) => {
             search.look_into(receipt)?;
