@@ -2,6 +2,8 @@
 //!
 //! Border: texts. The first lines are those that scripts know.
 
+use entry::keys::parse_key;
+use entry::{Inputs, KeyFormat, Kind};
 use indelible_client::ClientError;
 use tlog::EntryRef;
 use wire::LogInfo;
@@ -23,6 +25,31 @@ pub(super) fn entry(settings: &Settings) -> String {
 
 fn meant(flag: &str, word: &str) -> String {
     format!("\ndid you mean --{flag} {word}?")
+}
+
+/// For a key that is not of the format that is taken for granted: the one that it is of.
+pub(super) fn key_format(
+    error: anyhow::Error,
+    kind: Kind,
+    inputs: &Inputs,
+    settings: &Settings,
+) -> anyhow::Error {
+    let flags = match kind {
+        Kind::Rekord => "--pki-format",
+        // It takes no other.
+        Kind::Hashedrekord => "--type rekord --pki-format",
+        _ => return error,
+    };
+    let unnamed = settings.text("pki-format").is_none();
+    let key = inputs.public_keys.first().filter(|_| unnamed);
+    let is = |format: KeyFormat| key.is_some_and(|key| parse_key(format, key).is_ok());
+    let others = [KeyFormat::Pgp, KeyFormat::Ssh, KeyFormat::Minisign];
+    match others.into_iter().find(|format| !is(KeyFormat::X509) && is(*format)) {
+        Some(format) => {
+            anyhow::anyhow!("{}\ndid you mean {flags} {format}?", super::explain(&error))
+        }
+        None => error,
+    }
 }
 
 /// For an index at which there is no entry: how many there are, if the log says so.

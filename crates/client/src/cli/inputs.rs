@@ -70,7 +70,8 @@ pub(super) async fn described(settings: &Settings) -> anyhow::Result<Described> 
     let inputs = inputs(kind, settings).await?;
     let open = version.is_none() && kind == Kind::Intoto;
     let version = version.unwrap_or_else(|| kind.default_version().to_owned());
-    let proposed = build(kind, &version, &inputs)?;
+    let proposed = build(kind, &version, &inputs)
+        .map_err(|error| hint::key_format(error, kind, &inputs, settings))?;
     Ok(Described { proposed, fallback: open.then_some((kind, inputs)) })
 }
 

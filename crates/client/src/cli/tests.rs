@@ -8,6 +8,7 @@ mod precedence;
 mod queries;
 mod shards;
 mod texts;
+mod uploads;
 
 use super::*;
 
