@@ -32,7 +32,7 @@ fn client(process: &Process) -> Client {
 async fn add(process: &Process, from: u64, to: u64) {
     for n in from..to {
         let uploaded = client(process).upload(&hashedrekord(n)).await.expect("it is taken");
-        assert!(matches!(uploaded, Uploaded::Created(_)));
+        assert!(matches!(uploaded, Uploaded::Created { .. }));
     }
 }
 

@@ -21,7 +21,7 @@ async fn add(process: &Process, from: u64, to: u64) {
     let client = Client::builder(&process.url).retries(0).build().expect("a client");
     for n in from..to {
         let uploaded = client.upload(&hashedrekord(n)).await.expect("it is taken");
-        assert!(matches!(uploaded, Uploaded::Created(_)));
+        assert!(matches!(uploaded, Uploaded::Created { .. }));
     }
 }
 

@@ -426,7 +426,7 @@ async fn the_client_library_comes_back_when_it_is_told_to(db: TestDb) {
     let client = client.build().expect("a client");
     for n in 0..3 {
         let uploaded = client.upload(&hashedrekord(n)).await.expect("it is added in the end");
-        assert!(matches!(uploaded, Uploaded::Created(_)));
+        assert!(matches!(uploaded, Uploaded::Created { .. }));
     }
     assert_eq!(served.size().await, 3);
 }

@@ -21,7 +21,7 @@ both! {
 /// Uploads and verifies; the entry's ID and index.
 async fn upload(client: &Client, key: &LogKey, n: u64) -> (String, u64, bool) {
     let (entry, new) = match client.upload(&hashedrekord(n)).await.expect("an answer") {
-        Uploaded::Created(entry) => (entry, true),
+        Uploaded::Created { entry, .. } => (entry, true),
         Uploaded::Exists { id, entry, .. } => {
             let entry = *entry.expect("the conflict carries the entry");
             assert_eq!(entry.single().unwrap().0, id.to_string());

@@ -41,7 +41,7 @@ async fn upload_until_gone(client: Client, from: u64) -> Vec<(String, u64)> {
     let mut answered = Vec::new();
     for n in from.. {
         match client.upload(&hashedrekord(n)).await {
-            Ok(Uploaded::Created(entry)) => {
+            Ok(Uploaded::Created { entry, .. }) => {
                 let (id, body) = entry.single().expect("one entry");
                 answered.push((id.to_owned(), body.log_index));
             }

@@ -62,7 +62,7 @@ impl Careful {
     async fn work(&mut self, count: u64) {
         for _ in 0..count {
             let uploaded = self.client.upload(&hashedrekord(self.next)).await.expect("an answer");
-            let Uploaded::Created(entry) = uploaded else { panic!("it was there") };
+            let Uploaded::Created { entry, .. } = uploaded else { panic!("it was there") };
             let receipt = verify_entry(&entry, &self.key).expect("it verifies");
             let read = self.client.entry_by_index(receipt.log_index).await.expect("an answer");
             verify_entry(&read, &self.key).expect("it verifies");

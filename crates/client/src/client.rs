@@ -42,8 +42,14 @@ pub struct Client {
 /// What became of an upload. Both are success.
 #[derive(Clone, Debug)]
 pub enum Uploaded {
-    /// The entry is new (201); its receipt is not verified yet.
-    Created(LogEntry),
+    /// The entry is new (201).
+    Created {
+        /// The entry; its receipt is not verified yet.
+        entry: LogEntry,
+        /// The header `Indelible-Attestation`: whether the payload is kept beside the entry, and
+        /// sizes in bytes, such as `not-kept; size=5000000; limit=4194304`. Rekor sends none.
+        attestation: Option<String>,
+    },
     /// An equal entry was there before (409).
     Exists {
         /// The last component of the header `Location`. The rest of it may be anything.
@@ -87,7 +93,8 @@ impl Client {
         let url = call.shown_url();
         let answer = self.ask(call).await?;
         if answer.status == operation::CREATE.success {
-            return read(&operation::CREATE, &url, &answer.body).map(Uploaded::Created);
+            let entry = read(&operation::CREATE, &url, &answer.body)?;
+            return Ok(Uploaded::Created { entry, attestation: answer.attestation });
         }
         exists(&url, answer)
     }

@@ -111,7 +111,7 @@ impl Receipts {
     /// One attempt to place an artifact; the status when there was one.
     pub(crate) async fn attempt(&self, n: u64, server: &Client) -> Result<(), Option<u16>> {
         match server.upload(&hashedrekord(n)).await {
-            Ok(Uploaded::Created(entry)) => self.promise(n, &entry),
+            Ok(Uploaded::Created { entry, .. }) => self.promise(n, &entry),
             Ok(Uploaded::Exists { entry, .. }) => self.promise(n, &entry.expect("the entry")),
             Err(error) => {
                 self.only_absent(&error, n);

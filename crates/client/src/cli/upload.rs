@@ -77,9 +77,14 @@ async fn send(
 ) -> anyhow::Result<Done> {
     let location = |id: EntryId| format!("/api/v1/log/entries/{id}");
     match session.client.upload(&proposed.proposal).await? {
-        Uploaded::Created(entry) => {
+        Uploaded::Created { entry, attestation } => {
             let receipt = session.verify(&entry).await?;
             check(proposed, &receipt, terminal)?;
+            let not_kept = attestation.as_deref().and_then(|kept| kept.strip_prefix("not-kept"));
+            if let Some(sizes) = not_kept {
+                let sizes = printable(sizes);
+                writeln!(terminal.err, "the log does not keep the attestation{sizes}")?;
+            }
             let location = location(receipt.entry_id);
             Ok(Done { already_exists: false, location, index: receipt.log_index })
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 
 use super::operation::Operation;
@@ -17,6 +17,9 @@ use crate::error::{Cause, ClientError};
 
 /// Bytes of a failure's body that are kept for its text.
 const EXCERPT_BYTES: usize = 512;
+
+/// What became of the payload of an upload.
+const ATTESTATION: HeaderName = HeaderName::from_static("indelible-attestation");
 
 /// What is asked.
 pub(super) struct Call {
@@ -31,6 +34,8 @@ pub(super) struct Call {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) location: Option<String>,
+    /// The header `Indelible-Attestation`.
+    pub(super) attestation: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -95,10 +100,10 @@ impl Client {
         if status == 429 || (status >= 500 && status != 501) {
             return Err(Failed::Again(refused_for_now(response).await));
         }
-        let location = header(&response, LOCATION);
+        let (location, attestation) = (header(&response, LOCATION), header(&response, ATTESTATION));
         let body = self.read(call, response).await?;
         if status == call.operation.success || status == 409 {
-            return Ok(Answer { status, location, body });
+            return Ok(Answer { status, location, attestation, body });
         }
         let text = excerpt(&body);
         Err(Failed::Finally(call.operation.failure(status, &body, text)))
@@ -163,7 +168,7 @@ async fn refused_for_now(mut response: Response) -> Again {
     Again { cause: Cause::Status { status, text: escaped(&excerpt(&body)) }, wait }
 }
 
-fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<String> {
+fn header(response: &Response, name: HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
