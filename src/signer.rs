@@ -198,10 +198,16 @@ impl LogKey {
     #[must_use]
     pub fn sign_checkpoint(&self, hostname: &str, tree_id: u64, size: u64, root: Hash) -> String {
         let origin = format!("{hostname} - {tree_id}");
-        let text = Checkpoint { origin, size, root, extensions: Vec::new() }.to_text();
+        self.sign(&Checkpoint { origin, size, root, extensions: Vec::new() })
+    }
+
+    /// The signed note of a checkpoint whose origin has that form: always the same bytes.
+    #[must_use]
+    pub fn sign(&self, checkpoint: &Checkpoint) -> String {
+        let text = checkpoint.to_text();
         let signature: DerSignature = self.signing.sign(text.as_bytes());
         let signatures = vec![NoteSignature {
-            name: hostname.to_owned(),
+            name: key_name(checkpoint).to_owned(),
             key_hash: self.key_hash(),
             signature: signature.as_bytes().to_vec(),
         }];
@@ -214,7 +220,7 @@ impl LogKey {
         self.open_checkpoint(note).is_ok_and(|said| said.size == size && said.root == root)
     }
 
-    /// Reads a note that must carry this key's signature.
+    /// Reads a note that must carry this key's signature. Lines of others may be beside it.
     ///
     /// # Errors
     /// In words, what is wrong with it.
@@ -226,11 +232,18 @@ impl LogKey {
             DerSignature::from_bytes(line.signature.as_slice())
                 .is_ok_and(|signature| verifying.verify(note.text.as_bytes(), &signature).is_ok())
         };
-        let own_hash = self.key_hash();
-        let mut own = note.signatures.iter().filter(|line| line.key_hash == own_hash);
+        // A key is known by name and hash (C2SP signed-note). The name is not signed, and clients
+        // look for their log's.
+        let (own_hash, own_name) = (self.key_hash(), key_name(&checkpoint));
+        let is_own = |line: &&NoteSignature| line.key_hash == own_hash && line.name == own_name;
+        let mut own = note.signatures.iter().filter(is_own);
         // One that is false makes the others worthless (C2SP signed-note).
         let signed = own.next().is_some_and(holds) && own.all(holds);
-        if signed { Ok(checkpoint) } else { Err("this log's key did not sign it") }
+        if signed {
+            Ok(checkpoint)
+        } else {
+            Err("no signature under this log's name and key holds")
+        }
     }
 
     /// The signed entry timestamp: ECDSA over SHA-256 of `payload`, ASN.1 DER.
@@ -246,6 +259,12 @@ impl LogKey {
         let digest = Sha256::digest(&self.spki);
         [digest[0], digest[1], digest[2], digest[3]]
     }
+}
+
+/// The name that a log signs under, from its origin in Rekor's form.
+fn key_name(checkpoint: &Checkpoint) -> &str {
+    let origin = &checkpoint.origin;
+    origin.rsplit_once(" - ").map_or(origin, |(hostname, _)| hostname)
 }
 
 /// Permission bits that a key file of this user must not have.
@@ -299,19 +318,32 @@ mod tests {
         };
         let others = other.sign_checkpoint("log.example", 12345, 1, root);
         assert!(key.verify_checkpoint(&signed_by_both(&others), 1, root));
+        let relabelled = note.replace("\u{2014} log.example ", "\u{2014} log.exbmple ");
+        assert!(!key.verify_checkpoint(&relabelled, 1, root));
         // This key's, over something else.
         let false_one = key.sign_checkpoint("log.example", 12345, 2, root);
         assert!(!key.verify_checkpoint(&signed_by_both(&false_one), 1, root));
     }
 
+    const KNOWN: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5fvJk/DdAwH+KZIJ\n\
+        k5Nwmp64JojOA3XDnapNFfZBKUehRANCAARCAEBqV8USB+zuqvbrZaTTvLt0gYa+\n\
+        XhqP0aElQOXPsQ8QjZAIplxZpab2jtHnKfK9NrJ+FQVGd6KIhLJSxH6T\n\
+        -----END PRIVATE KEY-----\n";
+
+    /// An audit holds a note that an older version signed against what the key makes of it now.
+    #[test]
+    fn known_key_signs_the_note_of_rfc_6979() {
+        let note = "log.example - 12345\n3\nLP73YnWX4AtWSXV3Stco7yEHBnWfym1kE4xt/By/LNo=\n\n\
+            \u{2014} log.example f8jGoDBFAiEAnXanb20FxffcKolNp4KhxR+eKRdN6dkeAQdEvqudDpMCIFB7NCWtL64I\
+            2j/DsTKcnpOj6h5hOU28HgmdxXq/Wqyd\n";
+        let key = LogKey::from_pem(KNOWN, None).unwrap();
+        assert_eq!(key.sign(&key.open_checkpoint(note).unwrap()), note);
+    }
+
     #[test]
     fn known_key_has_the_documented_log_id() {
-        let pem = "-----BEGIN PRIVATE KEY-----\n\
-            MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5fvJk/DdAwH+KZIJ\n\
-            k5Nwmp64JojOA3XDnapNFfZBKUehRANCAARCAEBqV8USB+zuqvbrZaTTvLt0gYa+\n\
-            XhqP0aElQOXPsQ8QjZAIplxZpab2jtHnKfK9NrJ+FQVGd6KIhLJSxH6T\n\
-            -----END PRIVATE KEY-----\n";
-        let key = LogKey::from_pem(pem, None).unwrap();
+        let key = LogKey::from_pem(KNOWN, None).unwrap();
         assert_eq!(
             key.log_id(),
             "7fc8c6a081b50b7383214b707f31309ffffe7e9a7948989be7b5d5cf969219d9"

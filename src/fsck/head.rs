@@ -34,6 +34,11 @@ pub(super) fn check(
         }
     };
     check_tree_id(identity, key, Some(&signed), findings);
+    // Nothing signs the signature lines, and all of them are served.
+    if key.sign(&signed) != *head.checkpoint {
+        let expected = "the signature line that this log makes for it, and no other";
+        findings.push(Finding::log("head.checkpoint", expected, "other lines under its text"));
+    }
     if head.size != signed.size {
         let expected = format!("the signed size {}", signed.size);
         findings.push(Finding::log("head.size", expected, head.size.to_string()));

@@ -247,6 +247,17 @@ async fn numbers_and_texts(db: &TestDb) {
             &format!("head SET checkpoint = replace(checkpoint, 'log.exbmple - ', '{origin}')")[..],
             "head.checkpoint:",
         ),
+        // What is served beside the signed text is not signed.
+        (
+            "head SET checkpoint = replace(checkpoint, '\u{2014} log.e', '\u{2014} log.f')",
+            "head SET checkpoint = replace(checkpoint, '\u{2014} log.f', '\u{2014} log.e')",
+            "head.checkpoint:",
+        ),
+        (
+            "head SET checkpoint = checkpoint || '\u{2014} other.example AAAAAAA=\n'",
+            "head SET checkpoint = replace(checkpoint, '\u{2014} other.example AAAAAAA=\n', '')",
+            "head.checkpoint:",
+        ),
     ] {
         db.tamper(&format!("UPDATE {change}")).await;
         assert_found(db, &[part]).await;
