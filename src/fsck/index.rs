@@ -58,22 +58,16 @@ impl IndexRows {
         row: &RawEntry,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let payload = match &row.attestation {
-            Some(digest) => readable(store.payload(digest).await)?,
-            None => Ok(None),
-        };
         // Without the payload first: a wrong one must not hide what the body says.
         let alone = StoredKeys::of(&row.body, None);
-        let recorded = alone.as_ref().ok().and_then(|keys| keys.payload_hash.as_deref());
-        let wrong = match &payload {
-            Ok(payload) => check_payload(row, payload.as_ref(), recorded),
-            Err(what) => Some(Finding::unreadable(row.index, "attestations.data", what)),
+        let keys = match payload(store, row, alone.as_ref().ok()).await? {
+            Ok(Some(payload)) => StoredKeys::of(&row.body, Some(&payload.data)),
+            Ok(None) => alone,
+            Err(wrong) => {
+                findings.push(wrong);
+                alone
+            }
         };
-        let keys = match (payload, &wrong) {
-            (Ok(Some(payload)), None) => StoredKeys::of(&row.body, Some(&payload.data)),
-            _ => alone,
-        };
-        findings.extend(wrong);
         match keys {
             Ok(StoredKeys { certain, together, .. }) => {
                 self.pending.push(Expected { index: row.index, certain, together });
@@ -140,30 +134,50 @@ impl Expected {
     }
 }
 
-/// What is wrong with the payload that an entry names. `recorded` is the digest in
-/// its body, in hex, which the tree vouches for.
-fn check_payload(
+/// The payload that an entry names, if any, or what is wrong with it. `alone` is what follows from
+/// the body, if it can be read.
+async fn payload(
+    store: &dyn Audit,
     row: &RawEntry,
-    payload: Option<&RawPayload>,
+    alone: Option<&StoredKeys>,
+) -> Result<Result<Option<RawPayload>, Finding>, StoreError> {
+    let Some(named) = &row.attestation else { return Ok(Ok(None)) };
+    if alone.is_some_and(|keys| !keys.keeps_payload) {
+        let expected = "none, as entries of this kind have no payload";
+        return Ok(Err(Finding::entry(row.index, "entries.attestation", expected, hex(named))));
+    }
+    let recorded = alone.and_then(|keys| keys.payload_hash.as_deref());
+    Ok(match readable(store.payload(named).await)? {
+        Ok(payload) => check_payload(row.index, named, payload, recorded).map(Some),
+        Err(what) => Err(Finding::unreadable(row.index, "attestations.data", &what)),
+    })
+}
+
+/// The payload, if it is the one that the entry names. `recorded` is the digest in its body, in hex,
+/// which the tree vouches for.
+fn check_payload(
+    index: u64,
+    named: &[u8],
+    payload: Option<RawPayload>,
     recorded: Option<&str>,
-) -> Option<Finding> {
-    let named = row.attestation.as_deref()?;
-    let named = hex(named);
-    if let Some(recorded) = recorded.filter(|recorded| *recorded != named) {
+) -> Result<RawPayload, Finding> {
+    let words = hex(named);
+    if let Some(recorded) = recorded.filter(|recorded| *recorded != words) {
         let expected = format!("{recorded}, the payload's digest in the body");
-        return Some(Finding::entry(row.index, "entries.attestation", expected, named));
+        return Err(Finding::entry(index, "entries.attestation", expected, words));
     }
     let lost = |found: &str| {
-        let expected = format!("a payload with the digest {named}");
-        Some(Finding::entry(row.index, "attestations.digest", expected, found))
+        let expected = format!("a payload with the digest {words}");
+        Err(Finding::entry(index, "attestations.digest", expected, found))
     };
-    let Some(RawPayload { digest, data }) = payload else { return lost("none") };
-    if row.attestation.as_ref() != Some(digest) {
-        return lost(&format!("one with {} in its place", hex(digest)));
+    let Some(payload) = payload else { return lost("none") };
+    if payload.digest != named {
+        return lost(&format!("one with {} in its place", hex(&payload.digest)));
     }
-    let computed = Hash::from(<[u8; 32]>::from(Sha256::digest(data))).to_string();
-    (computed != named).then(|| {
-        let (expected, found) = (format!("bytes with the digest {named}"), computed);
-        Finding::entry(row.index, "attestations.data", expected, found)
-    })
+    let computed = Hash::from(<[u8; 32]>::from(Sha256::digest(&payload.data))).to_string();
+    if computed != words {
+        let expected = format!("bytes with the digest {words}");
+        return Err(Finding::entry(index, "attestations.data", expected, computed));
+    }
+    Ok(payload)
 }

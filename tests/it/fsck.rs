@@ -258,6 +258,12 @@ async fn numbers_and_texts(db: &TestDb) {
             "head SET checkpoint = replace(checkpoint, '\u{2014} other.example AAAAAAA=\n', '')",
             "head.checkpoint:",
         ),
+        // The payload of another entry, where there is none.
+        (
+            "entries SET attestation = (SELECT digest FROM attestations LIMIT 1) WHERE idx = 265",
+            "entries SET attestation = NULL WHERE idx = 265",
+            "entry 265: entries.attestation: expected none",
+        ),
     ] {
         db.tamper(&format!("UPDATE {change}")).await;
         assert_found(db, &[part]).await;

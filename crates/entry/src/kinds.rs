@@ -41,6 +41,11 @@ pub(crate) trait Evidence {
         Ok(self.canonicalize()?.index_keys)
     }
 
+    /// Whether entries of this kind may have a payload beside them.
+    fn keeps_payload(&self) -> bool {
+        false
+    }
+
     /// The payload's digest, if the stored form records it.
     fn payload_hash(&self) -> Option<&Digest> {
         None

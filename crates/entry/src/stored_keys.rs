@@ -19,6 +19,8 @@ pub struct StoredKeys {
     /// body does not say whether the payload was declared to be one. Lower case,
     /// sorted, distinct, none of them in `certain`; no more with `certain` than an entry may have.
     pub together: Vec<String>,
+    /// Whether a payload may be kept with it: its kind has one.
+    pub keeps_payload: bool,
     /// The lower-case hex SHA-256 of the payload, if the body records it.
     pub payload_hash: Option<String>,
 }
@@ -36,7 +38,8 @@ pub enum StoredKeysError {
 }
 
 impl StoredKeys {
-    /// Reads canonical leaf bytes and the payload that is kept with them.
+    /// Reads canonical leaf bytes and the payload that is kept with them; one that the kind does not
+    /// have adds nothing.
     ///
     /// Where the body holds all of the evidence (`hashedrekord`), its signature is
     /// verified again.
@@ -48,8 +51,9 @@ impl StoredKeys {
         let (version, spec) = (stored.version(), stored.spec());
         let evidence = kinds::read(stored.kind(), version, spec, Context::of_audit())?;
         let mut certain = evidence.stored_keys()?;
+        let keeps_payload = evidence.keeps_payload();
         let mut together = Vec::new();
-        match payload.map(|payload| evidence.payload_keys(payload)) {
+        match payload.filter(|_| keeps_payload).map(|payload| evidence.payload_keys(payload)) {
             None => {}
             Some(PayloadKeys::Certain(keys)) => certain.extend(keys),
             Some(PayloadKeys::AllOrNone(keys)) => together = keys,
@@ -62,7 +66,7 @@ impl StoredKeys {
             together.clear();
         }
         let payload_hash = evidence.payload_hash().map(|hash| hash.value.to_lowercase());
-        Ok(Self { certain, together, payload_hash })
+        Ok(Self { certain, together, keeps_payload, payload_hash })
     }
 }
 

@@ -31,10 +31,15 @@ fn search_strings_of_every_kind_follow_from_what_is_stored() {
         // A key that was not submitted in its canonical form was indexed by both.
         assert!(lost.len() <= 1, "{}: {lost:?}", path.display());
         assert!(lost.is_empty() || proposal.kind().as_str() == "hashedrekord", "{lost:?}");
+        assert_eq!(keys.keeps_payload, payload.is_some(), "{}", path.display());
         let digest = payload.map(|_| keys.payload_hash.expect("the body records it"));
         assert!(digest.is_none_or(|digest| indexed.contains(&format!("sha256:{digest}"))));
         let alone = StoredKeys::of(verified.body(), None).expect("without the payload");
         assert!(alone.together.is_empty() && alone.certain.len() <= keys.certain.len());
+        if payload.is_none() {
+            let foreign = br#"{"subject":[{"digest":{"sha256":"00aa"}}]}"#;
+            assert_eq!(StoredKeys::of(verified.body(), Some(foreign)).expect("a body"), alone);
+        }
     }
     for kind in Kind::ALL {
         assert!(kinds.iter().any(|name| name.starts_with(kind.as_str())), "{kind} has no seed");

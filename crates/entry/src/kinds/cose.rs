@@ -101,6 +101,10 @@ impl Evidence for Cose {
         Ok(keys)
     }
 
+    fn keeps_payload(&self) -> bool {
+        true
+    }
+
     fn payload_hash(&self) -> Option<&Digest> {
         self.stored_digests[0].as_ref()
     }

@@ -220,6 +220,10 @@ impl Evidence for Stored {
         Ok(keys)
     }
 
+    fn keeps_payload(&self) -> bool {
+        true
+    }
+
     fn payload_hash(&self) -> Option<&Digest> {
         self.payload.as_ref()
     }

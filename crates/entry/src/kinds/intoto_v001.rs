@@ -119,6 +119,10 @@ impl Evidence for Intoto {
         Ok(Canonical { spec, index_keys: keys, payload: Some(payload.clone()) })
     }
 
+    fn keeps_payload(&self) -> bool {
+        true
+    }
+
     fn payload_hash(&self) -> Option<&Digest> {
         self.payload_hash.as_ref()
     }

@@ -170,6 +170,10 @@ impl Evidence for Intoto {
         Ok(keys)
     }
 
+    fn keeps_payload(&self) -> bool {
+        true
+    }
+
     fn payload_hash(&self) -> Option<&Digest> {
         self.payload_hash.as_ref()
     }
