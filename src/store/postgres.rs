@@ -69,29 +69,35 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::migrate(&options, standby).await?;
-        Self::with(&options, max_connections, standby, Purpose::Writing(standby))
+        Self::with(
+            &options,
+            max_connections,
+            standby,
+            [Purpose::Writing(standby), Purpose::Reading],
+        )
     }
 
-    /// Connects to a database that is there, to read it and nothing else.
+    /// Connects to a database that is there, to audit it and nothing else.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect); `Unavailable` also when the schema is an older one.
+    /// As [`connect`](Self::connect); `Unavailable` also when the schema is an older one. What
+    /// Postgres cannot read of its files is `Corrupt` then.
     pub async fn connect_to_read(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         let options = session::options(url)?;
         session::check_schema(&options).await?;
-        Self::with(&options, max_connections, Standby::Optional, Purpose::Reading)
+        Self::with(&options, max_connections, Standby::Optional, [Purpose::Auditing; 2])
     }
 
     fn with(
         options: &PgConnectOptions,
         max_connections: u32,
         standby: Standby,
-        writes: Purpose,
+        [writes, reads]: [Purpose; 2],
     ) -> Result<Self, StoreError> {
         let readers = max_connections.saturating_sub(1).max(1) as usize;
         Ok(Self {
             writer: Connections::new(options, writes, 1)?,
-            readers: Connections::new(options, Purpose::Reading, readers)?,
+            readers: Connections::new(options, reads, readers)?,
             standby,
         })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indelible::fsck::{self, Event, FsckError, Options, Progress, Report};
 use indelible::log::{self, Log, index_key};
+use indelible::store::Store;
 use indelible_client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,9 +44,13 @@ const STATEMENT: &[u8] = br#"{"_type":"https://in-toto.io/Statement/v1","subject
 const PAYLOAD: &[u8] = b"{\"a payload\":7}";
 
 pub(crate) async fn open(db: &TestDb) -> Log {
+    open_in(db.open().await).await
+}
+
+pub(crate) async fn open_in(store: Arc<dyn Store>) -> Log {
     let options = log::Options::default();
     let clock: log::Clock = Arc::new(|| 1_700_000_000);
-    let opened = log::open(db.open().await, key(), None, "log.example", options, clock).await;
+    let opened = log::open(store, key(), None, "log.example", options, clock).await;
     opened.expect("the log opens")
 }
 
@@ -69,7 +74,10 @@ fn intoto(payload: &[u8]) -> Value {
 }
 
 pub(crate) async fn fill(db: &TestDb) {
-    let log = open(db).await;
+    fill_in(open(db).await).await;
+}
+
+pub(crate) async fn fill_in(log: Log) {
     for n in 0..PLAIN {
         log.submit(leaf(n)).await.expect("the log takes it");
     }

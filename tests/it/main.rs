@@ -11,6 +11,7 @@ mod fsck;
 mod fsck_damage;
 mod fsck_notes;
 mod fsck_resume;
+mod fsck_unreadable;
 mod guard;
 mod guard_courses;
 mod guard_process;

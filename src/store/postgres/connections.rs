@@ -45,6 +45,8 @@ pub(super) enum Purpose {
     /// with other settings: they are looked at again.
     Writing(Standby),
     Reading,
+    /// As for reading, but what cannot be read is what is looked for.
+    Auditing,
 }
 
 /// Makes them.
@@ -62,6 +64,7 @@ pub(super) struct Maker {
 pub(super) struct Connections {
     pool: Pool<Maker>,
     places: Arc<Semaphore>,
+    purpose: Purpose,
 }
 
 /// Room for one connection, until it is dropped.
@@ -81,7 +84,11 @@ impl Connections {
         // Those that were used last are fresh, and in the caches of both sides.
         let pool = Pool::builder(maker).max_size(most).queue_mode(QueueMode::Lifo).build();
         let pool = pool.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(Self { pool, places: Arc::new(Semaphore::new(most)) })
+        Ok(Self { pool, places: Arc::new(Semaphore::new(most)), purpose })
+    }
+
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// Waits in line for a place; who is dropped leaves the line.
@@ -163,7 +170,7 @@ impl Maker {
     fn is_given_up(&self, metrics: &Metrics) -> bool {
         let taken = metrics.recycled.unwrap_or(metrics.created);
         let silent = *self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let reads = matches!(self.purpose, Purpose::Reading);
+        let reads = !matches!(self.purpose, Purpose::Writing(_));
         metrics.age() > LIFETIME
             || (reads && metrics.last_used() > FORGOTTEN)
             || silent.is_some_and(|silent| taken < silent)

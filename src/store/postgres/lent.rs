@@ -16,9 +16,9 @@ use sqlx::{Connection as _, Execute as _, FromRow, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::connections::{ALIVE, Connections, Maker, Place};
+use super::connections::{ALIVE, Connections, Maker, Place, Purpose};
 use super::outliving::Outliving;
-use super::session::store_error;
+use super::session::{audit_error, store_error};
 use crate::store::StoreError;
 use crate::store::failure::NoAnswer;
 
@@ -54,6 +54,7 @@ pub(super) struct Lent {
     connection: Option<Object<Maker>>,
     /// Behind the connection, as it is dropped after it.
     place: Option<Place>,
+    purpose: Purpose,
     /// An answer is missing.
     asking: bool,
     /// It broke.
@@ -71,12 +72,12 @@ impl Lent {
 
     async fn at(place: Place, connections: &Connections) -> Result<Self, StoreError> {
         let connection = connections.take(&place).await?;
-        Ok(Self::of(connection, place))
+        Ok(Self::of(connection, place, connections.purpose()))
     }
 
-    fn of(connection: Object<Maker>, place: Place) -> Self {
+    fn of(connection: Object<Maker>, place: Place, purpose: Purpose) -> Self {
         let (connection, place) = (Some(connection), Some(place));
-        Self { connection, place, asking: false, lost: false, open: false }
+        Self { connection, place, purpose, asking: false, lost: false, open: false }
     }
 
     /// If this one broke while it was asked, which is how one that was cut since its last use is
@@ -93,7 +94,7 @@ impl Lent {
         let Some(place) = self.place.take_if(|_| self.lost) else { return Err(error) };
         drop(self);
         let connection = connections.take_new(&place).await?;
-        Ok(Self::of(connection, place))
+        Ok(Self::of(connection, place, connections.purpose()))
     }
 
     /// Runs a statement to its end, that is past its commit when no transaction is open.
@@ -154,7 +155,10 @@ impl Lent {
         let answer = answer?;
         self.asking = false;
         self.lost = answer.as_ref().is_err_and(|error| !goes_on(error));
-        answer.map_err(store_error)
+        answer.map_err(match self.purpose {
+            Purpose::Auditing => audit_error,
+            Purpose::Writing(_) | Purpose::Reading => store_error,
+        })
     }
 }
 

@@ -139,6 +139,16 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     failure::of_driver(error, verdict)
 }
 
+/// For an audit, which names what cannot be read and goes on. To a server it is a disk that may
+/// answer the next time.
+pub(super) fn audit_error(error: sqlx::Error) -> StoreError {
+    failure::of_driver(error, |error| match error.code().unwrap_or_default().as_ref() {
+        // io_error, undefined_file, internal_error
+        "58030" | "58P01" | "XX000" => Reaction::Stop,
+        _ => verdict(error),
+    })
+}
+
 /// By SQLSTATE, see appendix A of the Postgres manual.
 fn verdict(error: &dyn DatabaseError) -> Reaction {
     let code = error.code().unwrap_or_default();
