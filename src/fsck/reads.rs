@@ -45,23 +45,65 @@ impl Rows {
         count: u64,
     ) -> Result<Self, StoreError> {
         Ok(match readable(store.raw_entries(start, count).await)? {
-            Ok(rows) => Self::AtOnce(rows.into_iter().peekable()),
+            Ok(rows) => Self::AtOnce(in_line(rows)),
             Err(_) => Self::OneByOne,
         })
     }
 
-    /// The row at this index, which grows from call to call; `None` when there is none.
+    /// The row at this index, which grows from call to call; `None` when there is none. One that is not
+    /// in line is asked for alone.
     pub(super) async fn next(
         &mut self,
         store: &dyn Audit,
         index: u64,
     ) -> Result<Readable<Option<RawEntry>>, StoreError> {
         match self {
-            Self::AtOnce(rows) => Ok(Ok(rows.next_if(|row| row.index == index))),
-            Self::OneByOne => {
-                let read = readable(store.raw_entries(index, 1).await)?;
-                Ok(read.map(|rows| rows.into_iter().next()))
+            Self::AtOnce(rows) => {
+                if let Some(row) = take(rows, index) {
+                    return Ok(Ok(Some(row)));
+                }
             }
+            Self::OneByOne => {}
         }
+        let read = readable(store.raw_entries(index, 1).await)?;
+        // A look-up may lead to a row that says it has another index.
+        Ok(read.map(|rows| rows.into_iter().find(|row| row.index == index)))
+    }
+}
+
+/// Rows by index. The database hands them out as they lie, and a row lies where it was written,
+/// whatever index it says that it has by now.
+fn in_line(mut rows: Vec<RawEntry>) -> Peekable<IntoIter<RawEntry>> {
+    rows.sort_by_key(|row| row.index);
+    rows.into_iter().peekable()
+}
+
+/// The row at this index, if there is one. Seconds of those before it are dropped.
+fn take(rows: &mut Peekable<IntoIter<RawEntry>>, index: u64) -> Option<RawEntry> {
+    while rows.next_if(|row| row.index < index).is_some() {}
+    rows.next_if(|row| row.index == index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_says_another_index_stands_in_no_way() {
+        let row = |index| RawEntry {
+            index,
+            integrated_time: 0,
+            leaf: Vec::new(),
+            body: Vec::new(),
+            attestation: None,
+        };
+        let taken = |said: [u64; 4]| {
+            let mut rows = in_line(said.map(row).to_vec());
+            let rows = &mut rows;
+            Vec::from_iter((0..4).filter_map(|index| take(rows, index)).map(|row| row.index))
+        };
+        assert_eq!(taken([0, 1, 2, 3]), [0, 1, 2, 3]);
+        assert_eq!(taken([0, 1, 1, 3]), [0, 1, 3]);
+        assert_eq!(taken([0, 3, 2, 3]), [0, 2, 3]);
     }
 }

@@ -234,6 +234,23 @@ async fn a_page_that_cannot_be_read_is_named_by_its_entries() {
     );
 }
 
+/// SQLite hands rows out as they lie, and finds them by the index that they say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_under_another_index_hides_no_others() {
+    let db = TestDb::sqlite();
+    fill(&db).await;
+    let (leaf,): (Vec<u8>,) = db.ask("SELECT leaf_hash FROM entries WHERE idx = 5").await;
+    let mut file = File::of(&db);
+    // Of a row: its length, its index, seven bytes of types, four of a time, the leaf.
+    let row = |at: &usize| file.bytes[at - 12] == 5 && file.bytes[at - 11] == 7;
+    let rows = Vec::from_iter(file.places(&leaf).into_iter().filter(row));
+    // And where SQLite left a copy behind.
+    rows.iter().for_each(|at| file.flip(at - 12));
+    let found = sentences(&audit(&db).await);
+    assert_eq!(found[0], "entry 5: entries.idx: expected a row, found none");
+    assert!(found[1..].iter().all(|f| f.contains("own check:")), "{found:#?}");
+}
+
 /// The server looks leaves up in an index of the database's own, which says something else than
 /// the table: 404 for an entry that is there, and a second receipt for its leaf.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
