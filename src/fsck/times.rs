@@ -1,7 +1,7 @@
 //! The order of integrated times.
 //!
 //! Border: times never go back. Of two that do, the one that its neighbours
-//! contradict is named.
+//! contradict is named; both where nothing else tells.
 
 use super::finding::Finding;
 use super::findings::Findings;
@@ -54,12 +54,17 @@ impl Times {
 
     /// Holds the first against the creation, and the last of `size` entries against the head.
     pub(super) fn end(&self, size: u64, identity: &Identity, head: &Head, findings: &mut Findings) {
-        if let Some(first) = self.first
-            && identity.created_at > first
-        {
-            let expected = format!("at most {first}, the time of entry 0");
-            let found = identity.created_at.to_string();
-            findings.push(Finding::log("log.created_at", expected, found));
+        let created = identity.created_at;
+        if let Some(first) = self.first.filter(|first| created > *first) {
+            findings.push(if created > head.time {
+                // All of the log contradicts it.
+                let expected = format!("at most {first}, the time of entry 0");
+                Finding::log("log.created_at", expected, created.to_string())
+            } else {
+                let column = "entries.integrated_time or log.created_at";
+                let expected = "an entry 0 that is not older than the log";
+                Finding::entry(0, column, expected, format!("{first} and {created}"))
+            });
         }
         let [_, last] = self.before;
         if head.time == last || self.odd {
