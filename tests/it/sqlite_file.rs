@@ -361,3 +361,14 @@ async fn the_database_of_another_program_is_left_alone() {
     }
     assert_eq!(std::fs::read(&path).expect("it is there"), before);
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("absent/log.sqlite");
+    for refused in [SqliteStore::open(&path).await, SqliteStore::open_to_read(&path).await] {
+        let Err(StoreError::Unavailable(why)) = refused else { panic!("{refused:?}") };
+        let named = format!("{}: No such file or directory", path.display());
+        assert!(why.to_string().starts_with(&named), "{why}");
+    }
+}

@@ -43,6 +43,14 @@ enum InUse {
     Unknown(#[source] io::Error),
 }
 
+/// SQLite's file, or its neighbour, could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Unopened {
+    path: PathBuf,
+    source: io::Error,
+}
+
 /// What a file begins with (<https://sqlite.org/fileformat2.html#the_database_header>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
@@ -73,23 +81,24 @@ impl DatabaseFile {
     /// `Corrupt` when the write-ahead log beside it is not its own, or it is no database; nothing
     /// was touched then. `Unavailable` when it cannot be opened, or is another server's.
     pub(super) fn open(path: &Path, what_for: Use) -> Result<Self, StoreError> {
+        let unopened = unopened(path);
         // The log before the database, here and below: whoever makes them begins with the database.
         let log = log_length(path)?;
-        if !path.try_exists().map_err(unavailable)? {
+        if !path.try_exists().map_err(&unopened)? {
             judge(path, Header::Empty, log)?;
         }
         let writes = what_for != Use::Reading;
         let options =
             File::options().read(true).write(writes).create(writes).mode(0o644).to_owned();
-        let file: &File = Box::leak(Box::new(options.open(path).map_err(unavailable)?));
-        let path = path.canonicalize().map_err(unavailable)?;
-        let metadata = file.metadata().map_err(unavailable)?;
+        let file: &File = Box::leak(Box::new(options.open(path).map_err(&unopened)?));
+        let path = path.canonicalize().map_err(&unopened)?;
+        let metadata = file.metadata().map_err(&unopened)?;
         let database = Self { path, file, inode: Inode::of(&metadata), what_for };
         if what_for == Use::Alone {
             database.hold_alone(metadata.nlink()).map_err(unavailable)?;
         }
         let log = log_length(&database.path)?;
-        judge(&database.path, Header::of(file).map_err(unavailable)?, log)?;
+        judge(&database.path, Header::of(file).map_err(&unopened)?, log)?;
         Ok(database)
     }
 
@@ -205,10 +214,11 @@ fn judge(path: &Path, header: Header, log: u64) -> Result<(), StoreError> {
 }
 
 fn log_length(database: &Path) -> Result<u64, StoreError> {
-    match std::fs::metadata(beside(database, "-wal")) {
+    let log = beside(database, "-wal");
+    match std::fs::metadata(&log) {
         Ok(log) => Ok(log.len()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(unavailable(error)),
+        Err(error) => Err(unopened(&log)(error)),
     }
 }
 
@@ -216,6 +226,10 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+fn unopened(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    |source| unavailable(Unopened { path: path.to_owned(), source })
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
