@@ -1,5 +1,7 @@
 //! The `indelible` command: reads the settings, builds the parts, runs them.
 
+#[path = "main/ending.rs"]
+mod ending;
 #[path = "main/opening.rs"]
 mod opening;
 
@@ -19,7 +21,6 @@ use indelible::signer::LogKey;
 use indelible::telemetry;
 use indelible::verifier::Verifier;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use opening::{keygen, open_existing, open_log, open_store, unix_now};
 
@@ -32,6 +33,16 @@ const METRICS_CONNECTIONS: usize = 64;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, None | Some(Command::Serve(_))) {
+        return run(cli).await;
+    }
+    ending::unless_told(Box::pin(run(cli))).await.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         None => serve(&cli.serve).await,
         Some(Command::Serve(settings)) => serve(&settings).await,
@@ -60,7 +71,7 @@ async fn main() -> ExitCode {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let LogLineArgs { format, filter } = &settings.log_lines;
     let lines = telemetry::init_beside(*format, filter)?;
-    let (stop, insist) = shutdown()?;
+    let (stop, insist) = ending::of_server()?;
     let mut stop = std::pin::pin!(stop);
     let endpoints = settings.endpoints()?;
     let metrics = telemetry::metrics()?;
@@ -256,31 +267,4 @@ fn explain(error: &anyhow::Error) -> String {
         }
     }
     said
-}
-
-/// The first completes at SIGINT or SIGTERM, the second at a SIGINT after that: whoever presses
-/// Ctrl-C again does not want to wait. A second SIGTERM says nothing more, for some supervisors send it
-/// to the process and to its group. From now on neither signal kills the process, and neither is
-/// ignored, as both are where it is the first of a container.
-fn shutdown() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let (stopping, stopped) = oneshot::channel();
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => tracing::info!("interrupted, finishing what is under way"),
-            _ = terminate.recv() => tracing::info!("terminated, finishing what is under way"),
-        }
-        // The same listener, which misses none.
-        let _ = stopping.send(interrupt);
-    };
-    let insist = async move {
-        match stopped.await {
-            Ok(mut interrupt) => _ = interrupt.recv().await,
-            // It ends for another reason.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    Ok((stop, insist))
 }

@@ -1,6 +1,9 @@
 //! An audit that goes on where another one stopped finds what one without a pause finds.
 
+use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroU32;
+use std::process::Command;
+use std::time::Duration;
 
 use indelible::fsck::{self, FsckError, Options, Report};
 use indelible::last_checkpoint::Place;
@@ -10,10 +13,11 @@ use tlog::Hash;
 
 use crate::fsck::{audit_in, fill, open, sentences};
 use crate::harness::databases::TestDb;
-use crate::harness::evidence::leaf;
+use crate::harness::evidence::{hashedrekord, leaf};
 use crate::harness::large::Writer;
 use crate::harness::logs::key;
 use crate::harness::process::Site;
+use crate::harness::receipts::client;
 
 both! {
     a_row_that_was_mended_is_not_accused_for_ever,
@@ -21,6 +25,7 @@ both! {
     the_first_time_is_remembered,
     an_older_note_is_compared_behind_the_walk,
     the_command_says_of_how_many_bodies_no_rows_were_looked_up,
+    a_command_that_is_told_to_end_does,
 }
 
 /// Interrupts an audit behind the first tile: a finding there keeps the place before it.
@@ -136,4 +141,32 @@ async fn the_command_says_of_how_many_bodies_no_rows_were_looked_up(db: TestDb) 
         assert!(code == Some(0) && said.contains("which were not looked up: 300"), "{said}");
         assert!(!said.contains("every body, tile, index row"), "{said}");
     }
+}
+
+/// By itself, and not as the system's default would have it: the first process of a container has none.
+async fn a_command_that_is_told_to_end_does(db: TestDb) {
+    let site = Site::new(&db);
+    let mut process = site.start(&[]);
+    let client = client(&process.url, Duration::from_secs(60));
+    for n in 0..30 {
+        client.upload(&hashedrekord(n)).await.expect("it is taken");
+    }
+    process.terminate();
+    assert!(process.wait().success());
+    for (signal, code, word) in [("TERM", 143, "terminated"), ("INT", 130, "interrupted")] {
+        let mut audit = site.command(&["fsck", "--rate", "1"]).spawn().expect("it runs");
+        let mut said = BufReader::new(audit.stderr.take().expect("a pipe")).lines();
+        let begun = said.any(|line| line.expect("text").starts_with("0 of 30 entries"));
+        assert!(begun, "it says how far it is");
+        let pid = audit.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        let last = said.last().expect("a line").expect("text");
+        assert_eq!(
+            (audit.wait().expect("it ends").code(), &*last),
+            (Some(code), &*format!("indelible: {word}"))
+        );
+    }
+    let again = site.command(&["fsck", "--resume"]).output().expect("it runs");
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }

@@ -19,6 +19,7 @@ both! {
     what_was_answered_survives_a_kill,
     a_shutdown_finishes_what_is_under_way,
     a_start_that_waits_can_be_stopped,
+    an_upgrade_that_waits_can_be_stopped,
     surprises_at_the_start_are_refused,
     operators_see_what_happens,
     what_is_switched_off_is_not_measured,
@@ -108,12 +109,21 @@ async fn a_shutdown_finishes_what_is_under_way(db: TestDb) {
     assert_eq!(size, answered);
 }
 
-/// An upgrade takes as long as there are rows, and as others hold the tables.
 async fn a_start_that_waits_can_be_stopped(db: TestDb) {
+    waits_and_is_stopped(db, &[], 0, "stopped before").await;
+}
+
+/// Also where it is the first process of a container, to which a signal does nothing by itself.
+async fn an_upgrade_that_waits_can_be_stopped(db: TestDb) {
+    waits_and_is_stopped(db, &["migrate"], 143, "terminated").await;
+}
+
+/// An upgrade takes as long as there are rows, and as others hold the tables.
+async fn waits_and_is_stopped(db: TestDb, arguments: &[&str], code: i32, word: &str) {
     db.migrate_to(3).await;
     let (release, holding) = hold_writes(db.clone()).await;
     let site = Site::new(&db);
-    let starting = site.command(&[]).spawn().expect("it starts");
+    let starting = site.command(arguments).spawn().expect("it starts");
     if db.is_postgres() {
         let mut console = PgConnection::connect(db.url()).await.expect("a connection");
         until(&mut console, 1, "wait_event_type = 'Lock'").await;
@@ -126,7 +136,7 @@ async fn a_start_that_waits_can_be_stopped(db: TestDb) {
     assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
     let ended = starting.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success() && said.contains("stopped before"), "{ended:?}");
+    assert!(ended.status.code() == Some(code) && said.contains(word), "{ended:?}");
     drop(release);
     holding.await.expect("it ends");
     let (applied,): (i64,) = db.ask("SELECT count(*) FROM _sqlx_migrations").await;
