@@ -19,7 +19,7 @@ use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use wire::{ErrorBody, LogEntry};
 
-use crate::log::{ConsistencyError, ReadError, SearchError, SubmitError};
+use crate::log::{ConsistencyError, Lookup, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
 
 /// Seconds after which a client may try again when the server is busy.
@@ -171,6 +171,12 @@ impl ApiError {
         }
     }
 
+    /// One of several look-ups that failed.
+    #[must_use]
+    pub fn of_look_up(lookup: Lookup, error: ReadError) -> Self {
+        Self::unread(&format!("error getting log entry for {lookup}"), error)
+    }
+
     fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
@@ -266,7 +272,10 @@ impl From<SubmitError> for ApiError {
             }
             // The sequencer logged why; submitting again is safe in every case.
             SubmitError::NotCommitted => Self::busy("unexpected result from transparency log"),
-            SubmitError::Receipt(error) => error.into(),
+            SubmitError::Receipt(error @ ReadError::Signing(_)) => error.into(),
+            SubmitError::Receipt(error) => {
+                Self::unread("unexpected result from transparency log", error)
+            }
         }
     }
 }

@@ -59,10 +59,13 @@ impl<'a> List<'a> {
         let known = self.known.iter().find(|(known, _)| *known == lookup);
         let piece = match known {
             Some((_, range)) => Piece::Again(range.clone()),
-            None => match self.serving.log.entry(lookup).await? {
-                Some(entry) => Piece::Entry(entry),
-                None => return Ok(()),
-            },
+            None => {
+                let found = self.serving.log.entry(lookup).await;
+                match found.map_err(|error| ApiError::of_look_up(lookup, error))? {
+                    Some(entry) => Piece::Entry(entry),
+                    None => return Ok(()),
+                }
+            }
         };
         let separator = if self.known.is_empty() { b'[' } else { b',' };
         self.text.0.bytes.push(separator);

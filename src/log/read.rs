@@ -2,6 +2,7 @@
 //!
 //! Border: what is answered is committed, and every answer is of one tree head. Changes nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tlog::{EntryId, EntryRef, ProofPlan, verify_inclusion};
@@ -21,6 +22,16 @@ pub enum Lookup {
     Index(u64),
     /// By leaf hash or entry ID.
     Uuid(EntryRef),
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => index.fmt(f),
+            Self::Uuid(EntryRef::Leaf(leaf)) => leaf.fmt(f),
+            Self::Uuid(EntryRef::Entry(id)) => id.fmt(f),
+        }
+    }
 }
 
 impl Log {

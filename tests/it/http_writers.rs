@@ -113,6 +113,22 @@ async fn every_broken_store_call_is_answered_and_harmless(db: TestDb) {
             assert!(!answer.text.contains("fault"), "causes stay inside: {}", answer.text);
             assert_eq!(served.get(path).await.status, 200, "{path}");
         }
+        // Of what was never read by its leaf: once to answer who adds it again, once for a list.
+        let entry = hashedrekord(n);
+        store.fail(Method::Entry, 1, fault);
+        let failed = served.add(&entry).await;
+        let message = failed.json()["message"].clone();
+        assert_eq!(
+            (failed.status, message.as_str()),
+            (503, Some("unexpected result from transparency log"))
+        );
+        store.fail(Method::Entry, 1, fault);
+        let list = format!(r#"{{"logIndexes":[{}]}}"#, n - 1);
+        let failed = served.post("/api/v1/log/entries/retrieve", list).await;
+        let message = failed.json()["message"].clone();
+        let expected = format!("error getting log entry for {}", n - 1);
+        assert_eq!((failed.status, message.as_str()), (503, Some(expected.as_str())));
+        store.every_fault_came();
         store.fail(Method::Search, 1, fault);
         let query = r#"{"subject":"x"}"#;
         let failed = served.post("/api/v1/index/retrieve", query).await;
