@@ -182,6 +182,16 @@ impl ApiError {
         self
     }
 
+    /// Written without its final newline: only JSON that was asked for as such ends with one.
+    #[must_use]
+    pub fn without_newline(mut self) -> Self {
+        self.0.body = match self.0.body {
+            Shape::Handler(body) => Shape::Framework(*body),
+            other => other,
+        };
+        self
+    }
+
     /// The status that it is answered with.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -5,7 +5,6 @@
 use axum::Extension;
 use axum::extract::{Query as Pairs, State};
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use wire::ErrorBody;
 
@@ -43,6 +42,7 @@ pub(super) async fn public_key(
     match show(&serving, &Query::new(pairs), offered) {
         Ok(answer) => answer,
         Err(error) => {
+            let error = if offered == Offered(PEM) { error.without_newline() } else { error };
             let mut answer = error.into_response();
             label(&mut answer, offered);
             answer
@@ -54,7 +54,7 @@ fn show(serving: &Serving, query: &Query, offered: Offered) -> Result<Response, 
     let tree = query.tree_id()?.map(str::to_owned);
     serving.endpoints.require(Endpoint::GetPublicKey)?;
     if tree.is_some_and(|tree| tree.parse() != Ok(serving.log.tree_id())) {
-        return Err(ApiError::framework(StatusCode::BAD_REQUEST, "Bad Request"));
+        return Err(ApiError::bad_request("Bad Request"));
     }
     let pem = serving.log.public_key_pem();
     match offered {

@@ -1,11 +1,12 @@
 //! Content types, and how leniently JSON is read.
 
+use indelible::http::EnabledEndpoints;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
-use crate::harness::served::Served;
+use crate::harness::served::{Served, Setup};
 
 both! {
     request_bodies_must_be_json,
@@ -133,6 +134,17 @@ async fn the_public_key_is_pem_or_json(db: TestDb) {
         assert_eq!((answer.status, answer.json()["code"].as_u64()), (status, Some(code)), "{tree}");
         assert_eq!(answer.header("content-type"), "application/x-pem-file");
         assert!(!answer.text.ends_with('\n'), "{tree}");
+    }
+    let off = EnabledEndpoints::from_names(["getLogProof"]).unwrap();
+    let off = Served::with(&db, Setup { endpoints: off, ..Setup::default() }).await;
+    for (accept, end) in [("*/*", "\"}"), ("application/json", "\"}\n")] {
+        for (server, path, status) in
+            [(&served, "/api/v1/log/publicKey?treeID=1", 400), (&off, path, 501)]
+        {
+            let answer = server.send(Method::GET, path, &[("accept", accept)], "").await;
+            assert_eq!(answer.status, status);
+            assert!(answer.text.ends_with(end), "{path} {accept}: {:?}", answer.text);
+        }
     }
     let neither = served.send(Method::GET, path, &[("accept", "text/html")], "").await;
     let message = "unsupported media type requested, only [application/x-pem-file application/json] are available";
