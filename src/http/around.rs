@@ -80,7 +80,9 @@ impl Crossing {
             id,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            route: route.filter(|route| route.starts_with("/api/")).map(str::to_owned),
+            route: route
+                .filter(|route| route.starts_with("/api/"))
+                .map(|route| paths::template(request.method(), route).to_owned()),
             told: false,
         }
     }

@@ -76,10 +76,7 @@ impl EnabledEndpoints {
             (&Method::GET, "/api/v1/log/publicKey") => Endpoint::GetPublicKey,
             (&Method::GET, "/api/v1/log/proof") => Endpoint::GetLogProof,
             (&Method::GET, "/api/v1/log/entries") => Endpoint::GetLogEntryByIndex,
-            // The second is no UUID, but asked for as one.
-            (&Method::GET, "/api/v1/log/entries/{entryUUID}" | "/api/v1/log/entries/retrieve") => {
-                Endpoint::GetLogEntryByUuid
-            }
+            (&Method::GET, "/api/v1/log/entries/{entryUUID}") => Endpoint::GetLogEntryByUuid,
             (&Method::POST, "/api/v1/log/entries") => Endpoint::CreateLogEntry,
             (&Method::POST, "/api/v1/log/entries/retrieve") => Endpoint::SearchLogQuery,
             (&Method::POST, "/api/v1/index/retrieve") => Endpoint::SearchIndex,

@@ -55,6 +55,15 @@ fn cleaned(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
+/// The path of the operation that a request to a route of the API asks for, as the API's document has it.
+pub(super) fn template<'a>(method: &Method, route: &'a str) -> &'a str {
+    match (method, route) {
+        // Not the look-up of that path, but of the entry of that name.
+        (&Method::GET, "/api/v1/log/entries/retrieve") => "/api/v1/log/entries/{entryUUID}",
+        _ => route,
+    }
+}
+
 /// 404 for a path that is not served.
 pub(super) async fn unknown(request: Request) -> ApiError {
     let path = request.uri().path();

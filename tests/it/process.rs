@@ -227,6 +227,11 @@ async fn operators_see_what_happens(db: TestDb) {
     ] {
         assert!(after.contains(&format!("\n{counter} 0\n")), "{counter}\n{after}");
     }
+    // What is asked for there is an entry.
+    text(format!("{}/api/v1/log/entries/retrieve", process.url)).await;
+    let after = text(format!("{}/metrics", process.metrics)).await;
+    let by_uuid = "code=\"422\",method=\"GET\",path=\"/api/v1/log/entries/{entryUUID}\"";
+    assert_eq!(sample(&after, &format!("rekor_qps_by_api{{{by_uuid}}}")), 1.0, "{after}");
     // Nothing that a client makes up is remembered.
     let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
     for method in ["MADEUP", "DELETE", "HEAD"] {
