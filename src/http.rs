@@ -15,6 +15,7 @@ mod endpoints;
 mod entries;
 mod index;
 mod log_info;
+mod mailbox;
 mod media_type;
 mod meters;
 mod negotiate;

@@ -19,6 +19,7 @@ use wire::{ErrorBody, SearchIndex, SearchOperator};
 use super::answer;
 use super::around::label;
 use super::endpoints::Endpoint;
+use super::mailbox::is_mailbox;
 use super::negotiate::Offered;
 use super::question::{self, Question};
 use super::{Serving, Shared};
@@ -165,25 +166,6 @@ fn email(text: Option<String>) -> Result<Option<Vec<String>>, ApiError> {
     Ok(Some(vec![text]))
 }
 
-/// An RFC 5322 mailbox, roughly: an address, or a name with an address in `<>`.
-fn is_mailbox(text: &str) -> bool {
-    let text = text.trim();
-    let address = match text.split_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>'),
-        None => Some(text),
-    };
-    let Some((local, domain)) = address.and_then(|address| address.rsplit_once('@')) else {
-        return false;
-    };
-    let part = |part: &str| {
-        let outside = |c: char| c.is_whitespace() || c.is_control() || "<>(),;:\\\"[]@".contains(c);
-        let dots = part.starts_with('.') || part.ends_with('.') || part.contains("..");
-        !part.is_empty() && !dots && !part.contains(outside)
-    };
-    let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
-    (part(local) || quoted) && part(domain)
-}
-
 fn hash(text: Option<String>) -> Result<Option<Vec<String>>, ApiError> {
     let Some(text) = not_empty(text) else { return Ok(None) };
     let algorithms = [("sha512", 128), ("sha256", 64), ("sha1", 40)];
@@ -254,19 +236,4 @@ impl KeyCriterion {
 fn search_key(format: KeyFormat, content: &[u8]) -> Result<Vec<String>, ApiError> {
     entry::search_key_for_public_key(format, content)
         .map_err(|_| ApiError::bad_request("public key provided could not be parsed"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mailboxes_are_told_from_others() {
-        for good in ["a@b", "Foo <a@b.c>", "<a@b>", "a.b+c@d.example", "\"a b\"@c"] {
-            assert!(is_mailbox(good), "{good}");
-        }
-        for bad in ["", "a", "@b", "a@", "a b@c", "a@b@", "Foo a@b.c", "a@b>", ".a@b", "a..b@c"] {
-            assert!(!is_mailbox(bad), "{bad}");
-        }
-    }
 }
