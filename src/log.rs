@@ -160,7 +160,7 @@ impl Log {
             (stop, tokio::spawn(keeper.run(stopped)))
         });
         let (lives, sequencing) = watch::channel(());
-        // A log that is sealed from the start has nobody who could sign.
+        // A log that is sealed from the start has nobody who could sign a head.
         let running = (!sealed).then(|| {
             tokio::spawn(async move {
                 let _lives = lives;
