@@ -7,6 +7,7 @@
 mod admission;
 mod answer;
 mod around;
+mod begun;
 mod body;
 mod budget;
 mod client_address;

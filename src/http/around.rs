@@ -41,7 +41,7 @@ pub(super) async fn request(State(serving): Shared, request: Request, next: Next
     }
     let crossing = Crossing::begin(serving, &request, id);
     let (serving, route) = (&crossing.serving, crossing.route.as_deref());
-    let mut answer = match admit(serving, request, route) {
+    let mut answer = match admit(serving, request, route).await {
         Ok(request) => {
             let answer = next.run(request).instrument(crossing.span()).await;
             match route {
@@ -174,33 +174,48 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 /// Refuses clients that ask too often, methods and content types before a handler sees the
 /// request.
-fn admit(
+async fn admit(
     serving: &Serving,
     mut request: Request,
     route: Option<&str>,
 ) -> Result<Request, Box<Response>> {
-    if let Some(route) = route {
-        let offered = judge(serving, &request, route)?;
-        request.extensions_mut().insert(offered);
-    }
+    let Some(route) = route else { return Ok(request) };
+    check(serving, &request, route)?;
+    let has_body = has_body(serving, &mut request, route).await?;
+    let offered = negotiate::judge(route, request.method(), request.headers(), has_body)?;
+    request.extensions_mut().insert(offered);
     Ok(request)
 }
 
-fn judge(serving: &Serving, request: &Request, route: &str) -> Result<Offered, Box<Response>> {
-    let offered = negotiate::judge(route, request.method(), request.headers());
+fn check(serving: &Serving, request: &Request, route: &str) -> Result<(), Box<Response>> {
+    let (method, headers) = (request.method(), request.headers());
     // First of all, so that whoever asks for nothing that there is cannot ask for ever.
     serving.rates.check(request, route).map_err(|refusal| {
         let mut answer = refusal.into_response();
-        if let Ok(offered) = offered {
+        let has_body = negotiate::announces_body(headers);
+        if let Ok(offered) = negotiate::judge(route, method, headers, has_body) {
             label(&mut answer, offered);
         }
         Box::new(answer)
     })?;
     // The router would answer HEAD like GET; Rekor does not.
-    if !allows(route, request.method()) {
-        return Err(Box::new(paths::refuse_method(request.method(), route)));
+    if !allows(route, method) {
+        return Err(Box::new(paths::refuse_method(method, route)));
     }
-    offered
+    Ok(())
+}
+
+/// Whether there is a body: waited for only where the verdict depends on it.
+async fn has_body(
+    serving: &Serving,
+    request: &mut Request,
+    route: &str,
+) -> Result<bool, Box<Response>> {
+    if negotiate::depends_on_pieces(route, request.method(), request.headers()) {
+        let begun = serving.budget.has_begun(request).await;
+        return begun.map_err(|error| Box::new(error.into_response()));
+    }
+    Ok(negotiate::announces_body(request.headers()))
 }
 
 /// Whether the route is served to the method.

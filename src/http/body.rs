@@ -13,6 +13,7 @@ use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 
+use super::begun::Begun;
 use super::budget::{Budget, Held, UsedUp};
 use super::rates::RateLimits;
 use crate::error::{ApiError, Validation};
@@ -83,6 +84,17 @@ impl BodyBudget {
         Self { budget: Budget::new(limits.max_bodies_bytes, FREE_BYTES), limits: *limits }
     }
 
+    /// Waits until the request's body has begun. `false` if it came to its end without a byte.
+    ///
+    /// # Errors
+    /// 408, or 400 for a body that is cut off.
+    pub(super) async fn has_begun(&self, request: &mut Request) -> Result<bool, ApiError> {
+        let beginning = Begun::wait_for(std::mem::take(request.body_mut()));
+        let begun = tokio::time::timeout(self.limits.body_timeout, beginning).await;
+        let begun = begun.map_err(|_| self.too_slow())?.map_err(cut_off)?;
+        Ok(begun.map(|begun| *request.body_mut() = Body::new(begun)).is_some())
+    }
+
     /// Reads the body of a request. `name` is how an absent body is called.
     ///
     /// # Errors
@@ -114,11 +126,7 @@ impl BodyBudget {
         let mut coming = self.budget.wait(Held::default());
         let mut size = 0;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| {
-                let message = "the request body ended before it was complete";
-                ApiError::framework(StatusCode::BAD_REQUEST, message)
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.map_err(cut_off)?.into_data() else { continue };
             size += data.len();
             if size as u64 > self.limits.max_body_bytes {
                 return Err(self.too_large());
@@ -139,4 +147,9 @@ impl BodyBudget {
         let message = format!("Request Entity Too Large. Limit set to {limit}");
         ApiError::framework(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
+}
+
+fn cut_off(_: axum::Error) -> ApiError {
+    let message = "the request body ended before it was complete";
+    ApiError::framework(StatusCode::BAD_REQUEST, message)
 }

@@ -21,14 +21,14 @@ pub(super) const PEM: &str = "application/x-pem-file";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offered(pub(super) &'static str);
 
-/// Judges the headers of a request to the route `path`.
+/// Judges the headers of a request to the route `path`, with a body or without.
 pub(super) fn judge(
     path: &str,
     method: &Method,
     headers: &HeaderMap,
+    has_body: bool,
 ) -> Result<Offered, Box<Response>> {
     let offers = offers(path);
-    let has_body = has_body(headers);
     if has_body {
         check_content_type(headers).map_err(|error| label(error, offers))?;
     }
@@ -50,10 +50,18 @@ fn not_acceptable(offers: &[&'static str]) -> Box<Response> {
     label(ApiError::framework(StatusCode::NOT_ACCEPTABLE, message), offers)
 }
 
-/// Whether a body is announced.
-fn has_body(headers: &HeaderMap) -> bool {
+/// Whether a body is announced. One that comes in pieces may turn out to be none.
+pub(super) fn announces_body(headers: &HeaderMap) -> bool {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     length.is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Whether the verdict depends on the first of a body's pieces: on whether there is one.
+pub(super) fn depends_on_pieces(path: &str, method: &Method, headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        && (check_content_type(headers).is_err()
+            // It passes with a body only.
+            || method == Method::POST && best(headers, offers(path)).is_none())
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -107,6 +107,13 @@ async fn slow_and_broken_senders_are_dropped(db: TestDb) {
     stream.write_all(format!("{post}Content-Length: 100\r\n\r\n{{").as_bytes()).await.unwrap();
     let said = heard(&mut stream).await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("did not arrive within"), "{said}");
+    // The same of one that nobody wants, if it is one.
+    let mut stream = connect(&served).await;
+    let unwanted = post.replace("application/json", "text/plain");
+    let head = format!("{unwanted}Transfer-Encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let said = heard(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("did not arrive within"), "{said}");
     // A body that ends early.
     let mut stream = connect(&served).await;
     stream.write_all(format!("{post}Content-Length: 100\r\n\r\n{{").as_bytes()).await.unwrap();

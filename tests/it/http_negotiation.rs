@@ -3,6 +3,8 @@
 use indelible::http::EnabledEndpoints;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
@@ -11,6 +13,7 @@ use crate::harness::served::{Served, Setup};
 both! {
     request_bodies_must_be_json,
     absent_bodies_are_named,
+    a_body_of_no_pieces_is_none,
     clients_say_what_they_take,
     the_public_key_is_pem_or_json,
     json_is_read_leniently,
@@ -76,6 +79,40 @@ async fn absent_bodies_are_named(db: TestDb) {
         assert_eq!((empty.status, empty.text.as_str()), (422, expected.as_str()), "{path}");
         let blank = served.post(path, " \r\n\t ").await;
         assert_eq!((blank.status, blank.text), (422, expected), "{path}");
+    }
+}
+
+async fn a_body_of_no_pieces_is_none(db: TestDb) {
+    let served = Served::start(&db).await;
+    let (json, plain) = ("Content-Type: application/json\r\n", "Content-Type: text/plain\r\n");
+    let odd = "Content-Type: ;;;\r\n";
+    let html = "Content-Type: application/json\r\nAccept: text/html\r\n";
+    for (request, headers, pieces, status, said) in [
+        ("GET /api/v1/log", "", "", "200", "\"treeSize\":0"),
+        ("GET /api/v1/log", plain, "", "200", "\"treeSize\":0"),
+        ("GET /api/v1/log", plain, "1\r\nx\r\n", "415", "text/plain"),
+        (
+            "POST /api/v1/index/retrieve",
+            "",
+            "",
+            "422",
+            r#"{"code":602,"message":"query in body is required"}"#,
+        ),
+        ("POST /api/v1/log/entries", odd, "", "422", "proposedEntry in body is required"),
+        ("POST /api/v1/log/entries", json, "", "422", "proposedEntry in body is required"),
+        ("POST /api/v1/log/entries", html, "", "406", "only [application/json] are available"),
+        ("POST /api/v1/log/entries/retrieve", "", "2\r\n{}\r\n", "415", "application/octet-stream"),
+        ("POST /api/v1/log/entries/retrieve", html, "1\r\n{\r\n1\r\n}\r\n", "200", "[]\n"),
+    ] {
+        let mut stream = TcpStream::connect(served.address()).await.expect("a connection");
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Transfer-Encoding: chunked\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{pieces}0\r\n\r\n").as_bytes()).await.expect("it is read");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let status = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&status) && answer.contains(said), "{head}{pieces}: {answer}");
     }
 }
 
