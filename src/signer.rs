@@ -69,6 +69,8 @@ pub struct LogKey {
     spki: Vec<u8>,
     pem: String,
     log_id: String,
+    /// The same in the checkpoint's signature line: the first four bytes.
+    key_hash: [u8; 4],
 }
 
 impl std::fmt::Debug for LogKey {
@@ -114,8 +116,16 @@ impl LogKey {
         let fast = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private.as_bytes())
             .map_err(|e| format(&e))?;
         let spki = document.as_bytes().to_vec();
-        let log_id = log_id(&spki);
-        Ok(Self { signing, fast, random: SystemRandom::new(), spki, pem, log_id })
+        let [a, b, c, d, ..] = digest(&spki);
+        Ok(Self {
+            signing,
+            fast,
+            random: SystemRandom::new(),
+            pem,
+            log_id: log_id(&spki),
+            key_hash: [a, b, c, d],
+            spki,
+        })
     }
 
     /// PKCS#8 PEM of the private key; with a passphrase, encrypted (scrypt, AES-256-CBC).
@@ -208,7 +218,7 @@ impl LogKey {
         let signature: DerSignature = self.signing.sign(text.as_bytes());
         let signatures = vec![NoteSignature {
             name: key_name(checkpoint).to_owned(),
-            key_hash: self.key_hash(),
+            key_hash: self.key_hash,
             signature: signature.as_bytes().to_vec(),
         }];
         Note { text, signatures }.to_string()
@@ -234,7 +244,7 @@ impl LogKey {
         };
         // A key is known by name and hash (C2SP signed-note). The name is not signed, and clients
         // look for their log's.
-        let (own_hash, own_name) = (self.key_hash(), key_name(&checkpoint));
+        let (own_hash, own_name) = (self.key_hash, key_name(&checkpoint));
         let is_own = |line: &&NoteSignature| line.key_hash == own_hash && line.name == own_name;
         let mut own = note.signatures.iter().filter(is_own);
         // One that is false makes the others worthless (C2SP signed-note).
@@ -254,11 +264,6 @@ impl LogKey {
         let signature = self.fast.sign(&self.random, payload).map_err(|_| KeyError::Random)?;
         Ok(signature.as_ref().to_vec())
     }
-
-    fn key_hash(&self) -> [u8; 4] {
-        let digest = Sha256::digest(&self.spki);
-        [digest[0], digest[1], digest[2], digest[3]]
-    }
 }
 
 /// The name that a log signs under, from its origin in Rekor's form.
@@ -275,7 +280,11 @@ fn forbidden(owner: u32) -> u32 {
 /// Rekor's `logID` of a DER SubjectPublicKeyInfo: 64 hex of its SHA-256.
 #[must_use]
 pub fn log_id(spki: &[u8]) -> String {
-    Hash::from(<[u8; 32]>::from(Sha256::digest(spki))).to_string()
+    Hash::from(digest(spki)).to_string()
+}
+
+fn digest(spki: &[u8]) -> [u8; 32] {
+    Sha256::digest(spki).into()
 }
 
 /// A crash leaves either no file or the whole file: write beside, sync, give it its name. The draft's
