@@ -35,7 +35,7 @@ impl From<VerifiedEntry> for Leaf {
         Self {
             hash,
             body: body.into(),
-            index_keys: distinct(keys.iter().map(|key| index_key(key)).collect()),
+            index_keys: distinct(keys.iter().map(|key| stored_form(key)).collect()),
             attestation,
         }
     }
@@ -75,7 +75,12 @@ impl Leaf {
 /// of his own meet (2^64 attempts) finds his own entries under both.
 #[must_use]
 pub fn index_key(search: &str) -> IndexKey {
-    let digest = Sha256::digest(search.to_lowercase().as_bytes());
+    stored_form(&search.to_lowercase())
+}
+
+/// The same of what is in lower case already.
+fn stored_form(lower: &str) -> IndexKey {
+    let digest = Sha256::digest(lower);
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     IndexKey::from_bytes(half)
