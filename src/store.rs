@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use audit::{Audit, IndexRow, RawEntry, RawPayload};
+use bytes::Bytes;
 pub use index_key::IndexKey;
 use tlog::{HalfTile, Hash, TileId};
 pub use turn::Turn;
@@ -100,7 +101,7 @@ pub struct NewEntry {
     /// RFC 6962 leaf hash of `body`.
     pub leaf: Hash,
     /// Canonical leaf bytes.
-    pub body: Arc<[u8]>,
+    pub body: Bytes,
     /// Unix seconds.
     pub integrated_time: i64,
     /// The keys of its search strings, without duplicates.
@@ -115,7 +116,7 @@ pub struct Attestation {
     /// SHA-256 of `data`.
     pub digest: [u8; 32],
     /// The payload bytes.
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
 }
 
 /// A tile that became full in this round.

@@ -3,8 +3,7 @@
 //! Border: the only way to make a [`Leaf`] is from a [`VerifiedEntry`], so
 //! nobody can hand an unverified entry to the log.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use entry::{Payload, VerifiedEntry};
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
@@ -18,7 +17,7 @@ const INDEX_KEY_BYTES: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Leaf {
     pub(crate) hash: Hash,
-    pub(crate) body: Arc<[u8]>,
+    pub(crate) body: Bytes,
     index_keys: Vec<IndexKey>,
     attestation: Option<Attestation>,
 }
@@ -59,7 +58,7 @@ impl Leaf {
     pub(crate) fn to_entry(&self, integrated_time: i64) -> NewEntry {
         NewEntry {
             leaf: self.hash,
-            body: Arc::clone(&self.body),
+            body: self.body.clone(),
             integrated_time,
             index_keys: self.index_keys.clone(),
             attestation: self.attestation.clone(),
@@ -90,7 +89,7 @@ fn stored_form(lower: &str) -> IndexKey {
 impl Leaf {
     /// One that nobody verified.
     pub(crate) fn of_weight(bytes: usize) -> Self {
-        let body: Arc<[u8]> = vec![0; bytes].into();
+        let body = Bytes::from(vec![0; bytes]);
         Self { hash: Hash::leaf(&body), body, index_keys: Vec::new(), attestation: None }
     }
 }

@@ -37,7 +37,7 @@ impl Log {
         if let Some(sealed) = self.0.bar.sealed() {
             return Err(SubmitError::Sealed(Arc::clone(sealed)));
         }
-        let (hash, body) = (leaf.hash, Arc::clone(&leaf.body));
+        let (hash, body) = (leaf.hash, leaf.body.clone());
         if let Some(place) = self.0.added.get(hash) {
             return self.duplicate(hash, &body, place).await;
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use indelible::log::index_key;
 use indelible::store::{Attestation, Batch, FullTile, Head, Identity, NewEntry, Store};
 use sha2::{Digest, Sha256};
@@ -59,7 +60,8 @@ pub(crate) fn indexed_leaf(name: &str, strings: &[&str]) -> NewEntry {
 
 /// The same with a payload.
 pub(crate) fn attested_leaf(name: &str, payload: &[u8]) -> NewEntry {
-    let attestation = Attestation { digest: sha256(payload), data: payload.into() };
+    let attestation =
+        Attestation { digest: sha256(payload), data: Bytes::copy_from_slice(payload) };
     NewEntry { attestation: Some(attestation), ..leaf(name) }
 }
 
