@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use entry::{EntryError, ParseError};
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use wire::{ErrorBody, LogEntry};
+use wire::ErrorBody;
 
 use crate::log::{ConsistencyError, Lookup, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
@@ -47,6 +47,8 @@ enum Shape {
     Empty,
     Framework(ErrorBody),
     Handler(Box<ErrorBody>),
+    /// A handler's with the text of its member `entry`.
+    Duplicate(Box<ErrorBody>, Vec<u8>),
     /// A bare JSON string.
     Text(&'static str),
 }
@@ -128,15 +130,15 @@ impl ApiError {
         Self::new(StatusCode::NOT_IMPLEMENTED, Shape::Text(text))
     }
 
-    /// An equal entry is in the log: 409 with its location and the entry itself.
+    /// An equal entry is in the log: 409 with its location and the entry itself, as its text.
     #[must_use]
-    pub fn duplicate(entry_id: &str, entry: LogEntry) -> Self {
+    pub fn duplicate(entry_id: &str, entry: Vec<u8>) -> Self {
         let message = format!(
             "an equivalent entry already exists in the transparency log with UUID {entry_id}"
         );
         let code = StatusCode::CONFLICT.as_u16();
-        let body = ErrorBody { code, message, entry: Some(entry) };
-        let mut error = Self::new(StatusCode::CONFLICT, Shape::Handler(Box::new(body)));
+        let body = ErrorBody { code, message, entry: None };
+        let mut error = Self::new(StatusCode::CONFLICT, Shape::Duplicate(Box::new(body), entry));
         error.0.location = Some(format!("/api/v1/log/entries/{entry_id}"));
         error
     }
@@ -310,9 +312,10 @@ impl IntoResponse for ApiError {
         }
         let text = match &body {
             Shape::Empty => None,
-            Shape::Framework(body) => Some(escape_html(&to_json(body))),
-            Shape::Handler(body) => Some(to_json(body) + "\n"),
-            Shape::Text(text) => Some(format!("\"{text}\"\n")),
+            Shape::Framework(body) => Some(escape_html(&to_json(body)).into_bytes()),
+            Shape::Handler(body) => Some((to_json(body) + "\n").into_bytes()),
+            Shape::Duplicate(body, entry) => Some(with_entry(&to_json(body), entry)),
+            Shape::Text(text) => Some(format!("\"{text}\"\n").into_bytes()),
         };
         let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
         *response.status_mut() = status;
@@ -345,6 +348,12 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn to_json(body: &ErrorBody) -> String {
     // Strings and numbers only: this cannot fail.
     serde_json::to_string(body).unwrap_or_default()
+}
+
+/// A line of JSON with the member that comes last.
+fn with_entry(body: &str, entry: &[u8]) -> Vec<u8> {
+    let members = body.strip_suffix('}').unwrap_or(body);
+    [members.as_bytes(), b",\"entry\":", entry, b"}\n"].concat()
 }
 
 /// Go's JSON encoder writes these three characters as escapes.

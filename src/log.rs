@@ -40,6 +40,7 @@ pub use guard::{GuardError, Sealed, Seen, WentBack};
 pub use leaf::{Leaf, index_key};
 pub use open::{OpenError, Opening, open, open_guarded};
 pub use read::Lookup;
+pub use receipt::Receipt;
 pub use submit::Submitted;
 pub(crate) use tree::restore_edge;
 
@@ -65,7 +66,7 @@ pub struct Options {
     pub max_round: usize,
     /// Bytes of bodies, payloads and index keys in one round (one leaf may exceed it).
     pub max_round_bytes: usize,
-    /// Bytes of entries that were read lately and are kept in memory; 0 keeps none.
+    /// Bytes of entries that were read lately and are kept in memory, as text; 0 keeps none.
     pub max_recent_bytes: u64,
     /// Full tiles that are kept in memory, 16 KiB each.
     pub max_tiles: usize,
@@ -183,11 +184,6 @@ impl Log {
             bar,
             keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
-    }
-
-    /// Tree ID and log ID.
-    fn name(&self) -> (u64, &str) {
-        (self.tree_id(), self.log_id())
     }
 
     /// Leaves in the newest head that this process has published.

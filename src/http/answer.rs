@@ -15,13 +15,12 @@ use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
-use wire::LogEntry;
 
 use super::Serving;
 use super::budget::{Budget, Held, UsedUp, Waiting};
 use super::negotiate::JSON;
 use crate::error::ApiError;
-use crate::log::Lookup;
+use crate::log::{Lookup, Receipt};
 
 /// Bytes of each answer that need no budget: nearly all are smaller. Also how much a client must
 /// take at a time to have taken anything.
@@ -34,9 +33,16 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     Ok(([(CONTENT_TYPE, JSON)], line).into_response())
 }
 
+/// The text of an entry.
+pub(super) fn text(receipt: &Receipt) -> Result<Vec<u8>, ApiError> {
+    let mut text = Vec::with_capacity(receipt.size());
+    receipt.write(&mut text).map_err(|_| ApiError::unknown())?;
+    Ok(text)
+}
+
 /// One line with an entry.
-pub(super) async fn entry(serving: &Serving, entry: LogEntry) -> Result<Response, ApiError> {
-    let text = Text::default().add(serving, Piece::Entry(entry)).await?;
+pub(super) async fn entry(serving: &Serving, receipt: Receipt) -> Result<Response, ApiError> {
+    let text = Text::default().add(serving, Piece::Entry(receipt)).await?;
     Ok(text.into_answer(&serving.answers))
 }
 
@@ -62,7 +68,7 @@ impl<'a> List<'a> {
             None => {
                 let found = self.serving.log.entry(lookup).await;
                 match found.map_err(|error| ApiError::of_look_up(lookup, error))? {
-                    Some(entry) => Piece::Entry(entry),
+                    Some(receipt) => Piece::Entry(receipt),
                     None => return Ok(()),
                 }
             }
@@ -89,7 +95,7 @@ impl<'a> List<'a> {
 struct Text(Held);
 
 enum Piece {
-    Entry(LogEntry),
+    Entry(Receipt),
     Again(Range<usize>),
 }
 
@@ -98,13 +104,7 @@ impl Piece {
     fn size(&self) -> usize {
         match self {
             Self::Again(range) => range.len(),
-            Self::Entry(entry) => {
-                let size = |entry: &wire::EntryBody| {
-                    let payload = entry.attestation.as_ref().and_then(|kept| kept.data.as_ref());
-                    text_size(entry.body.0.len() + payload.map_or(0, |data| data.0.len()))
-                };
-                entry.0.values().map(size).sum()
-            }
+            Self::Entry(receipt) => receipt.size(),
         }
     }
 }
@@ -130,9 +130,7 @@ impl Text {
         bytes.reserve(size);
         match piece {
             Piece::Again(range) => bytes.extend_from_within(range.clone()),
-            Piece::Entry(entry) => {
-                serde_json::to_writer(bytes, entry).map_err(|_| ApiError::unknown())?;
-            }
+            Piece::Entry(receipt) => receipt.write(bytes).map_err(|_| ApiError::unknown())?,
         }
         Ok(self)
     }

@@ -8,7 +8,7 @@ use axum::extract::{Path, Query as Pairs, Request, State};
 use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use entry::{ParseError, Payload, VerifiedEntry};
-use http::header::{ETAG, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tlog::{EntryId, EntryRef};
 use wire::{ErrorBody, LogEntry, Proposal};
@@ -16,7 +16,7 @@ use wire::{ErrorBody, LogEntry, Proposal};
 use super::answer;
 use super::around::label;
 use super::endpoints::Endpoint;
-use super::negotiate::Offered;
+use super::negotiate::{JSON, Offered};
 use super::query::Query;
 use super::{Serving, Shared};
 use crate::error::{ApiError, Validation};
@@ -111,22 +111,26 @@ async fn submit(
     prefers: bool,
 ) -> Result<Response, ApiError> {
     let fate = fate(verified.payload());
-    let (entry, fate) = match serving.log.submit(verified.into()).await? {
-        Submitted::Created(entry) => (entry, fate),
+    let (receipt, fate) = match serving.log.submit(verified.into()).await? {
+        Submitted::Created(receipt) => (receipt, fate),
         // What came again is not kept again, whether or not it was kept with the first.
-        Submitted::Duplicate(entry) if prefers || serving.on_duplicate == OnDuplicate::Created => {
-            (without_attestation(entry), None)
+        Submitted::Duplicate(receipt)
+            if prefers || serving.on_duplicate == OnDuplicate::Created =>
+        {
+            (receipt.without_attestation(), None)
         }
-        Submitted::Duplicate(entry) => {
-            let id = entry_id(&entry)?;
-            return Err(ApiError::duplicate(&id, without_attestation(entry)));
+        Submitted::Duplicate(receipt) => {
+            let receipt = receipt.without_attestation();
+            return Err(ApiError::duplicate(receipt.entry_id(), answer::text(&receipt)?));
         }
     };
-    let id = entry_id(&entry)?;
-    let mut answer = (StatusCode::CREATED, answer::json(&entry)?).into_response();
+    let id = receipt.entry_id();
+    let mut line = answer::text(&receipt)?;
+    line.push(b'\n');
+    let mut answer = (StatusCode::CREATED, [(CONTENT_TYPE, JSON)], line).into_response();
     let headers = answer.headers_mut();
     headers.insert(LOCATION, header(&format!("/api/v1/log/entries/{id}"))?);
-    headers.insert(ETAG, header(&id)?);
+    headers.insert(ETAG, header(id)?);
     if let Some(fate) = fate {
         headers.insert(ATTESTATION, header(&fate)?);
     }
@@ -138,10 +142,6 @@ fn refusal(refused: Refused) -> ApiError {
         Refused::Parse(error) => ApiError::of_parsing(&error, ""),
         Refused::Entry(error) => error.into(),
     }
-}
-
-fn entry_id(entry: &LogEntry) -> Result<String, ApiError> {
-    entry.single().map(|(id, _)| id.to_owned()).map_err(|_| ApiError::unknown())
 }
 
 fn header(text: &str) -> Result<HeaderValue, ApiError> {
@@ -159,11 +159,6 @@ fn prefers_representation(headers: &HeaderMap) -> bool {
                 && value.trim().trim_matches('"').eq_ignore_ascii_case("representation")
         })
     })
-}
-
-fn without_attestation(mut entry: LogEntry) -> LogEntry {
-    entry.0.values_mut().for_each(|body| body.attestation = None);
-    entry
 }
 
 fn fate(payload: &Payload) -> Option<String> {
@@ -241,6 +236,6 @@ pub(super) fn parse_uuid(text: &str) -> Option<EntryRef> {
 }
 
 async fn read(serving: &Serving, lookup: Lookup) -> Result<Response, ApiError> {
-    let entry = serving.log.entry(lookup).await?.ok_or_else(ApiError::no_entry)?;
-    answer::entry(serving, entry).await
+    let receipt = serving.log.entry(lookup).await?.ok_or_else(ApiError::no_entry)?;
+    answer::entry(serving, receipt).await
 }

@@ -6,11 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use tlog::{EntryId, EntryRef, ProofPlan, verify_inclusion};
-use wire::{ConsistencyProof, LogEntry, LogInfo};
+use wire::{ConsistencyProof, LogInfo};
 
 use super::error::Unsettled;
-use super::receipt::receipt;
-use super::recent::Signed;
+use super::receipt::Receipt;
+use super::recent::{Facts, Signed};
 use super::snapshot::Snapshot;
 use super::{ConsistencyError, Log, ReadError};
 use crate::store::{EntryKey, Head, StoreError};
@@ -39,7 +39,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn entry(&self, lookup: Lookup) -> Result<Option<LogEntry>, ReadError> {
+    pub async fn entry(&self, lookup: Lookup) -> Result<Option<Receipt>, ReadError> {
         let key = match lookup {
             Lookup::Index(index) => EntryKey::Index(index),
             Lookup::Uuid(EntryRef::Leaf(leaf)) => EntryKey::Leaf(leaf),
@@ -49,31 +49,38 @@ impl Log {
             Lookup::Uuid(EntryRef::Entry(EntryId { leaf, .. })) => EntryKey::Leaf(leaf),
         };
         if let Some(signed) = self.0.recent.get(key) {
-            return self.prove(Signed::clone(&signed)).await.map(Some);
+            return self.prove(signed).await.map(Some);
         }
         let Some(mut found) = self.0.store.entry(key).await? else { return Ok(None) };
         let path = match found.around.take() {
             Some(around) => Some(self.0.tree.tiles.path(found.index, around).await?),
             None => None,
         };
-        let signed = Signed::new(&self.0.key, found, path)?;
-        let entry = self.prove(signed.clone()).await?;
-        self.0.recent.keep(key, Arc::new(signed));
-        Ok(Some(entry))
+        let facts = Facts {
+            index: found.index,
+            leaf: found.leaf,
+            body: &found.body,
+            integrated_time: found.integrated_time,
+            attestation: found.attestation.as_deref(),
+        };
+        let signed = Arc::new(Signed::new(&self.0.key, self.tree_id(), &facts, path)?);
+        let receipt = self.prove(Arc::clone(&signed)).await?;
+        self.0.recent.keep(key, signed);
+        Ok(Some(receipt))
     }
 
-    pub(super) async fn prove(&self, signed: Signed) -> Result<LogEntry, ReadError> {
-        let index = signed.entry.index;
+    pub(super) async fn prove(&self, signed: Arc<Signed>) -> Result<Receipt, ReadError> {
+        let index = signed.index;
         let snapshot = self.reaching(index.saturating_add(1)).await?;
         let plan = ProofPlan::inclusion(index, snapshot.head.size)?;
         let [proof] = self.0.tree.resolve(&snapshot, signed.path.as_ref(), [&plan]).await?;
-        let (leaf, Head { size, root, .. }) = (&signed.entry.leaf, &snapshot.head);
+        let (leaf, Head { size, root, .. }) = (&signed.leaf, &snapshot.head);
         // A database that was damaged since may give hashes that do not lead to the signed root.
         if let Err(wrong) = verify_inclusion(leaf, index, *size, &proof, root) {
             self.0.tree.tiles.forget(index);
             return Err(wrong.into());
         }
-        Ok(receipt(self.name(), signed, &snapshot, &proof))
+        Ok(Receipt::new(signed, snapshot, proof))
     }
 
     /// A snapshot of at least so many leaves, or of all that there are.

@@ -1,28 +1,39 @@
 //! Entries that were read lately, with their signed timestamps.
 //!
 //! Border: memory, within a bound. An entry never changes, and neither does what its
-//! timestamp covers, nor its path through a full tile, so these may be shown again; the rest of
-//! the proof and the head are made anew for each answer.
+//! timestamp covers, nor its path through a full tile, so these may be shown again, as the text that
+//! they were shown as; the rest of the proof and the head are made anew for each answer.
 
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tlog::TilePath;
-use wire::SetPayload;
+use tlog::{EntryId, Hash, TilePath};
+use wire::{EntryText, SetPayload};
 
 use crate::signer::{KeyError, LogKey};
-use crate::store::{EntryKey, StoredEntry};
+use crate::store::EntryKey;
 
-/// Bytes counted for an entry beside its body and payload.
+/// Bytes counted for an entry beside its text.
 const OVERHEAD: u64 = 768;
+
+/// What an answer says of an entry, whatever the head.
+pub(super) struct Facts<'a> {
+    pub(super) index: u64,
+    pub(super) leaf: Hash,
+    pub(super) body: &'a [u8],
+    /// Unix seconds.
+    pub(super) integrated_time: i64,
+    pub(super) attestation: Option<&'a [u8]>,
+}
 
 /// An entry with its signed entry timestamp and, if its tile was full when it was read, its path
 /// through that.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Signed {
-    pub(super) entry: StoredEntry,
-    pub(super) set: Vec<u8>,
+    pub(super) index: u64,
+    pub(super) leaf: Hash,
+    pub(super) text: EntryText,
     pub(super) path: Option<TilePath>,
 }
 
@@ -30,21 +41,24 @@ impl Signed {
     /// Signs the entry timestamp.
     pub(super) fn new(
         key: &LogKey,
-        entry: StoredEntry,
+        tree_id: u64,
+        facts: &Facts<'_>,
         path: Option<TilePath>,
     ) -> Result<Self, KeyError> {
+        let Facts { index, leaf, body, integrated_time, attestation } = *facts;
         let payload = SetPayload {
-            body: &wire::base64_text(&entry.body),
-            integrated_time: entry.integrated_time,
+            body: &wire::base64_text(body),
+            integrated_time,
             log_id: key.log_id(),
-            log_index: entry.index,
+            log_index: index,
         };
-        Ok(Self { set: key.sign_set(&payload.to_signed_bytes())?, entry, path })
+        let set = key.sign_set(&payload.to_signed_bytes())?;
+        let id = EntryId { tree_id, leaf }.to_string();
+        Ok(Self { index, leaf, text: EntryText::new(&id, &payload, &set, attestation), path })
     }
 
     fn weight(&self) -> u64 {
-        let payload = self.entry.attestation.as_ref().map_or(0, Vec::len);
-        (self.entry.body.len() + payload) as u64 + OVERHEAD
+        self.text.size(true) as u64 + OVERHEAD
     }
 }
 

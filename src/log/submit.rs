@@ -8,24 +8,22 @@ use std::time::Duration;
 
 use tlog::{EntryRef, Hash};
 use tokio::sync::{mpsc, oneshot};
-use wire::LogEntry;
 
 use super::added::Place;
 use super::queue::Waiting;
-use super::receipt::receipt;
-use super::recent::Signed;
+use super::receipt::Receipt;
+use super::recent::{Facts, Signed};
 use super::reserved::Reserved;
 use super::sequencer::Placed;
 use super::{Leaf, Log, Lookup, ReadError, SubmitError};
-use crate::store::StoredEntry;
 
 /// What became of a submission.
 #[derive(Debug)]
 pub enum Submitted {
     /// It is a new leaf.
-    Created(LogEntry),
+    Created(Receipt),
     /// An equal leaf was in the log before. It comes with its payload or without.
-    Duplicate(LogEntry),
+    Duplicate(Receipt),
 }
 
 impl Log {
@@ -45,7 +43,7 @@ impl Log {
             Placed::New { index, time, snapshot } => {
                 let proof = snapshot.prove_new_leaf(index).map_err(ReadError::from)?;
                 let signed = self.sign(hash, &body, Place { index, integrated_time: time })?;
-                Ok(Submitted::Created(receipt(self.name(), signed, &snapshot, &proof)))
+                Ok(Submitted::Created(Receipt::new(signed, snapshot, proof)))
             }
             Placed::Before => {
                 if let Some(place) = self.0.added.get(hash) {
@@ -69,12 +67,10 @@ impl Log {
         Ok(Submitted::Duplicate(self.prove(signed).await?))
     }
 
-    fn sign(&self, leaf: Hash, body: &[u8], place: Place) -> Result<Signed, ReadError> {
+    fn sign(&self, leaf: Hash, body: &[u8], place: Place) -> Result<Arc<Signed>, ReadError> {
         let Place { index, integrated_time } = place;
-        let body = body.to_vec();
-        let entry =
-            StoredEntry { index, leaf, body, integrated_time, attestation: None, around: None };
-        Ok(Signed::new(&self.0.key, entry, None)?)
+        let facts = Facts { index, leaf, body, integrated_time, attestation: None };
+        Ok(Arc::new(Signed::new(&self.0.key, self.tree_id(), &facts, None)?))
     }
 
     async fn enqueue(&self, leaf: Leaf) -> Result<Placed, SubmitError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use indelible::log::{
-    self, Clock, Log, Lookup, OpenError, Options, SearchError, SubmitError, Submitted,
+    self, Clock, Log, Lookup, OpenError, Options, Receipt, SearchError, SubmitError, Submitted,
 };
 use indelible::signer::LogKey;
 use indelible::store::Store;
@@ -48,19 +48,29 @@ async fn open(db: &TestDb) -> Log {
 
 /// Submits and verifies the receipt offline; the entry ID, its body, and whether it is new.
 pub(crate) async fn submit(log: &Log, n: u64) -> (String, EntryBody, bool) {
-    let (entry, new) = match log.submit(leaf(n)).await.expect("the log takes it") {
-        Submitted::Created(entry) => (entry, true),
-        Submitted::Duplicate(entry) => (entry, false),
+    let (receipt, new) = match log.submit(leaf(n)).await.expect("the log takes it") {
+        Submitted::Created(receipt) => (receipt, true),
+        Submitted::Duplicate(receipt) => (receipt, false),
     };
-    let (id, body) = check(log, &entry);
+    let (id, body) = check(log, &receipt);
     (id, body, new)
 }
 
+/// The entry as a client reads it.
+pub(crate) fn shown(receipt: &Receipt) -> LogEntry {
+    let mut text = Vec::new();
+    receipt.write(&mut text).expect("a text");
+    assert!((text.len()..text.len() + 512).contains(&receipt.size()), "{}", receipt.size());
+    serde_json::from_slice(&text).expect("an entry")
+}
+
 /// Everything that a client checks, with the client's own code.
-pub(crate) fn check(log: &Log, entry: &LogEntry) -> (String, EntryBody) {
+pub(crate) fn check(log: &Log, receipt: &Receipt) -> (String, EntryBody) {
     let key = VerifierKey::from_pem(log.public_key_pem()).expect("the log's key");
-    verify_entry(entry, &key).expect("the receipt verifies");
+    let entry = shown(receipt);
+    verify_entry(&entry, &key).expect("the receipt verifies");
     let (id, body) = entry.single().expect("one entry");
+    assert_eq!(id, receipt.entry_id());
     (id.to_owned(), body.clone())
 }
 
@@ -357,7 +367,8 @@ async fn an_entry_that_was_read_before_is_proven_to_the_newest_head(db: TestDb) 
     let log = open_on(store.clone(), Options::default()).await;
     let (id, _, _) = submit(&log, 0).await;
     let read = async || {
-        let entry = log.entry(Lookup::Index(0)).await.expect("it is read").expect("it is there");
+        let receipt = log.entry(Lookup::Index(0)).await.expect("it is read").expect("it is there");
+        let entry = shown(&receipt);
         let (shown, body) = entry.single().expect("one entry");
         assert_eq!(shown, id);
         let verification = body.verification.clone().expect("a receipt");

@@ -22,6 +22,11 @@ pub fn base64_text(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Appends the wire text of bytes.
+pub(crate) fn push_base64(bytes: &[u8], text: &mut String) {
+    STANDARD.encode_string(bytes, text);
+}
+
 /// Bytes encoded on the wire as RFC 4648 standard base64 with padding.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Base64(pub Vec<u8>);

@@ -7,6 +7,7 @@
 
 mod bounded;
 mod encoding;
+mod entry_text;
 mod error;
 mod index;
 mod log_entry;
@@ -17,6 +18,7 @@ mod retrieve;
 
 pub use bounded::bounded_list;
 pub use encoding::{Base64, base64_text};
+pub use entry_text::{EntryText, ProofText};
 pub use error::ErrorBody;
 pub use index::{SearchIndex, SearchOperator, SearchPublicKey};
 pub use log_entry::{

@@ -132,13 +132,17 @@ impl SetPayload<'_> {
     /// The bytes that are signed.
     #[must_use]
     pub fn to_signed_bytes(&self) -> Vec<u8> {
+        format!("{{{}}}", self.members()).into_bytes()
+    }
+
+    /// What is between the braces.
+    pub(crate) fn members(&self) -> String {
         let (body, log_id) = (self.body, self.log_id);
         let (time, index) = (self.integrated_time, self.log_index);
         // Base64 and hex need no JSON escapes, so the canonical form is this text.
         format!(
-            "{{\"body\":\"{body}\",\"integratedTime\":{time},\"logID\":\"{log_id}\",\"logIndex\":{index}}}"
+            "\"body\":\"{body}\",\"integratedTime\":{time},\"logID\":\"{log_id}\",\"logIndex\":{index}"
         )
-        .into_bytes()
     }
 }
 
