@@ -7,9 +7,11 @@
 
 mod accept;
 mod added;
+mod beside;
 mod check;
 mod clock;
 mod error;
+mod follower;
 mod guard;
 mod keeper;
 mod leaf;
@@ -30,7 +32,7 @@ mod tree;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use accept::{Accepted, accept_restore};
@@ -47,6 +49,7 @@ pub(crate) use tree::restore_edge;
 use crate::signer::LogKey;
 use crate::store::{Identity, Store, StoreError};
 use added::Added;
+use beside::Beside;
 use clock::Behind;
 use guard::Bar;
 use keeper::Keeper;
@@ -116,8 +119,10 @@ struct Inner {
     /// Its sender is the sequencer's, and goes with it. `None` if the log was closed before it began.
     sequencing: Option<watch::Receiver<()>>,
     bar: Arc<Bar>,
-    /// Stops and awaits the tasks that keep the last checkpoint, one for each place.
-    keepers: tokio::sync::Mutex<Vec<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    /// Hears of what other servers commit, so that it is missed when it is gone.
+    follower: tokio::sync::Mutex<Option<Beside>>,
+    /// Keep the last checkpoint, one for each place.
+    keepers: tokio::sync::Mutex<Vec<Beside>>,
 }
 
 /// The restore guard of an open log.
@@ -156,10 +161,10 @@ impl Log {
             expects_duplicates: false,
             expects_company: false,
         };
-        let keepers = keepers.into_iter().map(|keeper| {
-            let (stop, stopped) = oneshot::channel();
-            (stop, tokio::spawn(keeper.run(stopped)))
-        });
+        // Without a place there is no guard, and nothing that would have to be heard of.
+        let follower = (!keepers.is_empty())
+            .then(|| Beside::start(|stop| follower::follow(Arc::clone(&tree), stop)));
+        let keepers = keepers.into_iter().map(|keeper| Beside::start(|stop| keeper.run(stop)));
         let (lives, sequencing) = watch::channel(());
         // A log that is sealed from the start has nobody who could sign a head.
         let running = (!sealed).then(|| {
@@ -182,6 +187,7 @@ impl Log {
             sequencer: tokio::sync::Mutex::new(running),
             sequencing: (!sealed).then_some(sequencing),
             bar,
+            follower: tokio::sync::Mutex::new(follower),
             keepers: tokio::sync::Mutex::new(keepers.collect()),
         }))
     }
@@ -259,13 +265,9 @@ impl Log {
             // A panic of the sequencer was reported by the panic hook.
             let _ = running.await;
         }
-        let keepers = std::mem::take(&mut *self.0.keepers.lock().await);
-        // All of them at a time: one may wait for a server that does not answer.
-        let (stops, keeping): (Vec<_>, Vec<_>) = keepers.into_iter().unzip();
-        drop(stops);
-        for keeping in keeping {
-            let _ = keeping.await;
-        }
+        // First, as what it hears of is kept, too.
+        Beside::end(self.0.follower.lock().await.take()).await;
+        Beside::end(std::mem::take(&mut *self.0.keepers.lock().await)).await;
         if self.sealed().is_none() {
             self.0.store.close().await;
         }

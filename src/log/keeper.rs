@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::guard::{Bar, GuardError, PlacedNote, Sealed};
 use super::tree::Tree;
@@ -62,22 +62,22 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// Keeps the place until `stop` is sent or dropped, and writes it once more. Ends
+    /// Keeps the place until the sender of `stop` is gone, and writes it once more. Ends
     /// early when it finds another course of the log there: that is left as it is.
-    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) {
         loop {
             tokio::select! {
                 // The tree is held, so its sender cannot be gone.
                 _ = self.published.changed(), if !self.behind => {}
                 () = std::future::ready(()), if self.behind => {}
-                _ = &mut stop => break,
+                _ = stop.changed() => break,
             }
             if self.write().await.is_break() {
                 return;
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
-                _ = &mut stop => break,
+                _ = stop.changed() => break,
             }
         }
         let _ = self.write().await;

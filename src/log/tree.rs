@@ -12,6 +12,7 @@ mod ground;
 mod right_edge;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tlog::{Hash, NodeId, ProofPlan, Tile, TilePath, verify_consistency};
@@ -40,6 +41,8 @@ pub(crate) struct Tree {
     looks: Arc<Flights<Shared<Head>>>,
     /// A note of a head that another server has published, and that was not published here then.
     shown_elsewhere: ArcSwapOption<String>,
+    /// Whether the head that the database shows was found to be on no standby, and that was told.
+    unsettled: AtomicBool,
     /// Tells those who have asked for it by [`Tree::published`].
     published: tokio::sync::watch::Sender<()>,
 }
@@ -61,6 +64,7 @@ impl Tree {
             flights: Arc::new(Flights::new(PATIENCE)),
             looks: Arc::new(Flights::new(PATIENCE)),
             shown_elsewhere: ArcSwapOption::empty(),
+            unsettled: AtomicBool::new(false),
             published: tokio::sync::watch::Sender::new(()),
         }
     }

@@ -16,6 +16,7 @@ both! {
     another_root_at_any_size_closes_the_log,
     a_larger_head_closes_the_log,
     a_database_that_goes_back_under_a_running_server_is_not_written,
+    a_server_that_is_not_asked_hears_of_what_others_add,
     the_file_follows_the_commits,
     a_file_that_is_no_checkpoint_of_this_log_is_refused,
     a_log_that_is_gone_is_not_begun_anew,
@@ -110,20 +111,25 @@ async fn a_larger_head_closes_the_log(db: TestDb) {
     assert_eq!(reason, Some(WentBack::Behind { seen: 4, found: 3 }));
 }
 
+/// Adds three leaves, and what puts the database back to them.
+async fn three_leaves(db: &TestDb, log: &Log) -> String {
+    fill(log, 0, 3).await;
+    let (size, root) = head(log).await;
+    let checkpoint = log.log_info().await.expect("the head").signed_tree_head;
+    let root = db.bytes(root.as_bytes());
+    format!(
+        "DELETE FROM entries WHERE idx >= 3; DELETE FROM index_keys WHERE idx >= 3;
+         UPDATE head SET size = {size}, root = {root}, checkpoint = '{checkpoint}'"
+    )
+}
+
 async fn a_database_that_goes_back_under_a_running_server_is_not_written(db: TestDb) {
     let memory = Memory::new();
     let log = memory.open(&db).await.expect("a new log");
-    fill(&log, 0, 3).await;
-    let (size, old) = head(&log).await;
-    let checkpoint = log.log_info().await.expect("the head").signed_tree_head;
+    let back = three_leaves(&db, &log).await;
     fill(&log, 3, 5).await;
     let signed = head(&log).await;
-    let root = db.bytes(old.as_bytes());
-    db.tamper(&format!(
-        "DELETE FROM entries WHERE idx >= 3; DELETE FROM index_keys WHERE idx >= 3;
-         UPDATE head SET size = {size}, root = {root}, checkpoint = '{checkpoint}'"
-    ))
-    .await;
+    db.tamper(&back).await;
     assert!(matches!(log.submit(leaf(9)).await, Err(SubmitError::NotCommitted)));
     let sentence = log.ready().await.expect_err("it is not ready").to_string();
     assert!(sentence.contains("3 leaves") && sentence.contains("tree of 5"), "{sentence}");
@@ -133,6 +139,24 @@ async fn a_database_that_goes_back_under_a_running_server_is_not_written(db: Tes
     let log = memory.open(&db).await.expect("it opens for reading");
     let reason = log.sealed().map(|sealed| sealed.reason.clone());
     assert_eq!(reason, Some(WentBack::Behind { seen: 5, found: 3 }));
+}
+
+/// Each has a file of its own, so that nothing but the database tells one of the other.
+async fn a_server_that_is_not_asked_hears_of_what_others_add(db: TestDb) {
+    let (first, second) = (Memory::new(), Memory::new());
+    let one = first.open(&db).await.expect("a new log");
+    let two = second.open(&db).await.expect("a second server");
+    let back = three_leaves(&db, &one).await;
+    fill(&one, 3, 5).await;
+    let signed = head(&one).await;
+    while two.published_size() < 5 {
+        tokio::task::yield_now().await;
+    }
+    db.tamper(&back).await;
+    assert!(matches!(two.submit(leaf(9)).await, Err(SubmitError::NotCommitted)));
+    assert_eq!(db.rows().await.entries, 3, "nothing was added");
+    two.close().await;
+    assert_eq!(second.seen(), Some(signed), "and the next start knows");
 }
 
 async fn the_file_follows_the_commits(db: TestDb) {
@@ -148,8 +172,8 @@ async fn the_file_follows_the_commits(db: TestDb) {
     let other = Memory::new();
     let second = other.open(&db).await.expect("a second server");
     fill(&second, 1, 5).await;
-    assert_eq!(head(&log).await.0, 5);
-    let head = head(&log).await;
+    let head = head(&second).await;
+    assert_eq!(head.0, 5);
     log.close().await;
     second.close().await;
     assert_eq!((memory.seen(), other.seen()), (Some(head), Some(head)), "at a graceful stop");

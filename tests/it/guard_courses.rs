@@ -9,7 +9,7 @@ use tlog::Hash;
 use crate::guard_remote::grown;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
-use crate::harness::faults::FaultyStore;
+use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::logs::{fill, key, open, open_on};
 
 both! {
@@ -175,8 +175,11 @@ async fn a_note_of_what_no_standby_has_is_no_loss(db: TestDb) {
             tokio::task::yield_now().await;
         }
         store.leave_alone(true);
+        // The server hears of all of it at once.
+        store.hold(Method::Head);
         let other = open(&db, Vec::new()).await.expect("another server");
         fill(&other, 9, leaves).await;
+        store.release(Method::Head);
         log.ready().await.expect("it is ready");
         assert_eq!(tree_size(&log).await, shown);
         log.ready().await.expect("it is ready");

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tlog::{Hash, Tile};
@@ -74,7 +75,7 @@ impl Tree {
         share(&self.flights, async move { tree.follow_head().await }).await
     }
 
-    /// Follows as [`advance`](Self::advance) does, while nobody waits.
+    /// Follows as [`advance`](Self::advance) does, while nobody waits or is told.
     pub(crate) fn advance_beside(self: &Arc<Self>) {
         let tree = Arc::clone(self);
         drop(self.flights.board(async move { Ok(tree.follow_head().await?) }));
@@ -119,13 +120,18 @@ impl Tree {
         let shown = self.snapshot().head.size;
         if head.size > shown && !self.is_promised(&head).await? {
             // To show it would be a promise that is lost with this database, and would close the log.
-            tracing::warn!(
-                size = head.size,
-                shown,
-                "no standby says that it has the head that the database shows: the former one is shown"
-            );
+            // It is asked for again each second; that is one line, not many.
+            if !self.unsettled.swap(true, Relaxed) {
+                tracing::warn!(
+                    size = head.size,
+                    shown,
+                    "no standby says that it has the head that the database shows: the former one is \
+                     shown"
+                );
+            }
             return Ok(self.snapshot());
         }
+        self.unsettled.store(false, Relaxed);
         self.adopt(&before, head).await
     }
 
