@@ -16,6 +16,7 @@ mod place;
 mod remote;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use access::{Access, Token};
@@ -25,9 +26,13 @@ pub use file::NoteFile;
 pub use place::{Cause, PlaceError, PlaceName};
 pub use remote::Remote;
 pub use rusty_s3::Credentials;
+use tokio::time::timeout;
 
 /// No note of this log comes near; more is never read. In bytes.
 const MAX_BYTES: usize = 1 << 20;
+
+/// How long a disk may take for one call, as long as what is behind a URL.
+const DISK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long at most, and how often, the lock of a file is asked for. Who has it writes
 /// some 300 bytes.
@@ -98,7 +103,8 @@ impl Place {
     ///
     /// # Errors
     /// [`PlaceError`]; whether the note was written is then unknown for a
-    /// [`Place::Remote`]. The former note of a file is still there.
+    /// [`Place::Remote`], and where a disk gave no answer. Else the former note of a file is still
+    /// there.
     pub async fn write(&self, note: &str, over: Option<&Kept>) -> Result<Written, PlaceError> {
         match self {
             Self::File(file) => {
@@ -133,18 +139,29 @@ impl Place {
     }
 }
 
-/// A disk may take its time, and the threads that serve must not wait for it.
+/// A disk may take its time, and the threads that serve must not wait for it. One that hangs keeps one
+/// thread, however often it is tried, and nobody waits for that.
 async fn off_thread<T: Send + 'static>(
     file: &NoteFile,
     work: impl FnOnce(&NoteFile) -> Result<T, PlaceError> + Send + 'static,
 ) -> Result<T, PlaceError> {
     let (file, name) = (file.clone(), file.name());
-    match tokio::task::spawn_blocking(move || work(&file)).await {
-        Ok(done) => done,
+    let done = timeout(DISK_PATIENCE, async move {
+        // Never closed.
+        let alone = Arc::clone(file.calls()).acquire_owned().await;
+        let call = tokio::task::spawn_blocking(move || {
+            let _alone = alone;
+            work(&file)
+        });
+        call.await
+    });
+    match done.await {
+        Ok(Ok(done)) => done,
         // The panic hook has reported it.
-        Err(panicked) => {
+        Ok(Err(panicked)) => {
             Err(PlaceError { place: name, cause: std::io::Error::other(panicked).into() })
         }
+        Err(_) => Err(PlaceError { place: name, cause: Cause::Silent }),
     }
 }
 

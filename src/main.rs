@@ -8,6 +8,7 @@ mod opening;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -30,9 +31,26 @@ const UNCOMPARED: u8 = 3;
 /// The metrics are for a few that the operator knows.
 const METRICS_CONNECTIONS: usize = 64;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long the end waits for calls to a disk that are on their way. One that hangs ends with the
+/// process.
+const ON_THEIR_WAY: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(&error.into());
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(until_told(cli));
+    runtime.shutdown_timeout(ON_THEIR_WAY);
+    code
+}
+
+/// A server ends in order when a signal says so, any other command at once.
+async fn until_told(cli: Cli) -> ExitCode {
     if matches!(cli.command, None | Some(Command::Serve(_))) {
         return run(cli).await;
     }

@@ -5,13 +5,20 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::{Cause, MAX_BYTES, PlaceError, PlaceName, Written, set_aside_suffix};
 use crate::durable;
 
 /// The file with the note. Clones name the same file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoteFile(PathBuf);
+#[derive(Clone, Debug)]
+pub struct NoteFile {
+    path: PathBuf,
+    /// One call at a time may be on its way to the disk.
+    calls: Arc<Semaphore>,
+}
 
 /// While this is held, no other process that asks for it writes the file.
 #[derive(Debug)]
@@ -24,13 +31,17 @@ impl NoteFile {
     /// In this file, whose folder must exist when it is written.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self { path: path.into(), calls: Arc::new(Semaphore::new(1)) }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    pub(super) fn calls(&self) -> &Arc<Semaphore> {
+        &self.calls
     }
 
     /// The note, or `None` when there is no file.
@@ -39,7 +50,7 @@ impl NoteFile {
     /// [`PlaceError`], also when the file is larger than 1 MiB or not UTF-8.
     pub fn read(&self) -> Result<Option<String>, PlaceError> {
         let mut bytes = Vec::new();
-        let read = File::open(&self.0)
+        let read = File::open(&self.path)
             .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
         match read {
             Ok(_) if bytes.len() > MAX_BYTES => Err(self.failed(Cause::TooLarge)),
@@ -59,7 +70,7 @@ impl NoteFile {
     /// [`PlaceError`]. The former note is then still there; or this one is, and a power failure may
     /// bring the former one back.
     pub fn write(&self, note: &str) -> Result<(), PlaceError> {
-        durable::replace(&self.0, note.as_bytes()).map_err(|error| self.failed(error))
+        durable::replace(&self.path, note.as_bytes()).map_err(|error| self.failed(error))
     }
 
     /// Replaces the note `over`, or nothing, if that is what is there.
@@ -79,7 +90,7 @@ impl NoteFile {
     /// this one: this one is another one after each write.
     pub(super) fn try_lock(&self) -> Result<Option<Lock>, PlaceError> {
         let failed = |error: io::Error| self.failed(error);
-        let path = durable::beside(&durable::followed(&self.0).map_err(failed)?, ".lock");
+        let path = durable::beside(&durable::followed(&self.path).map_err(failed)?, ".lock");
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = match options.open(&path) {
@@ -106,7 +117,7 @@ impl NoteFile {
         next: Option<&str>,
         _held: &Lock,
     ) -> Result<Option<PathBuf>, PlaceError> {
-        let path = durable::followed(&self.0).map_err(|error| self.failed(error))?;
+        let path = durable::followed(&self.path).map_err(|error| self.failed(error))?;
         let aside = durable::beside(&path, &set_aside_suffix(now));
         let aside = match fs::rename(&path, &aside).and_then(|()| durable::sync_folder(&path)) {
             Ok(()) => Some(aside),
@@ -120,7 +131,7 @@ impl NoteFile {
     }
 
     pub(super) fn name(&self) -> PlaceName {
-        PlaceName::File(self.0.clone())
+        PlaceName::File(self.path.clone())
     }
 
     fn failed(&self, cause: impl Into<Cause>) -> PlaceError {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use super::{LOCK_PATIENCE, MAX_BYTES};
+use super::{DISK_PATIENCE, LOCK_PATIENCE, MAX_BYTES};
 
 /// A place as it is named in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub enum Cause {
     /// The file system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The file system gave no answer in time. What was asked of it may be done later.
+    #[error("the disk has not answered for {} s", DISK_PATIENCE.as_secs())]
+    Silent,
     /// There is too much of it for a note.
     #[error("it has more than {MAX_BYTES} bytes")]
     TooLarge,

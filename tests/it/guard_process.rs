@@ -19,6 +19,7 @@ both! {
     without_the_guard_nothing_is_compared,
     a_missing_file_is_told,
     another_course_in_the_file_closes_the_running_server,
+    a_disk_that_hangs_holds_nobody_up,
 }
 
 once! {
@@ -291,4 +292,29 @@ async fn an_older_copy_is_read_without_its_standby() {
     let client = client(&process);
     assert_eq!(client.log_info().await.expect("the head").tree_size, 1);
     client.entry_by_index(0).await.expect("it is there");
+}
+
+/// Who opens a pipe with nobody at its other end waits for ever, as for a network file system that is
+/// gone.
+async fn a_disk_that_hangs_holds_nobody_up(db: TestDb) {
+    let site = Site::new(&db);
+    let mut process = site.start(&[]);
+    add(&process, 0, 1).await;
+    std::fs::remove_file(note_file(&site)).expect("the file goes");
+    let made = std::process::Command::new("mkfifo").arg(note_file(&site)).status();
+    assert!(made.expect("mkfifo runs").success());
+    add(&process, 1, 2).await;
+    let failures = "indelible_failed_guard_writes{target=\"file\"}";
+    process.until_metric(failures, |failures| failures >= 2.0).await;
+    add(&process, 2, 3).await;
+    process.terminate();
+    let said = process.rest();
+    assert!(process.wait().success());
+    let told = said.iter().filter(|line| line.contains("the disk has not answered for 5 s"));
+    assert_eq!(told.count(), 1, "{said:?}");
+    let refusal = site.refusal(&[]);
+    assert!(
+        refusal.contains("the disk has not answered") && refusal.contains("`off`"),
+        "{refusal}"
+    );
 }
