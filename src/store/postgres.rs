@@ -125,6 +125,11 @@ impl PostgresStore {
     }
 }
 
+/// Whether nobody can be asked for a standby now, though the database can be read.
+fn tells_nothing(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.is::<NoAnswer>() || error.downcast_ref().is_some_and(session::is_read_only)
+}
+
 /// One entry with all that belongs to it; see [`rows::WholeRow`].
 ///
 /// Here and below, the limit of one row for each key binds the planner to a look-up by the whole
@@ -200,17 +205,19 @@ impl Store for PostgresStore {
     }
 
     /// As [`settled_head`](Self::settled_head), but with a row that no round locks, and only where
-    /// commits wait for a standby. Whoever is left waiting for one keeps the lock of that row, so
-    /// that not more and more of us do.
+    /// commits wait for a standby: a database that takes no writes, as when its disk is full, locks
+    /// nothing. Whoever is left waiting for a standby keeps the lock of that row, so that not more
+    /// and more of us do.
     async fn until_settled(&self) -> Result<bool, StoreError> {
-        let query = sqlx::query_as::<_, (i32,)>(
-            "SELECT 1 FROM log WHERE trim(current_setting('synchronous_standby_names')) <> ''
-                FOR NO KEY UPDATE",
-        );
+        let named = "SELECT trim(current_setting('synchronous_standby_names')) <> ''";
+        if let [(false,)] = *self.read::<(bool,)>(sqlx::query_as(named)).await? {
+            return Ok(true);
+        }
+        let query = sqlx::query_as::<_, (i32,)>("SELECT 1 FROM log FOR NO KEY UPDATE");
         let mut reader = Lent::from(&self.readers).await?;
         match reader.fetch(SHOWN, query).await {
             Ok(_) => Ok(true),
-            Err(StoreError::Unavailable(error)) if error.is::<NoAnswer>() => Ok(false),
+            Err(StoreError::Unavailable(error)) if tells_nothing(&*error) => Ok(false),
             Err(error) => Err(error),
         }
     }

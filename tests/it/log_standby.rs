@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use indelible::log::{ConsistencyError, Log, Lookup, Options, ReadError};
 use indelible::store::StoreError;
+use indelible::store::postgres::PostgresStore;
 
+use crate::harness::cluster::Cluster;
 use crate::harness::databases::TestDb;
 use crate::harness::faults::{FaultyStore, Method};
 use crate::harness::logs::fill;
@@ -13,6 +15,10 @@ use crate::log_story::{check, head, open_on};
 both! {
     what_no_standby_has_is_shown_once_it_returns,
     a_server_is_ready_without_a_standby,
+}
+
+once! {
+    a_database_that_takes_no_writes_is_read,
 }
 
 /// A server that reads, which has shown nine leaves, and one that adds the tenth meanwhile.
@@ -65,4 +71,22 @@ async fn a_server_is_ready_without_a_standby(db: TestDb) {
     while log.published_size() < 10 {
         tokio::task::yield_now().await;
     }
+}
+
+/// As managed ones do when their disk is about to be full.
+async fn a_database_that_takes_no_writes_is_read() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let connect = || async {
+        let store = PostgresStore::connect(&url, 3).await.expect("a database");
+        open_on(Arc::new(store), Options::default()).await
+    };
+    let (log, other) = (connect().await, connect().await);
+    fill(&other, 0, 3).await;
+    cluster.set("default_transaction_read_only", "on").await;
+    // No standby can be asked for.
+    cluster.name_standby("nobody").await;
+    assert_eq!(head(&log).await.0, 0);
+    cluster.name_standby("").await;
+    assert_eq!(head(&log).await.0, 3);
 }

@@ -149,6 +149,12 @@ pub(super) fn audit_error(error: sqlx::Error) -> StoreError {
     })
 }
 
+/// Whether Postgres refused to write or lock, as nothing is to be written now.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    // read_only_sql_transaction
+    error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("25006")
+}
+
 /// By SQLSTATE, see appendix A of the Postgres manual.
 fn verdict(error: &dyn DatabaseError) -> Reaction {
     let code = error.code().unwrap_or_default();
