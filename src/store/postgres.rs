@@ -9,6 +9,7 @@
 mod audit;
 mod connections;
 mod durability;
+mod held;
 mod leaves;
 mod lent;
 mod outliving;
@@ -195,13 +196,17 @@ impl Store for PostgresStore {
         rows::only_head(self.read(query).await?)
     }
 
-    /// Locking the row waits for a round that holds it, writes to the log (unlike a plain
-    /// read), and so ends with a commit of its own. Logs are shipped in order: where this
-    /// one has arrived, everything before it has.
+    /// Locking the row waits for a round that holds it, and, unlike a plain read, ends with a commit
+    /// of its own; see [`held`].
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        let query =
-            sqlx::query_as("SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE");
-        rows::only_head(lent::ask_twice(SETTLED, &self.writer, query).await?)
+        let query = sqlx::query_as(
+            "SELECT size, root, checkpoint, time,
+                    current_setting('synchronous_commit') IN ('on', 'remote_apply')
+               FROM head FOR NO KEY UPDATE",
+        );
+        let held = lent::ask_twice(SETTLED, &self.writer, query).await?;
+        let (head, waits) = held::only_head(held)?;
+        held::check(waits).map(|()| head)
     }
 
     /// As [`settled_head`](Self::settled_head), but with a row that no round locks, and only where
@@ -213,10 +218,13 @@ impl Store for PostgresStore {
         if let [(false,)] = *self.read::<(bool,)>(sqlx::query_as(named)).await? {
             return Ok(true);
         }
-        let query = sqlx::query_as::<_, (i32,)>("SELECT 1 FROM log FOR NO KEY UPDATE");
+        let query = sqlx::query_as::<_, (bool,)>(
+            "SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply')
+               FROM log FOR NO KEY UPDATE",
+        );
         let mut reader = Lent::from(&self.readers).await?;
         match reader.fetch(SHOWN, query).await {
-            Ok(_) => Ok(true),
+            Ok(held) => Ok(held.iter().all(|(waits,)| *waits)),
             Err(StoreError::Unavailable(error)) if tells_nothing(&*error) => Ok(false),
             Err(error) => Err(error),
         }

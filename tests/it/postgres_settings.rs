@@ -75,6 +75,11 @@ async fn a_session_that_lost_its_settings_commits_nothing() {
     let refused = store.turn().await.expect("a turn").commit(&batch).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(store.head().await.expect("the head"), head);
+    // Nor does it know what a standby has.
+    let unsettled = store.settled_head().await;
+    assert!(matches!(unsettled, Err(StoreError::Unavailable(_))), "{unsettled:?}");
+    let unsettled = store.turn().await.expect("a turn").settle().await;
+    assert!(matches!(unsettled, Err(StoreError::Unavailable(_))), "{unsettled:?}");
 }
 
 /// A turn begins with statements in text, where bytes look as the session says.

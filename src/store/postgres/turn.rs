@@ -17,17 +17,20 @@ use tlog::Hash;
 
 use super::connections::Connections;
 use super::durability::Standby;
+use super::held::HeldRow;
 use super::lent::Lent;
 use super::session::{ANSWER, TURN, store_error};
-use super::{leaves, round};
-use crate::store::rows::{self, HeadRow};
+use super::{held, leaves, round};
+use crate::store::rows;
 use crate::store::{Batch, Head, StoreError, Turn};
 
 /// One message, so that the time to wait for is that of the lock.
 const TAKE: &str = "
     BEGIN;
     SET LOCAL idle_in_transaction_session_timeout = '1s';
-    SELECT size, root, checkpoint, time FROM head FOR NO KEY UPDATE";
+    SELECT size, root, checkpoint, time,
+           current_setting('synchronous_commit') IN ('on', 'remote_apply')
+      FROM head FOR NO KEY UPDATE";
 
 /// Bytes of a round that are there within the second over any wire that a log is run on.
 const LARGE: usize = 1 << 20;
@@ -41,6 +44,8 @@ pub(super) struct PostgresTurn {
     writer: Lent,
     standby: Standby,
     head: Head,
+    /// Whether the session's commits wait.
+    waits: bool,
 }
 
 /// Locks the head on the writing connection.
@@ -56,9 +61,9 @@ pub(super) async fn take(
             writer.begin(TURN, TAKE).await?
         }
     };
-    let rows: Result<Vec<HeadRow>, _> = rows.iter().map(HeadRow::from_row).collect();
-    let head = rows::only_head(rows.map_err(store_error)?)?;
-    Ok(Box::new(PostgresTurn { writer, standby, head }))
+    let rows: Result<Vec<HeldRow>, _> = rows.iter().map(HeldRow::from_row).collect();
+    let (head, waits) = held::only_head(rows.map_err(store_error)?)?;
+    Ok(Box::new(PostgresTurn { writer, standby, head, waits }))
 }
 
 #[async_trait]
@@ -93,8 +98,9 @@ impl Turn for PostgresTurn {
         }
     }
 
-    /// The lock is written to the log, see [`PostgresStore::settled_head`](super::PostgresStore).
+    /// See [`held`].
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {
-        self.writer.end(ANSWER, "COMMIT").await
+        self.writer.end(ANSWER, "COMMIT").await?;
+        held::check(self.waits)
     }
 }
