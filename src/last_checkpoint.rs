@@ -118,23 +118,28 @@ impl Place {
 
     /// Moves the note to another name that says when (`now`, in Unix seconds), so
     /// that what it proves is not lost, and puts `next`, if any, in its place.
-    /// `None` when there was no note.
+    /// `None` when there was no note. `judged` is what was read there; `None` is a file that could
+    /// not be read.
     ///
     /// # Errors
-    /// [`PlaceError`]; the former note is then under one of its names at least.
+    /// [`PlaceError`]; the former note is then under one of its names at least. It is
+    /// [`Cause::Contended`] when there is another note by now, and nothing was done.
     pub async fn set_aside(
         &self,
         now: i64,
+        judged: Option<&str>,
         next: Option<&str>,
     ) -> Result<Option<PlaceName>, PlaceError> {
         match self {
             Self::File(file) => {
-                let next = next.map(str::to_owned);
+                let [judged, next] = [judged, next].map(|note| note.map(str::to_owned));
                 let held = lock(file).await?;
-                let aside = move |file: &NoteFile| file.set_aside(now, next.as_deref(), &held);
-                Ok(off_thread(file, aside).await?.map(PlaceName::File))
+                let aside = off_thread(file, move |file| {
+                    file.set_aside(now, judged.as_deref(), next.as_deref(), &held)
+                });
+                Ok(aside.await?.map(PlaceName::File))
             }
-            Self::Remote(remote) => remote.set_aside(now, next).await,
+            Self::Remote(remote) => remote.set_aside(now, judged, next).await,
         }
     }
 }

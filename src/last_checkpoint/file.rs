@@ -109,16 +109,22 @@ impl NoteFile {
         }
     }
 
-    /// Moves the file away, whatever it holds, and writes `next`, if any. A link stays:
-    /// what it leads to is moved.
+    /// Moves the file away, if it holds what was judged or still cannot be read, and writes `next`,
+    /// if any. A link stays: what it leads to is moved.
     pub(super) fn set_aside(
         &self,
         now: i64,
+        judged: Option<&str>,
         next: Option<&str>,
         _held: &Lock,
     ) -> Result<Option<PathBuf>, PlaceError> {
+        match self.read() {
+            Ok(Some(note)) if Some(&*note) != judged => return Err(self.failed(Cause::Contended)),
+            Err(error) if judged.is_some() => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
         let path = durable::followed(&self.path).map_err(|error| self.failed(error))?;
-        let aside = durable::beside(&path, &set_aside_suffix(now));
+        let aside = unused(&path, &set_aside_suffix(now));
         let aside = match fs::rename(&path, &aside).and_then(|()| durable::sync_folder(&path)) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -139,6 +145,17 @@ impl NoteFile {
     }
 }
 
+/// A name beside the path that nothing has: to rename is to write over.
+fn unused(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = durable::beside(path, suffix);
+    let mut number = 1;
+    while fs::symlink_metadata(&name).is_ok() {
+        number += 1;
+        name = durable::beside(path, &format!("{suffix}-{number}"));
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,16 +166,42 @@ mod tests {
         let kept = NoteFile::at(folder.path().join("last-checkpoint"));
         let held = kept.try_lock().unwrap().unwrap();
         assert_eq!(kept.read().unwrap(), None);
-        assert_eq!(kept.set_aside(7, None, &held).unwrap(), None);
+        assert_eq!(kept.set_aside(7, None, None, &held).unwrap(), None);
         kept.write("a note\n").unwrap();
         assert_eq!(kept.read().unwrap().as_deref(), Some("a note\n"));
-        let aside = kept.set_aside(7, None, &held).unwrap().unwrap();
+        let aside = kept.set_aside(7, Some("a note\n"), None, &held).unwrap().unwrap();
         assert_eq!(fs::read_to_string(aside).unwrap(), "a note\n");
         assert_eq!(kept.read().unwrap(), None);
         kept.write("another\n").unwrap();
-        let aside = kept.set_aside(8, Some("the next\n"), &held).unwrap().unwrap();
+        let judged = Some("another\n");
+        let aside = kept.set_aside(8, judged, Some("the next\n"), &held).unwrap().unwrap();
         assert_eq!(fs::read_to_string(aside).unwrap(), "another\n");
         assert_eq!(kept.read().unwrap().as_deref(), Some("the next\n"));
+    }
+
+    #[test]
+    fn what_was_set_aside_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = NoteFile::at(folder.path().join("last-checkpoint"));
+        let held = kept.try_lock().unwrap().unwrap();
+        kept.write("0").unwrap();
+        let aside = |judged, next| kept.set_aside(7, Some(judged), Some(next), &held);
+        let names = [("0", "1"), ("1", "2"), ("2", "3")]
+            .map(|(judged, next)| (aside(judged, next).unwrap().unwrap(), judged));
+        for (name, judged) in names {
+            assert_eq!(fs::read_to_string(name).unwrap(), judged);
+        }
+        // Another server wrote it since it was judged.
+        for judged in [Some("2"), None] {
+            let refused = kept.set_aside(7, judged, Some("4"), &held).unwrap_err();
+            assert!(matches!(refused.cause, Cause::Contended), "{refused}");
+            assert_eq!(kept.read().unwrap().as_deref(), Some("3"));
+        }
+        // What nobody can read is moved as it is.
+        fs::write(kept.path(), [0xff]).unwrap();
+        let moved = kept.set_aside(7, None, Some("4"), &held).unwrap().unwrap();
+        assert_eq!(fs::read(moved).unwrap(), [0xff]);
+        assert_eq!(kept.read().unwrap().as_deref(), Some("4"));
     }
 
     #[test]
@@ -185,7 +228,8 @@ mod tests {
         let held = link.try_lock().unwrap().unwrap();
         assert!(target.try_lock().unwrap().is_none() && link.try_lock().unwrap().is_none());
         link.write("a note\n").unwrap();
-        let aside = link.set_aside(7, Some("the next\n"), &held).unwrap().unwrap();
+        let judged = Some("a note\n");
+        let aside = link.set_aside(7, judged, Some("the next\n"), &held).unwrap().unwrap();
         assert_eq!(aside.parent(), Some(disk.path()));
         assert_eq!(target.read().unwrap().as_deref(), Some("the next\n"));
         assert!(fs::symlink_metadata(link.path()).unwrap().is_symlink());

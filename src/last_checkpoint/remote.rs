@@ -102,11 +102,15 @@ impl Remote {
     pub(super) async fn set_aside(
         &self,
         now: i64,
+        judged: Option<&str>,
         next: Option<&str>,
     ) -> Result<Option<PlaceName>, PlaceError> {
         let former = self.read().await?;
         let mut aside = None;
         if let Some(former) = &former {
+            if Some(&*former.note) != judged {
+                return Err(self.failed(Cause::Contended));
+            }
             let suffix = set_aside_suffix(now);
             self.put(&suffix, &former.note, Some(Condition::Nothing)).await?.sure(self)?;
             aside = Some(self.0.name.with(&suffix));

@@ -57,7 +57,7 @@ pub async fn accept_restore(
     }
     let Some((identity, head)) = store.load().await? else {
         return match size {
-            0 => set_aside(notes.into_iter().map(|(place, _)| place), now, None).await,
+            0 => set_aside(notes, now, None).await,
             _ => Ok(Accepted::OtherSize(0)),
         };
     };
@@ -70,36 +70,38 @@ pub async fn accept_restore(
     }
     let mut given_up = Vec::new();
     for (place, note) in notes {
-        if !continues(note, &key, &identity, &tree).await? {
-            given_up.push(place);
+        if !continues(note.as_ref(), &key, &identity, &tree).await? {
+            given_up.push((place, note));
         }
     }
-    set_aside(given_up.into_iter(), now, Some(&head.checkpoint)).await
+    set_aside(given_up, now, Some(&head.checkpoint)).await
 }
 
 /// Whether the database continues the note; not when nobody can tell what it says.
 async fn continues(
-    note: Option<PlacedNote>,
+    note: Option<&PlacedNote>,
     key: &LogKey,
     identity: &Identity,
     tree: &Tree,
 ) -> Result<bool, OpenError> {
     let Some(note) = note else { return Ok(false) };
-    match went_back(&[note], key, identity, tree).await {
+    match went_back(std::slice::from_ref(note), key, identity, tree).await {
         Ok(sealed) => Ok(sealed.is_none()),
         Err(OpenError::Guard(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
+/// Moves notes that were judged, or that are files which nobody can read.
 async fn set_aside(
-    places: impl Iterator<Item = &Place>,
+    notes: Vec<(&Place, Option<PlacedNote>)>,
     now: i64,
     next: Option<&str>,
 ) -> Result<Accepted, OpenError> {
     let mut aside = Vec::new();
-    for place in places {
-        aside.extend(place.set_aside(now, next).await.map_err(GuardError::Place)?);
+    for (place, note) in notes {
+        let judged = note.as_ref().map(|note| &*note.note);
+        aside.extend(place.set_aside(now, judged, next).await.map_err(GuardError::Place)?);
     }
     Ok(if aside.is_empty() { Accepted::Nothing } else { Accepted::SetAside(aside) })
 }
