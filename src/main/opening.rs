@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use indelible::config::{Database, DatabaseArgs, KeyArgs, Settings};
 use indelible::folder;
-use indelible::log::{self, Log, Opening};
+use indelible::last_checkpoint::Place;
+use indelible::log::{self, GuardError, Log, Opening};
 use indelible::signer::LogKey;
 use indelible::store::postgres::PostgresStore;
 use indelible::store::sqlite::SqliteStore;
@@ -60,13 +61,17 @@ async fn open_to_serve(settings: &Settings) -> anyhow::Result<Log> {
     let path = settings.key.path(&settings.database.data_dir);
     let passphrase = settings.key.passphrase()?;
     let is_new = store.load().await?.is_none();
+    let last_checkpoint = settings.guard.places(&settings.database.data_dir)?;
+    if is_new && !path.exists() {
+        refuse_lost_key(&path, &last_checkpoint).await?;
+    }
     let key = load_or_make_key(&path, passphrase.as_deref(), is_new)?;
     let opening = Opening {
         hostname: settings.hostname.as_deref(),
         default_hostname: &indelible::config::machine_name(),
         options: settings.work.log_options(),
         clock: Arc::new(unix_now),
-        last_checkpoint: settings.guard.places(&settings.database.data_dir)?,
+        last_checkpoint,
     };
     let log = log::open_guarded(store, key, opening).await?;
     if is_new && settings.hostname.is_none() {
@@ -100,6 +105,25 @@ pub(super) async fn open_store(args: &DatabaseArgs) -> anyhow::Result<Arc<dyn Au
     };
     std::mem::forget(Arc::clone(&store));
     Ok(store)
+}
+
+/// A log that has signed something was here. With a new key its note could not even be read, and the
+/// key would be in the way of its own.
+async fn refuse_lost_key(path: &Path, places: &[Place]) -> anyhow::Result<()> {
+    for place in places {
+        let note = place.read().await.map_err(GuardError::from)?;
+        // Unless another process is making both in this moment.
+        if note.is_some() && !path.exists() {
+            anyhow::bail!(
+                "the database holds no log and there is no key file {}, but {} holds the last \
+                 checkpoint of one: restore the key file and the database from your backups, or name \
+                 them with --key and --database; for a log beside that one name another place",
+                path.display(),
+                place.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A new log gets a new key unless one lies ready; an old log never does.

@@ -13,6 +13,7 @@ use crate::harness::process::{Process, Site};
 
 everywhere! {
     an_older_copy_on_a_new_machine_is_read_but_not_written,
+    no_key_is_made_where_a_log_was,
     a_failing_place_is_counted_and_told_once,
     nothing_secret_is_ever_said,
 }
@@ -91,6 +92,27 @@ async fn an_older_copy_on_a_new_machine_is_read_but_not_written(db: TestDb, kind
     stop(process).await;
     assert!(server.note().expect("a note").contains("\n5\n"));
     assert!(std::fs::read_to_string(file(&site)).expect("a file").contains("\n5\n"));
+}
+
+async fn no_key_is_made_where_a_log_was(db: TestDb, kind: Kind) {
+    let server = NoteServer::start(kind).await;
+    let lost = site_with(&db, &server);
+    let process = lost.start(&[]);
+    add(&process, 0, 2).await;
+    stop(process).await;
+    // A new machine, on which nothing was restored.
+    let empty = db.another().await;
+    let site = site_with(&empty, &server);
+    let refusal = site.refusal(&[]);
+    for part in ["holds no log", "log-key.pem", &*server.name(), "restore the key file"] {
+        assert!(refusal.contains(part), "{part}: {refusal}");
+    }
+    assert!(!site.key_file().exists(), "none was made");
+    assert!(server.note().expect("a note").contains("\n2\n"), "it is remembered");
+    // Without a note it is a new log.
+    server.forget();
+    stop(site.start(&[])).await;
+    assert!(site.key_file().exists());
 }
 
 async fn a_failing_place_is_counted_and_told_once(db: TestDb, kind: Kind) {
