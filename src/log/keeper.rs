@@ -50,7 +50,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Writes the present head and reads it back, so that a place that keeps nothing is
+    /// Writes the present head, unless it is there, and reads it back, so that a place that keeps nothing is
     /// noticed before the first answer.
     pub(crate) async fn start(course: Course, place: Place) -> Result<Self, GuardError> {
         metrics::counter!("indelible_failed_guard_writes", "target" => place.name().kind())
@@ -112,21 +112,20 @@ impl Keeper {
         ControlFlow::Continue(())
     }
 
-    /// Writes the head, unless another server with the same place was further. What
+    /// Writes the head, unless it is there, or another server with the same place was further. What
     /// this log did not sign, or signed in another course, is never written over.
     async fn keep(&mut self) -> Result<(), GuardError> {
         for _ in 0..TRIES {
             let head = self.course.tree.snapshot().head.clone();
             let kept = self.place.read().await?;
-            let goes_on = match &kept {
-                Some(kept) if *kept.note != *self.written => self.continues(kept, &head).await?,
-                _ => true,
+            let is_left = match &kept {
+                // As at a start after a graceful stop, which may be on a disk that is full by now.
+                Some(kept) if *kept.note == *head.checkpoint => true,
+                Some(kept) if *kept.note != *self.written => !self.continues(kept, &head).await?,
+                _ => false,
             };
-            let done = match goes_on {
-                true => self.place.write(&head.checkpoint, kept.as_ref()).await?,
-                false => Written::Done,
-            };
-            if done == Written::Done {
+            if is_left || self.place.write(&head.checkpoint, kept.as_ref()).await? == Written::Done
+            {
                 self.written = head.checkpoint;
                 return Ok(());
             }
