@@ -39,6 +39,7 @@ pub(crate) struct Course {
 }
 
 /// Writes one place behind the commits.
+#[derive(Clone)]
 pub(crate) struct Keeper {
     course: Course,
     place: Place,
@@ -62,9 +63,28 @@ impl Keeper {
         Ok(keeper)
     }
 
+    /// Keeps the place until the sender of `stop` is gone. A panic, which is a fault of Indelible and
+    /// was reported by the panic hook, is one more failure: if nobody kept the place from then on,
+    /// nothing would tell.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) {
+        loop {
+            let is_last = stop.has_changed().is_err();
+            let keeping = tokio::spawn(self.clone().keep_on(stop.clone()));
+            if !keeping.await.is_err_and(|error| error.is_panic()) || is_last {
+                return;
+            }
+            self.count_failure();
+            self.behind = true;
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
     /// Keeps the place until the sender of `stop` is gone, and writes it once more. Ends
     /// early when it finds another course of the log there: that is left as it is.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) {
+    async fn keep_on(mut self, mut stop: watch::Receiver<()>) {
         loop {
             tokio::select! {
                 // The tree is held, so its sender cannot be gone.
@@ -100,7 +120,7 @@ impl Keeper {
             }
             return ControlFlow::Continue(());
         };
-        metrics::counter!("indelible_failed_guard_writes", "target" => place.kind()).increment(1);
+        self.count_failure();
         if let GuardError::OtherCourse(sealed) = error {
             self.course.bar.seal(*sealed);
             return ControlFlow::Break(());
@@ -165,6 +185,11 @@ impl Keeper {
             true => Err(self.failed(Cause::NotKept)),
             false => Ok(()),
         }
+    }
+
+    fn count_failure(&self) {
+        let target = self.place.name().kind();
+        metrics::counter!("indelible_failed_guard_writes", "target" => target).increment(1);
     }
 
     fn failed(&self, cause: Cause) -> GuardError {

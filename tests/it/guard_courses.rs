@@ -9,7 +9,7 @@ use tlog::Hash;
 use crate::guard_remote::grown;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::leaf;
-use crate::harness::faults::{FaultyStore, Method};
+use crate::harness::faults::{Fault, FaultyStore, Method};
 use crate::harness::logs::{fill, key, open, open_on};
 
 both! {
@@ -17,6 +17,7 @@ both! {
     a_shorter_database_is_not_continued,
     servers_on_one_database_share_a_file,
     a_note_of_what_no_standby_has_is_no_loss,
+    a_panic_is_no_end_of_keeping,
 }
 
 /// Files in a folder.
@@ -196,4 +197,24 @@ async fn note_of_ten(db: &TestDb) -> String {
     let log = open(&ahead, Vec::new()).await.expect("the same log");
     fill(&log, 0, 10).await;
     log.log_info().await.expect("the head").signed_tree_head
+}
+
+async fn a_panic_is_no_end_of_keeping(db: TestDb) {
+    let memory = Memory::new();
+    let file = memory.file("own");
+    let (_, first) = grown(&db, 1).await;
+    let log = open(&db, Vec::new()).await.expect("it opens");
+    fill(&log, 1, 257).await;
+    log.close().await;
+    let store = FaultyStore::new(db.open().await);
+    let log = open_on(store.clone(), vec![Place::File(file.clone())]).await.expect("it opens");
+    // To hold this against the tree a tile is read, and that is where it panics.
+    file.write(&first).expect("an old note");
+    store.fail(Method::Tiles, 1, Fault::Panic);
+    fill(&log, 257, 258).await;
+    until(&file, 258).await;
+    store.every_fault_came();
+    fill(&log, 258, 259).await;
+    log.close().await;
+    assert_eq!(size(&file), 259);
 }
