@@ -15,6 +15,7 @@ once! {
     a_weaker_default_changes_no_commit_under_way,
     a_session_that_lost_its_settings_commits_nothing,
     bytes_are_read_whatever_they_look_like_elsewhere,
+    postgres_asks_a_silent_wire_whether_it_is_there,
     the_password_may_stand_beside_the_url,
 }
 
@@ -95,6 +96,26 @@ async fn bytes_are_read_whatever_they_look_like_elsewhere() {
     let store = db.open().await;
     let head = create(&*store).await;
     assert_eq!(*store.turn().await.expect("a turn").head(), head);
+}
+
+async fn postgres_asks_a_silent_wire_whether_it_is_there() {
+    let db = TestDb::postgres().await;
+    let store = db.open().await;
+    let empty = create(&*store).await;
+    db.console(
+        "CREATE TABLE told (seconds integer);
+         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO told SELECT current_setting('tcp_keepalives_idle')::integer
+                   + current_setting('tcp_keepalives_interval')::integer
+                   * current_setting('tcp_keepalives_count')::integer;
+         RETURN NEW; END $$;
+         CREATE TRIGGER tell BEFORE UPDATE ON head FOR EACH ROW EXECUTE FUNCTION tell()",
+    )
+    .await
+    .expect("a trigger");
+    append(&*store, &empty, leaves("first", 1)).await;
+    let (seconds,): (i32,) = db.ask("SELECT seconds FROM told").await;
+    assert_eq!(seconds, 25);
 }
 
 /// As docker-compose.yml has it, so that no character must be escaped.
