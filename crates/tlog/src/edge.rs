@@ -49,7 +49,7 @@ impl Edge {
     #[must_use]
     pub fn root(&self) -> Hash {
         let perfect = perfect_subtrees(0, self.size);
-        let hashes = perfect.into_iter().rev().filter_map(|node| self.node(node));
+        let hashes = perfect.rev().filter_map(|node| self.node(node));
         hashes.reduce(|right, left| Hash::node(&left, &right)).unwrap_or(Hash::EMPTY_ROOT)
     }
 
@@ -108,16 +108,14 @@ pub fn partial_widths(size: u64) -> impl Iterator<Item = (TileId, usize)> {
 /// The perfect subtrees that the leaves `start..end` fall into, from the left,
 /// each as large as possible. `start` must be 0 or the start of a subtree that
 /// RFC 6962 splits off, so that alignment follows from size.
-pub(crate) fn perfect_subtrees(start: u64, end: u64) -> Vec<NodeId> {
-    let mut nodes = Vec::new();
-    let mut at = start;
-    while at < end {
-        let level = (end - at).ilog2() as u8;
-        nodes.push(NodeId { level, index: at >> level });
-        // Cannot pass `end`: the subtree is not larger than what is left.
-        at += 1 << level;
-    }
-    nodes
+pub(crate) fn perfect_subtrees(start: u64, end: u64) -> impl DoubleEndedIterator<Item = NodeId> {
+    let width = end - start;
+    // One for each bit of the width; those of higher bits are left of it.
+    let levels = 0..(u64::BITS - width.leading_zeros()) as u8;
+    levels.rev().filter(move |level| (width >> level) & 1 == 1).map(move |level| {
+        let left = ((width >> level) ^ 1) << level;
+        NodeId { level, index: (start + left) >> level }
+    })
 }
 
 #[cfg(test)]

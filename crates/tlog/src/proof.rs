@@ -50,7 +50,8 @@ pub enum ProofError {
 /// leaves and is folded from the perfect subtrees of that range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofPlan {
-    hashes: Vec<Vec<NodeId>>,
+    /// The leaves `start..end` of each hash.
+    ranges: Vec<(u64, u64)>,
 }
 
 impl ProofPlan {
@@ -62,20 +63,20 @@ impl ProofPlan {
         if index >= size {
             return Err(ProofError::Index { index, size });
         }
-        let mut hashes = Vec::new();
+        let mut ranges = Vec::with_capacity(levels(size));
         let (mut start, mut end) = (0, size);
         while end - start > 1 {
             let split = start + largest_split(end - start);
             if index < split {
-                hashes.push(perfect_subtrees(split, end));
+                ranges.push((split, end));
                 end = split;
             } else {
-                hashes.push(perfect_subtrees(start, split));
+                ranges.push((start, split));
                 start = split;
             }
         }
-        hashes.reverse();
-        Ok(Self { hashes })
+        ranges.reverse();
+        Ok(Self { ranges })
     }
 
     /// RFC 6962 PROOF(first, D\[last\]); without hashes when `first` is 0 or
@@ -87,39 +88,38 @@ impl ProofPlan {
         if first > last {
             return Err(ProofError::Sizes { first, last });
         }
-        let mut hashes = Vec::new();
         if first == 0 || first == last {
-            return Ok(Self { hashes });
+            return Ok(Self { ranges: Vec::new() });
         }
+        let mut ranges = Vec::with_capacity(levels(last));
         let (mut start, mut end) = (0, last);
         while first < end {
             let split = start + largest_split(end - start);
             if first <= split {
-                hashes.push(perfect_subtrees(split, end));
+                ranges.push((split, end));
                 end = split;
             } else {
-                hashes.push(perfect_subtrees(start, split));
+                ranges.push((start, split));
                 start = split;
             }
         }
         // The old root itself is known to the verifier when nothing was split off to its left.
         if start > 0 {
-            hashes.push(perfect_subtrees(start, end));
+            ranges.push((start, end));
         }
-        hashes.reverse();
-        Ok(Self { hashes })
+        ranges.reverse();
+        Ok(Self { ranges })
     }
 
     /// One hash, the root of the tree of `size` leaves; none when it is empty.
     #[must_use]
     pub fn root(size: u64) -> Self {
-        let whole = perfect_subtrees(0, size);
-        Self { hashes: if whole.is_empty() { Vec::new() } else { vec![whole] } }
+        Self { ranges: if size == 0 { Vec::new() } else { vec![(0, size)] } }
     }
 
     /// Every node that is needed.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        self.hashes.iter().flatten().copied()
+        self.ranges.iter().flat_map(|(start, end)| perfect_subtrees(*start, *end))
     }
 
     /// The proof's hashes, given the hash of each node.
@@ -130,18 +130,22 @@ impl ProofPlan {
         &self,
         lookup: impl Fn(NodeId) -> Option<Hash>,
     ) -> Result<Vec<Hash>, ProofError> {
-        let hash = |node: &NodeId| lookup(*node).ok_or(ProofError::MissingNode(*node));
-        let mut proof = Vec::with_capacity(self.hashes.len());
-        for range in &self.hashes {
-            let Some((last, rest)) = range.split_last() else { continue };
-            let mut folded = hash(last)?;
-            for left in rest.iter().rev() {
-                folded = Hash::node(&hash(left)?, &folded);
-            }
+        let hash = |node| lookup(node).ok_or(ProofError::MissingNode(node));
+        let mut proof = Vec::with_capacity(self.ranges.len());
+        for (start, end) in &self.ranges {
+            let mut from_the_right = perfect_subtrees(*start, *end).rev();
+            let Some(last) = from_the_right.next() else { continue };
+            let folded = from_the_right
+                .try_fold(hash(last)?, |folded, left| Ok(Hash::node(&hash(left)?, &folded)))?;
             proof.push(folded);
         }
         Ok(proof)
     }
+}
+
+/// Levels of a tree of so many leaves: no proof needs more hashes, but for the old root.
+fn levels(size: u64) -> usize {
+    (u64::BITS - size.leading_zeros()) as usize
 }
 
 /// The largest power of two smaller than `width`, which is at least 2.
