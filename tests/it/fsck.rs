@@ -17,7 +17,7 @@ use crate::harness::evidence::{
     certified, dsse, envelope, hashedrekord, leaf, public_key_pem, verified,
 };
 use crate::harness::logs::key;
-use crate::harness::process::Site;
+use crate::harness::process::{self, Site};
 
 both! {
     a_flipped_byte_in_any_column_is_named,
@@ -402,7 +402,7 @@ async fn the_command_says_what_it_found(db: TestDb) {
     process.terminate();
     assert!(process.wait().success());
     let run = |arguments: &[&str]| {
-        let output = site.command(arguments).output().expect("it runs");
+        let output = site.run(arguments);
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
@@ -448,9 +448,9 @@ async fn a_live_log_is_audited_up_to_its_head(db: TestDb) {
     while during < 3 {
         audits += 1;
         assert!(audits < 100, "the log grew during {during} of them");
-        let mut command = site.command(&["fsck"]);
+        let command = site.command(&["fsck"]);
         let before = size().await;
-        let output = tokio::task::spawn_blocking(move || command.output().expect("it runs")).await;
+        let output = tokio::task::spawn_blocking(move || process::run(command)).await;
         let output = output.expect("it runs");
         let grown = size().await > before;
         let (found, said) =

@@ -22,6 +22,13 @@ both! {
     the_command_tells_what_it_found_before_it_failed,
 }
 
+once! {
+    a_write_ahead_log_is_left_as_it_is,
+    a_page_that_cannot_be_read_is_named_by_its_entries,
+    an_index_that_tells_another_leaf_is_named,
+    a_digest_that_is_wrong_in_its_row_alone_is_named,
+}
+
 /// Index rows are looked up behind the leaves, and there are more findings than are told.
 async fn a_step_is_told_in_the_order_of_its_entries(db: TestDb) {
     fill(&db).await;
@@ -102,7 +109,7 @@ async fn the_command_tells_what_it_found_before_it_failed(db: TestDb) {
     assert!(process.wait().success());
     db.flip("entries", "body", 9, "idx = 3").await;
     std::fs::create_dir(site.data.path().join("fsck-state.json")).expect("in the way");
-    let output = site.command(&["fsck"]).output().expect("it runs");
+    let output = site.run(&["fsck"]);
     let found = String::from_utf8(output.stdout).expect("UTF-8");
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(found.starts_with("entry 3: entries.body") && !output.status.success(), "{found}");
@@ -147,7 +154,6 @@ async fn an_older_schema_is_left_as_it_is(db: TestDb) {
 
 /// SQLite copies a write-ahead log into its file when the last connection is closed, and what a
 /// damaged one lost with it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_ahead_log_is_left_as_it_is() {
     let site = Site::on("sqlite");
     let process = site.start(&[]);
@@ -163,7 +169,7 @@ async fn a_write_ahead_log_is_left_as_it_is() {
             std::fs::write(&log, &whole[..whole.len() / 2]).expect("it is cut");
         }
         let before = (std::fs::read(&file).expect("a file"), std::fs::read(&log).expect("a log"));
-        let output = site.command(&["fsck"]).output().expect("it runs");
+        let output = site.run(&["fsck"]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(cut || output.status.success(), "{said}");
         assert!(before == (std::fs::read(&file).unwrap(), std::fs::read(&log).unwrap()));
@@ -211,7 +217,6 @@ fn span(sentence: &str) -> (u64, u64) {
 }
 
 /// A page of the table is gone: SQLite says no more than that its file is malformed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_cannot_be_read_is_named_by_its_entries() {
     let db = TestDb::sqlite();
     fill(&db).await;
@@ -253,7 +258,6 @@ async fn a_row_under_another_index_hides_no_others() {
 
 /// The server looks leaves up in an index of the database's own, which says something else than
 /// the table: 404 for an entry that is there, and a second receipt for its leaf.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_tells_another_leaf_is_named() {
     let db = TestDb::sqlite();
     fill(&db).await;
@@ -278,7 +282,6 @@ async fn an_index_that_tells_another_leaf_is_named() {
 }
 
 /// The index leads to the row of a payload, whatever digest the row has.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_digest_that_is_wrong_in_its_row_alone_is_named() {
     let db = TestDb::sqlite();
     fill(&db).await;

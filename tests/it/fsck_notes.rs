@@ -76,7 +76,7 @@ async fn the_command_ends_otherwise_when_it_could_not_compare(db: TestDb) {
         if damaged {
             db.flip("entries", "body", 9, "idx = 1").await;
         }
-        let output = site.command(&["fsck", "--last-checkpoint", &folder]).output().expect("runs");
+        let output = site.run(&["fsck", "--last-checkpoint", &folder]);
         let said = String::from_utf8(output.stderr).expect("UTF-8");
         assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(code), !damaged));
         assert!(said.contains("nothing could be compared with the last checkpoint"), "{said}");

@@ -129,7 +129,7 @@ async fn the_command_says_of_how_many_bodies_no_rows_were_looked_up(db: TestDb) 
     // No kind has their bodies.
     Writer::on(db.open().await, key).await.grow(300).await;
     let audit = |arguments: &[&str]| {
-        let output = site.command(arguments).output().expect("it runs");
+        let output = site.run(arguments);
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
     db.flip("entries", "body", 9, "idx = 260").await;

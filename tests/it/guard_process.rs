@@ -59,7 +59,7 @@ fn note(site: &Site) -> String {
 
 /// Runs a command to its end: whether it succeeded, and what it said.
 fn run(site: &Site, arguments: &[&str]) -> (bool, String) {
-    let output = site.command(arguments).output().expect("it runs");
+    let output = site.run(arguments);
     (output.status.success(), String::from_utf8(output.stderr).expect("UTF-8"))
 }
 
@@ -172,7 +172,7 @@ async fn another_course_of_the_log_is_noticed(db: TestDb) {
         assert!(reason.contains("two roots for the first 7 leaves"), "{reason}");
         assert_eq!(client(&process).log_info().await.expect("the head").tree_size, to - 7);
         stop(process).await;
-        let output = site.command(&["fsck"]).output().expect("it runs");
+        let output = site.run(&["fsck"]);
         let found = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(!output.status.success() && found.contains("last-checkpoint"), "{found}");
     }

@@ -9,7 +9,7 @@ use crate::guard_process::restored;
 use crate::harness::databases::TestDb;
 use crate::harness::evidence::hashedrekord;
 use crate::harness::note_server::{BEARER, KEY_ID, Kind, Mood, NoteServer, SECRET, TOKEN};
-use crate::harness::process::{Process, Site};
+use crate::harness::process::{self, Process, Site};
 
 everywhere! {
     an_older_copy_on_a_new_machine_is_read_but_not_written,
@@ -42,8 +42,8 @@ async fn status(url: &str) -> u16 {
 
 /// Runs a command to its end: whether it succeeded, and all that it said.
 async fn run(site: &Site, arguments: &[&str]) -> (bool, String) {
-    let mut command = site.command(arguments);
-    let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
+    let command = site.command(arguments);
+    let output = tokio::task::spawn_blocking(move || process::run(command));
     let output = output.await.expect("it ends");
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).expect("UTF-8"))

@@ -1,7 +1,7 @@
 //! The server as a process: starting, dying, being asked to stop, being watched.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn what_was_answered_survives_a_kill(db: TestDb) {
         assert_eq!((receipt.log_index, receipt.entry_id.to_string()), (*index, id.clone()));
     }
     drop(process);
-    let check = site.command(&["check"]).output().expect("check runs");
+    let check = site.run(&["check"]);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
@@ -123,18 +123,19 @@ async fn waits_and_is_stopped(db: TestDb, arguments: &[&str], code: i32, word: &
     db.migrate_to(3).await;
     let (release, holding) = hold_writes(db.clone()).await;
     let site = Site::new(&db);
-    let starting = site.command(arguments).spawn().expect("it starts");
+    let mut starting = tokio::process::Command::from(site.command(arguments));
+    let starting = starting.kill_on_drop(true).spawn().expect("it starts");
+    let pid = starting.id().expect("it runs").to_string();
     if db.is_postgres() {
         let mut console = PgConnection::connect(db.url()).await.expect("a connection");
         until(&mut console, 1, "wait_event_type = 'Lock'").await;
     } else {
-        while !has_open(&starting, db.path()) {
+        while !has_open(&pid, db.path()) {
             tokio::task::yield_now().await;
         }
     }
-    let pid = starting.id().to_string();
     assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
-    let ended = starting.wait_with_output().expect("it ends");
+    let ended = starting.wait_with_output().await.expect("it ends");
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.code() == Some(code) && said.contains(word), "{ended:?}");
     drop(release);
@@ -144,8 +145,8 @@ async fn waits_and_is_stopped(db: TestDb, arguments: &[&str], code: i32, word: &
     drop(site.start(&[]));
 }
 
-fn has_open(process: &Child, path: &Path) -> bool {
-    let files = std::fs::read_dir(format!("/proc/{}/fd", process.id())).expect("a process");
+fn has_open(pid: &str, path: &Path) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a process");
     // One may be closed by the time it is looked at.
     files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|open| open == path))
 }
@@ -166,7 +167,7 @@ async fn surprises_at_the_start_are_refused(db: TestDb) {
     assert!(missing.contains("restore that file") && !site.key_file().exists(), "{missing}");
     let other = site.data.path().join("other/key.pem");
     let other = other.to_str().expect("a path");
-    let keygen = || site.command(&["keygen", "--key", other]).status().expect("keygen runs");
+    let keygen = || site.run(&["keygen", "--key", other]).status;
     assert!(keygen().success() && mode(other.as_ref()) == 0o600);
     assert!(!keygen().success(), "a key is never overwritten");
     let foreign = site.refusal(&["--key", other]);

@@ -1,13 +1,12 @@
 //! Log lines of the real process, when whoever should take them does not.
 
-use std::io::{BufRead as _, BufReader, Lines};
-use std::process::{Child, ChildStderr, Command};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -37,31 +36,27 @@ struct Talker {
 impl Talker {
     fn start(db: &TestDb) -> Self {
         let site = Site::new(db);
-        let mut child = site.command(&["--log", "info"]).spawn().expect("the server starts");
+        let mut command = Command::from(site.command(&["--log", "info"]));
+        let mut child = command.kill_on_drop(true).spawn().expect("the server starts");
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         Self { child, lines: Some(lines), _site: site }
     }
 
     /// Reads on until it tells this address.
-    fn address(&mut self, message: &str) -> String {
-        let line = self.lines.as_mut().expect("the pipe").find_map(|line| {
-            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
-            (line["message"] == message).then_some(line)
-        });
-        line.and_then(|line| line["address"].as_str().map(str::to_owned)).expect("an address")
+    async fn address(&mut self, message: &str) -> String {
+        let lines = self.lines.as_mut().expect("the pipe");
+        loop {
+            let line = lines.next_line().await.expect("a line").expect("an address");
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            if line["message"] == message {
+                return line["address"].as_str().expect("an address").to_owned();
+            }
+        }
     }
 
-    fn terminate(&mut self) {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(kill.expect("kill runs").success());
-    }
-}
-
-impl Drop for Talker {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    async fn terminate(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").arg(pid).status().await.expect("kill runs").success());
     }
 }
 
@@ -79,7 +74,7 @@ async fn a_log_that_nobody_reads_keeps_nobody_waiting(db: TestDb) {
     // 64 KiB, and 8 that the test reads ahead; each line has more than a hundred bytes.
     const IN_PIPE: usize = 720;
     let mut server = Talker::start(&db);
-    let (metrics, address) = (server.address("metrics"), server.address("listening"));
+    let (metrics, address) = (server.address("metrics").await, server.address("listening").await);
     let http = http();
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -98,26 +93,28 @@ async fn a_log_that_nobody_reads_keeps_nobody_waiting(db: TestDb) {
     let metrics = metrics.text().await.expect("text");
     let lost = metrics.lines().find_map(|line| line.strip_prefix("indelible_lost_log_lines "));
     let lost: usize = lost.expect("the metric").parse().expect("a number");
-    server.terminate();
-    let completed = |line: &Result<String, _>| line.as_ref().is_ok_and(|l| l.contains("completed"));
-    let written = server.lines.take().expect("the pipe").filter(completed).count();
+    server.terminate().await;
+    let (mut lines, mut written) = (server.lines.take().expect("the pipe"), 0);
+    while let Some(line) = lines.next_line().await.expect("a line") {
+        written += usize::from(line.contains("completed"));
+    }
     assert_eq!(written + lost, REQUESTS, "each line is written or counted");
     assert!(lost > 0 && written <= KEPT + IN_PIPE, "{written} were written, {lost} lost");
-    assert!(server.child.wait().expect("it ends").success());
+    assert!(server.child.wait().await.expect("it ends").success());
 }
 
 /// A log collector that is gone: each line fails with EPIPE.
 async fn a_log_that_nobody_takes_harms_nothing(db: TestDb) {
     let mut server = Talker::start(&db);
-    let address = server.address("listening");
+    let address = server.address("listening").await;
     server.lines = None;
     let http = http();
     for _ in 0..3 {
         let refused = http.delete(format!("http://{address}/api/v1/log")).send().await;
         assert_eq!(refused.expect("an answer").status(), 405);
     }
-    server.terminate();
-    assert!(server.child.wait().expect("it ends").success());
+    server.terminate().await;
+    assert!(server.child.wait().await.expect("it ends").success());
 }
 
 /// Keeps everybody from writing until the sender is dropped.

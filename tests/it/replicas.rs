@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use indelible_client::Client;
 use tempfile::TempDir;
 
-use crate::harness::databases::TestDb;
-use crate::harness::process::{Process, Site};
+use crate::harness::databases::{TestDb, to_its_end_after};
+use crate::harness::process::{Process, Site, run};
 use crate::harness::proxy::{Proxy, Way};
 use crate::harness::receipts::{Receipts, client};
 
@@ -110,7 +110,12 @@ async fn three(db: &TestDb, shared: &Shared) -> Vec<Replica> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_servers_never_lose_or_fork_the_log() {
-    let seconds = setting("INDELIBLE_SOAK_SECONDS", 8);
+    let asked = Duration::from_secs(setting("INDELIBLE_SOAK_SECONDS", 8));
+    to_its_end_after(asked, faults_for(asked)).await;
+}
+
+async fn faults_for(asked: Duration) {
+    let seconds = asked.as_secs();
     let seed = setting("INDELIBLE_SOAK_SEED", 1);
     println!("INDELIBLE_SOAK_SECONDS={seconds} INDELIBLE_SOAK_SEED={seed}");
     let db = TestDb::postgres().await;
@@ -130,7 +135,7 @@ async fn three_servers_never_lose_or_fork_the_log() {
     // a commit, which depends on whose turn it is.
     for turn in 0.. {
         let enough = turn >= 2 * done.len() && (cuts(&replicas) >= 2 || turn >= 10 * done.len());
-        if enough && begun.elapsed() > Duration::from_secs(seconds) {
+        if enough && begun.elapsed() > asked {
             break;
         }
         let kinds = done.len();
@@ -168,7 +173,7 @@ async fn three_servers_never_lose_or_fork_the_log() {
     receipts.hold(&clients[0]).await;
     let replica = replicas.swap_remove(0);
     let kept = shared.file("last-checkpoint");
-    let mut check = replica.site.command(&[
+    let check = replica.site.command(&[
         "fsck",
         "--key",
         &shared.file("log-key.pem"),
@@ -176,10 +181,7 @@ async fn three_servers_never_lose_or_fork_the_log() {
         &kept,
     ]);
     // In a thread, as the proxy that it goes through runs here.
-    let check = tokio::task::spawn_blocking(move || check.output())
-        .await
-        .expect("it runs")
-        .expect("it runs");
+    let check = tokio::task::spawn_blocking(move || run(check)).await.expect("it runs");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 

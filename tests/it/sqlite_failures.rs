@@ -12,6 +12,14 @@ use crate::harness::process::{Process, Site};
 use crate::harness::receipts::{Receipts, client};
 use crate::harness::small_disk::SmallDisk;
 
+once! {
+    a_full_disk_stops_writes_and_not_reads,
+    a_full_disk_and_a_log_that_is_emptied_by_sqlite_are_no_damage,
+    a_file_that_another_process_holds_stops_writes_and_not_reads,
+    a_commit_that_cannot_be_synced_ends_all_writing,
+    a_copy_that_cannot_be_synced_at_the_stop_leaves_the_log,
+}
+
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -25,7 +33,6 @@ async fn collect(process: &Process) -> (Client, Arc<Receipts>) {
 }
 
 /// The database and the last checkpoint are on one disk, as they are by default.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_writes_and_not_reads() {
     let disk = SmallDisk::of("16m");
     let site = Site::on(format!("sqlite:{}", disk.path().join("log.sqlite").display()));
@@ -56,7 +63,6 @@ async fn a_full_disk_stops_writes_and_not_reads() {
 }
 
 /// As an operator may do who looks for room.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_and_a_log_that_is_emptied_by_sqlite_are_no_damage() {
     let disk = SmallDisk::of("16m");
     let path = disk.path().join("log.sqlite");
@@ -81,7 +87,6 @@ async fn a_full_disk_and_a_log_that_is_emptied_by_sqlite_are_no_damage() {
     receipts.hold(&client).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_another_process_holds_stops_writes_and_not_reads() {
     let site = Site::on("sqlite");
     let process = site.start(&["--log", "info,access=off"]);
@@ -105,7 +110,6 @@ async fn a_file_that_another_process_holds_stops_writes_and_not_reads() {
 }
 
 /// Whatever the system lost then, it will not say again: a second try would succeed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_cannot_be_synced_ends_all_writing() {
     let failing = FailingSync::of("-wal");
     let mut site = Site::on("sqlite");
@@ -133,7 +137,6 @@ async fn a_commit_that_cannot_be_synced_ends_all_writing() {
 }
 
 /// A second copy would seem to reach the disk, and the log would go.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_that_cannot_be_synced_at_the_stop_leaves_the_log() {
     let failing = FailingSync::of("log.sqlite");
     let mut site = Site::on("sqlite");

@@ -14,10 +14,23 @@ use indelible::store::{Store as _, StoreError};
 use indelible_client::Client;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use crate::harness::databases::sqlite_console;
+use crate::harness::databases::{sqlite_console, to_its_end};
 use crate::harness::process::{Process, Site};
 use crate::harness::receipts::{Receipts, client};
 use crate::sqlite_wal::guarded;
+
+once! {
+    pages_that_are_written_over_end_all_writing_when_a_round_meets_them,
+    a_start_without_the_file_leaves_its_log_alone,
+    who_does_not_write_copies_no_damaged_log_into_the_file,
+    a_stop_beside_a_reader_leaves_nothing_in_the_log,
+    a_stop_beside_a_reader_in_its_midst_says_what_is_left_in_the_log,
+    a_backup_beside_the_log_of_another_file_is_refused,
+    links_lead_to_the_file_and_its_neighbours,
+    #[cfg(target_os = "linux")]
+    a_file_has_one_server,
+    the_database_of_another_program_is_left_alone,
+}
 
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -141,7 +154,7 @@ macro_rules! under_the_server {
     ($($name:ident: $slip:ident),+ $(,)?) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            under_the_server(Slip::$slip).await;
+            to_its_end(under_the_server(Slip::$slip)).await;
         }
     )+};
 }
@@ -155,7 +168,6 @@ under_the_server! {
 }
 
 /// Its header stays, so that only SQLite can notice.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_that_are_written_over_end_all_writing_when_a_round_meets_them() {
     let site = Site::on("sqlite");
     let (mut process, _, receipts) = twenty(&site).await;
@@ -178,7 +190,6 @@ async fn pages_that_are_written_over_end_all_writing_when_a_round_meets_them() {
 }
 
 /// The file was moved away, and what was answered is in the write-ahead log that stayed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_without_the_file_leaves_its_log_alone() {
     let site = Site::on("sqlite");
     let (process, _, receipts) = twenty(&site).await;
@@ -200,7 +211,6 @@ async fn a_start_without_the_file_leaves_its_log_alone() {
 }
 
 /// A refused start leaves the log for whoever can mend it, and so does one that only reads.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_write_copies_no_damaged_log_into_the_file() {
     let site = Site::on("sqlite");
     let (process, _, receipts) = twenty(&site).await;
@@ -241,7 +251,6 @@ async fn who_does_not_write_copies_no_damaged_log_into_the_file() {
 }
 
 /// The last one to close the file copies the log into it, and this one only reads.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_beside_a_reader_leaves_nothing_in_the_log() {
     let site = Site::on("sqlite");
     let (mut process, _, receipts) = twenty(&site).await;
@@ -260,7 +269,6 @@ async fn a_stop_beside_a_reader_leaves_nothing_in_the_log() {
 }
 
 /// It needs what the file was before.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_beside_a_reader_in_its_midst_says_what_is_left_in_the_log() {
     let site = Site::on("sqlite");
     let (mut process, client, receipts) = twenty(&site).await;
@@ -280,7 +288,6 @@ async fn a_stop_beside_a_reader_in_its_midst_says_what_is_left_in_the_log() {
 }
 
 /// What the manual says about backups, with a step left out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_beside_the_log_of_another_file_is_refused() {
     let site = Site::on("sqlite");
     let (process, client, receipts) = twenty(&site).await;
@@ -303,7 +310,6 @@ async fn a_backup_beside_the_log_of_another_file_is_refused() {
     assert!(site.start(&[]).sealed().contains("holds 20 leaves"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_lead_to_the_file_and_its_neighbours() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let site = Site::on("sqlite");
@@ -321,7 +327,6 @@ async fn links_lead_to_the_file_and_its_neighbours() {
 /// By whatever name: two logs of writes to one file would fork the tree. Elsewhere than on Linux
 /// there is no lock that SQLite's own would not meet.
 #[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_has_one_server() {
     let site = Site::on("sqlite");
     let (process, client, receipts) = twenty(&site).await;
@@ -334,7 +339,7 @@ async fn a_file_has_one_server() {
     assert!(refusal.contains("another server has"), "{refusal}");
     receipts.attempt(20, &client).await.expect("it goes on");
     // Anybody may look meanwhile.
-    let audit = site.command(&["fsck"]).output().expect("it runs");
+    let audit = site.run(&["fsck"]);
     assert!(audit.status.success(), "{audit:?}");
     process.kill();
     for site in [&elsewhere, &site] {
@@ -346,7 +351,6 @@ async fn a_file_has_one_server() {
     receipts.hold(&self::client(&process.url, LIMIT)).await;
 }
 
-#[tokio::test]
 async fn the_database_of_another_program_is_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("mail.sqlite");

@@ -14,9 +14,15 @@ use std::time::{Duration, Instant};
 use indelible_client::Client;
 use sqlx::Connection as _;
 
-use crate::harness::databases::sqlite_console;
+use crate::harness::databases::{sqlite_console, to_its_end};
 use crate::harness::process::{Process, Site};
 use crate::harness::receipts::{Receipts, client};
+
+once! {
+    a_damaged_log_is_noticed_at_the_start,
+    a_log_that_is_overwritten_in_its_midst_is_noticed_at_the_start,
+    a_log_that_is_emptied_by_sqlite_is_none,
+}
 
 /// How long a client waits.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -53,7 +59,6 @@ async fn only_reads(site: &Site, signed: u64, receipts: &Receipts) {
     assert_eq!(refused, Err(Some(503)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_log_is_noticed_at_the_start() {
     let site = Site::on("sqlite");
     let (process, _, receipts) = forty(&site).await;
@@ -150,7 +155,7 @@ macro_rules! under_the_server {
     ($($name:ident: $damage:ident),+ $(,)?) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            damaged_under_the_server(Damage::$damage).await;
+            to_its_end(damaged_under_the_server(Damage::$damage)).await;
         }
     )+};
 }
@@ -166,7 +171,6 @@ under_the_server! {
 
 /// SQLite would have to read all of the log to see this while it runs, and so would we. The
 /// next start does.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_overwritten_in_its_midst_is_noticed_at_the_start() {
     let site = Site::on("sqlite");
     let (process, client, receipts) = forty(&site).await;
@@ -179,7 +183,6 @@ async fn a_log_that_is_overwritten_in_its_midst_is_noticed_at_the_start() {
 }
 
 /// What other tools do to the log with SQLite's own means is no damage.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_emptied_by_sqlite_is_none() {
     let site = Site::on("sqlite");
     let (process, client, receipts) = forty(&site).await;

@@ -15,6 +15,13 @@ use crate::harness::databases::{Rows, TestDb};
 use crate::harness::proxy::{Proxy, Way};
 use crate::harness::rounds::{attested_leaf, create, indexed_leaf, leaves, round, tile};
 
+once! {
+    a_round_whose_connection_dies_leaves_nothing,
+    a_round_that_is_shot_at_is_whole_or_nothing,
+    a_turn_that_is_shot_at_is_whole_or_nothing,
+    a_round_that_is_cut_off_is_whole_or_nothing,
+}
+
 /// How often a story tries to meet what it is about.
 const ROUNDS: usize = 200;
 
@@ -29,7 +36,6 @@ const STATEMENT: &str = "state = 'active' AND query LIKE '%moved%'";
 const COMMIT: &str = "state = 'active' AND query = 'COMMIT'";
 
 /// A round waits for the head row, and its connection is shot meanwhile.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_whose_connection_dies_leaves_nothing() {
     let db = TestDb::postgres().await;
     let store = db.open().await;
@@ -56,20 +62,17 @@ async fn a_round_whose_connection_dies_leaves_nothing() {
 ///
 /// Postgres answers a commit before it obeys a shot that comes during it, so the answer of a round
 /// that is there is lost on the wire only: the cuts demand that.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_that_is_shot_at_is_whole_or_nothing() {
     let aim = |number| (STATEMENT, 1 + 9 * (number % 9));
     shoot(By::Itself, aim, |met| met.lost >= 3 && met.answered >= 3).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_is_shot_at_is_whole_or_nothing() {
     shoot(By::Turn, |number| (STATEMENT, 1 + number % 3), |met| met.lost >= 3).await;
     shoot(By::Turn, |number| (COMMIT, 1 + number % 9), |met| met.answered >= 3).await;
 }
 
 /// Cut off at some byte of what is asked, or answered; also before the commit of a turn.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_that_is_cut_off_is_whole_or_nothing() {
     for by in [By::Itself, By::Turn] {
         let asked = cut_off(by, Way::Asked, 301).await;

@@ -34,7 +34,8 @@ macro_rules! both {
 
 /// Tells each story once, as `name::once`: those of one database, or that bring their own.
 macro_rules! once {
-    ($($name:ident),+ $(,)?) => {$(
+    ($($(#[$when:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$when])*
         mod $name {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn once() {
@@ -47,10 +48,17 @@ macro_rules! once {
 /// Many times what any story takes, so that one that hangs says so and the others are heard.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Hears a story out, unless it never ends.
+/// Hears a story out, unless it never ends. Whatever blocks its thread needs a limit of its own:
+/// meanwhile nobody looks at the clock.
 pub(crate) async fn to_its_end(story: impl Future<Output = ()>) {
-    let told = tokio::time::timeout(PATIENCE, story).await;
-    assert!(told.is_ok(), "the story did not come to its end within {PATIENCE:?}");
+    to_its_end_after(Duration::ZERO, story).await;
+}
+
+/// The same for a story that goes on for so long on purpose.
+pub(crate) async fn to_its_end_after(asked: Duration, story: impl Future<Output = ()>) {
+    let limit = asked + PATIENCE;
+    let told = tokio::time::timeout(limit, story).await;
+    assert!(told.is_ok(), "the story did not come to its end within {limit:?}");
 }
 
 /// Connections of one handle on Postgres: one writes, two read.

@@ -1,12 +1,15 @@
 //! The real binary in a process of its own.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::databases::TestDb;
 
@@ -37,6 +40,8 @@ pub(crate) struct Process {
     /// What it said before it listened.
     early: Vec<serde_json::Value>,
     lines: mpsc::Receiver<String>,
+    /// Hung up when it is gone.
+    gone: mpsc::Receiver<Infallible>,
 }
 
 impl Site {
@@ -101,22 +106,30 @@ impl Site {
         let mut child = command.spawn().expect("the server starts");
         let stderr = child.stderr.take().expect("a pipe");
         let (sender, lines) = mpsc::channel();
+        let (alive, gone) = mpsc::channel();
         std::thread::spawn(move || {
+            // Its end of the pipe is closed with it.
+            let _alive = alive;
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 // Nobody may listen any more; the pipe is emptied all the same.
                 let _ = sender.send(line);
             }
         });
-        let mut process =
-            Process { child, url: String::new(), metrics: String::new(), early: Vec::new(), lines };
+        let (url, metrics) = (String::new(), String::new());
+        let mut process = Process { child, url, metrics, early: Vec::new(), lines, gone };
         process.metrics = process.announced("metrics");
         process.url = process.announced("listening");
         process
     }
 
+    /// Runs the command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        run(self.command(arguments))
+    }
+
     /// Runs a server that is expected to refuse to start; what it says.
     pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().expect("the server runs");
+        let output = self.run(arguments);
         assert!(!output.status.success(), "it started");
         String::from_utf8(output.stderr).expect("UTF-8")
     }
@@ -233,7 +246,10 @@ impl Process {
         self.url.trim_start_matches("http://")
     }
 
+    /// Waits until it is gone, which must come soon.
     pub(crate) fn wait(&mut self) -> ExitStatus {
+        let gone = self.gone.recv_timeout(PATIENCE);
+        assert_eq!(gone, Err(RecvTimeoutError::Disconnected), "it does not end");
         self.child.wait().expect("it ends")
     }
 }
@@ -246,8 +262,29 @@ impl Drop for Process {
     }
 }
 
+/// Runs a program to its end, which must come soon.
+pub(crate) fn run(command: Command) -> Output {
+    run_within(PATIENCE, command).expect("it ends")
+}
+
+/// Nothing, and the program is killed, if it takes longer: the time limit of a story is not looked
+/// at while its thread is blocked.
+fn run_within(limit: Duration, command: Command) -> Option<Output> {
+    let mut command = tokio::process::Command::from(command);
+    let output = async { timeout(limit, command.kill_on_drop(true).output()).await };
+    let ended = tokio::task::block_in_place(|| Handle::current().block_on(output)).ok()?;
+    Some(ended.expect("it runs"))
+}
+
 /// Permission bits of a file.
 pub(crate) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).expect("the file").permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_does_not_end_is_not_waited_for() {
+    let mut endless = Command::new("tail");
+    endless.args(["-f", "/dev/null"]);
+    assert!(run_within(Duration::from_millis(1), endless).is_none());
 }
