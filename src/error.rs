@@ -19,6 +19,7 @@ use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use wire::ErrorBody;
 
+use crate::causes::explain;
 use crate::log::{ConsistencyError, Lookup, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
 
@@ -308,7 +309,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Answer { status, body, location, retry_after, cause } = *self.0;
         if let Some(cause) = cause {
-            tracing::error!(status = status.as_u16(), cause = %chain(&*cause), "request failed");
+            tracing::error!(status = status.as_u16(), cause = %explain(&*cause), "request failed");
         }
         let text = match &body {
             Shape::Empty => None,
@@ -331,18 +332,6 @@ impl IntoResponse for ApiError {
         }
         response
     }
-}
-
-/// The error and what is behind it, on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut behind = error.source();
-    while let Some(error) = behind {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        behind = error.source();
-    }
-    text
 }
 
 fn to_json(body: &ErrorBody) -> String {

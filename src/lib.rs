@@ -7,6 +7,7 @@
 //! connections. [`last_checkpoint`] remembers outside the database how far the log had come,
 //! [`fsck`] recomputes all of it. ARCHITECTURE.md in the repository walks through a request.
 
+pub mod causes;
 pub mod config;
 mod durable;
 pub mod error;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use clap::Parser as _;
+use indelible::causes::explain;
 use indelible::config::{Cli, Command, DatabaseArgs, FsckArgs, Listener, LogLineArgs, Settings};
 use indelible::fsck::{self, Event, Meter};
 use indelible::http::{self, App};
@@ -272,17 +273,5 @@ fn print_openapi() -> anyhow::Result<()> {
 fn report(error: &anyhow::Error) {
     use std::io::Write as _;
     // Nothing is left to do when stderr is closed, too.
-    let _ = writeln!(std::io::stderr(), "indelible: {}", explain(error));
-}
-
-/// An error and its causes, outermost first. Many errors have their cause's text in their own; it
-/// is said once.
-fn explain(error: &anyhow::Error) -> String {
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !said.ends_with(&cause) {
-            said = format!("{said}: {cause}");
-        }
-    }
-    said
+    let _ = writeln!(std::io::stderr(), "indelible: {}", explain(error.as_ref()));
 }

@@ -10,7 +10,6 @@
 //! refuses them with 501; then a smaller head may be written over a larger one
 //! within the moment between read and write.
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +23,7 @@ use super::address::{Address, Condition};
 use super::{
     Access, AddressError, Cause, Kept, MAX_BYTES, PlaceError, PlaceName, Written, set_aside_suffix,
 };
+use crate::causes::explain;
 
 /// Servers close idle connections; an older one is not worth a failed write.
 const IDLE: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ impl Remote {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("indelible/", env!("CARGO_PKG_VERSION")));
         let http = if access.environment_proxy { http } else { http.no_proxy() };
-        let http = http.build().map_err(|error| AddressError::Client(chain(error)))?;
+        let http = http.build().map_err(|error| AddressError::Client(without_url(error)))?;
         Ok(Self(Arc::new(Inner { http, address, name, conditional: AtomicBool::new(true) })))
     }
 
@@ -178,7 +178,7 @@ impl Remote {
             }
             None => request.header(CACHE_CONTROL, "no-cache"),
         };
-        request.send().await.map_err(|error| self.failed(Cause::NoAnswer(chain(error))))
+        request.send().await.map_err(|error| self.failed(Cause::NoAnswer(without_url(error))))
     }
 
     /// The body, if it is not too long.
@@ -191,7 +191,7 @@ impl Remote {
                 }
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
                 Ok(None) => return Ok(bytes),
-                Err(error) => return Err(self.failed(Cause::NoAnswer(chain(error)))),
+                Err(error) => return Err(self.failed(Cause::NoAnswer(without_url(error)))),
             }
         }
     }
@@ -236,17 +236,9 @@ fn error_code(body: &str) -> Option<String> {
     plain.then(|| code.to_owned())
 }
 
-/// An error with its reasons, and without the URL, which may be signed.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        words.push_str(": ");
-        words.push_str(&reason.to_string());
-        source = reason.source();
-    }
-    words
+/// An error with its causes, and without the URL, which may be signed.
+fn without_url(error: reqwest::Error) -> String {
+    explain(&error.without_url())
 }
 
 #[cfg(test)]
