@@ -1,15 +1,33 @@
 # shellcheck shell=bash
 # A Postgres of our own with fsync on, for scripts to source. After `start_postgres` the folder $dir
 # is there, on the disk that holds what cargo builds (a file system in memory would flatter the
-# database), and $postgres_url names the server; all of it is gone when the script ends. $target is
-# where cargo builds.
+# database), and $postgres_url names the server; `run_load` runs loadtest there. All of it is gone when
+# the script ends, or is stopped. $target is where cargo builds.
 
 # shellcheck source=scripts/postgres-programs.sh
 . "$(dirname "${BASH_SOURCE[0]}")/postgres-programs.sh"
 find_postgres
 target=${CARGO_TARGET_DIR:-$PWD/target}
+load=
 
-stop_postgres() {
+# Runs loadtest of a profile to its end.
+run_load() { # PROFILE ARGUMENT…
+    # In the background, as a signal would have to wait for what is not.
+    (cd "$dir" && exec "$target/$1/loadtest" "${@:2}") &
+    load=$!
+    local code=0
+    wait "$load" || code=$?
+    load=
+    return "$code"
+}
+
+stop_all() {
+    trap '' INT TERM
+    # First what uses the database: it would see a failure that is none.
+    if [ -n "$load" ]; then
+        kill -TERM "$load" 2>/dev/null || true
+        wait "$load" || true
+    fi
     postgres pg_ctl -D "$dir/pg/data" -w -m immediate stop >/dev/null 2>&1 || true
     rm -rf "$dir"
 }
@@ -19,7 +37,9 @@ start_postgres() {
     mkdir -p "$target"
     target=$(cd "$target" && pwd)
     dir=$(mktemp -d "$target/postgres-XXXXXX")
-    trap stop_postgres EXIT
+    trap stop_all EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     mkdir "$dir/pg"
     chmod 711 "$dir"
     [ "$(id -u)" -ne 0 ] || chown postgres: "$dir/pg"

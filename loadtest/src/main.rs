@@ -29,8 +29,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use evidence::Evidence;
 use grow::GrowArgs;
@@ -117,11 +118,11 @@ struct Output {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run(args) => run_one(&args).await,
-        Command::Suite(args) => run_suite(&args).await,
-        Command::Soak(args) => run_soak(&args).await,
-        Command::Grow(args) => run_grow(&args).await,
+    let done = tokio::select! {
+        // First, so that no server is started before a signal is listened for.
+        biased;
+        stopped = stopped() => stopped,
+        done = obey(Cli::parse().command) => done,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -130,6 +131,26 @@ async fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "loadtest: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn obey(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => run_one(&args).await,
+        Command::Suite(args) => run_suite(&args).await,
+        Command::Soak(args) => run_soak(&args).await,
+        Command::Grow(args) => run_grow(&args).await,
+    }
+}
+
+/// Fails at SIGINT or SIGTERM. Whoever started servers is dropped then, and they with it; a signal
+/// that killed this process would leave them behind.
+async fn stopped() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
     }
 }
 
