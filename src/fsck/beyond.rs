@@ -4,8 +4,6 @@
 //! over them: the next round finds its place taken. A live server moves the head while
 //! this looks, so the head is read again behind each look.
 
-use tlog::{TILE_HEIGHT, TileId};
-
 use super::finding::Finding;
 use super::findings::Findings;
 use crate::store::{Audit, StoreError};
@@ -30,7 +28,7 @@ pub(super) async fn check(
     loop {
         let seen = store.tiles_beyond(size).await?;
         size = covered(store, signed).await?;
-        let beyond = seen.iter().filter(|id| !is_full(**id, size));
+        let beyond = seen.iter().filter(|id| !id.is_full_in(size));
         let named: Vec<Finding> = beyond.map(|id| Finding::beyond_tile(*id, size)).collect();
         // The first few only are shown, and a live server may have filled them since.
         if seen.is_empty() || !named.is_empty() {
@@ -43,10 +41,4 @@ pub(super) async fn check(
 /// Leaves that the head covers. A row that says fewer than what is signed is named already.
 async fn covered(store: &dyn Audit, signed: u64) -> Result<u64, StoreError> {
     Ok(store.head().await?.size.max(signed))
-}
-
-/// Whether a tree of this size has this tile, and it is full.
-fn is_full(id: TileId, size: u64) -> bool {
-    let height = (u32::from(id.level) + 1) * u32::from(TILE_HEIGHT);
-    id.index < size.checked_shr(height).unwrap_or(0)
 }

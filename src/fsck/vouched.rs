@@ -4,7 +4,7 @@
 //! says, and so on up to the right edge, which must hash to the signed root. Whatever
 //! an entry's row says then, the tile is right.
 
-use tlog::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tile, TileId};
+use tlog::{Edge, Hash, TILE_WIDTH, Tile, TileId};
 
 use super::reads::{self, readable};
 use crate::log::{Seen, restore_edge};
@@ -45,10 +45,10 @@ impl Vouched {
     /// What a full tile must hash to, if anything says so.
     async fn root(&mut self, store: &dyn Audit, id: TileId) -> Result<Option<Hash>, StoreError> {
         let Some(edge) = &self.edge else { return Ok(None) };
-        let (mut path, mut above) = (vec![id], parent(id));
-        while is_full(above, edge.size()) {
+        let (mut path, mut above) = (vec![id], id.parent());
+        while above.is_full_in(edge.size()) {
             path.push(above);
-            above = parent(above);
+            above = above.parent();
         }
         let top = edge.partial_tiles().get(usize::from(above.level));
         let mut hashes = top.map_or(&[][..], Tile::hashes).to_vec();
@@ -84,13 +84,4 @@ impl Vouched {
         self.above.push(tile);
         Ok(self.above.last())
     }
-}
-
-fn parent(id: TileId) -> TileId {
-    TileId { level: id.level + 1, index: id.index / TILE_WIDTH }
-}
-
-fn is_full(id: TileId, size: u64) -> bool {
-    let height = (u32::from(id.level) + 1) * u32::from(TILE_HEIGHT);
-    id.index < size.checked_shr(height).unwrap_or(0)
 }

@@ -23,6 +23,21 @@ pub struct TileId {
     pub index: u64,
 }
 
+impl TileId {
+    /// The tile whose bottom row has the root of this one.
+    #[must_use]
+    pub fn parent(self) -> Self {
+        Self { level: self.level + 1, index: self.index / TILE_WIDTH }
+    }
+
+    /// Whether a tree of `size` leaves has this tile, and it is full.
+    #[must_use]
+    pub fn is_full_in(self, size: u64) -> bool {
+        let height = (u32::from(self.level) + 1) * u32::from(TILE_HEIGHT);
+        self.index < size.checked_shr(height).unwrap_or(0)
+    }
+}
+
 /// Coordinates of a perfect subtree: it covers the leaves
 /// `index << level .. (index + 1) << level`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -203,6 +218,18 @@ mod tests {
         }
         assert_eq!(tile.root(), Some(root_of_leaves(&hashes)));
         assert_eq!(tile.node(NodeId { level: 0, index: 0 }), None, "another tile");
+    }
+
+    #[test]
+    fn a_tile_is_full_with_its_last_leaf() {
+        for (level, width) in [(0, 256), (1, 256 * 256)] {
+            let id = TileId { level, index: 2 };
+            assert!(!id.is_full_in(3 * width - 1) && id.is_full_in(3 * width));
+        }
+        let most = TileId { level: 6, index: 254 };
+        assert!(most.is_full_in(u64::MAX) && !most.is_full_in(u64::MAX / 2));
+        assert!(!TileId { level: 7, index: 0 }.is_full_in(u64::MAX), "it has 2^64 leaves");
+        assert_eq!(TileId { level: 0, index: 511 }.parent(), TileId { level: 1, index: 1 });
     }
 
     #[test]
