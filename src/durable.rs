@@ -1,4 +1,4 @@
-//! Replacing a small file as a whole.
+//! Making or replacing a small file as a whole.
 //!
 //! Border: bytes and a path. What the file says, and when it is worth writing,
 //! is known elsewhere.
@@ -42,6 +42,25 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(&path)
 }
 
+/// Makes a file that was not there and that only its owner may read, durably: a crash leaves either no
+/// file or the whole one.
+///
+/// The folder must exist. Blocks for as long as the disk takes.
+///
+/// # Errors
+/// What the system says, with `AlreadyExists` when there is a file.
+pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let drafts = beside(path, ".new-");
+    // The rest of its name is drawn at random: several may be made at a time.
+    let mut draft = tempfile::Builder::new()
+        .prefix(drafts.file_name().unwrap_or_default())
+        .tempfile_in(folder(path))?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(path)
+}
+
 /// Where a path leads once its links are followed, whether there is a file or not.
 ///
 /// # Errors
@@ -78,7 +97,8 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder that a path is in.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -107,7 +127,7 @@ fn sweep(folder: &Path, drafts: &OsStr) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::time::SystemTime;
 
     use super::*;
@@ -127,6 +147,18 @@ mod tests {
         replace(&path, b"short").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"short");
         assert!(replace(&folder.path().join("absent/file"), b"x").is_err());
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_file_is_made_for_its_owner_and_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create_new(&path, b"one").unwrap();
+        let taken = create_new(&path, b"two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(folder.path()), ["file"]);
     }
 

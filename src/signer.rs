@@ -6,7 +6,7 @@
 //! tree, the store or HTTP.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -164,7 +164,8 @@ impl LogKey {
     /// [`KeyError::Io`], with `AlreadyExists` when there is a file.
     pub fn save_new(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyError> {
         let pem = self.to_pem(passphrase)?;
-        write_new(path, pem.as_bytes())
+        folder::make(durable::folder(path))
+            .and_then(|()| durable::create_new(path, pem.as_bytes()))
             .map_err(|source| KeyError::Io { path: path.to_owned(), source })
     }
 
@@ -285,23 +286,6 @@ pub fn log_id(spki: &[u8]) -> String {
 
 fn digest(spki: &[u8]) -> [u8; 32] {
     Sha256::digest(spki).into()
-}
-
-/// A crash leaves either no file or the whole file: write beside, sync, give it its name. The draft's
-/// own name is drawn at random, as several may be made at a time: in containers every process has the
-/// number 1.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    folder::make(folder)?;
-    // Only its owner may read it.
-    let mut draft = tempfile::Builder::new().prefix(".log-key-").tempfile_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.as_file().sync_all()?;
-    draft.persist_noclobber(path).map_err(|error| error.error)?;
-    durable::sync_folder(path)
 }
 
 #[cfg(test)]

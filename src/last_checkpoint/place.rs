@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use http::StatusCode;
 
 use super::{DISK_PATIENCE, LOCK_PATIENCE, MAX_BYTES};
+use crate::durable;
 
 /// A place as it is named in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +85,7 @@ impl PlaceName {
     /// The name with more behind it.
     pub(super) fn with(&self, suffix: &str) -> Self {
         match self {
-            Self::File(path) => {
-                let mut path = path.clone().into_os_string();
-                path.push(suffix);
-                Self::File(path.into())
-            }
+            Self::File(path) => Self::File(durable::beside(path, suffix)),
             // The query, if there is one, is the last character.
             Self::Http(url) => Self::Http(match url.strip_suffix("?…") {
                 Some(url) => format!("{url}{suffix}?…"),

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::durable::beside;
 use crate::store::StoreError;
 
 /// One database file, open as long as the process lives.
@@ -220,12 +221,6 @@ fn log_length(database: &Path) -> Result<u64, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
         Err(error) => Err(unopened(&log)(error)),
     }
-}
-
-fn beside(database: &Path, suffix: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn unopened(path: &Path) -> impl Fn(io::Error) -> StoreError {
