@@ -20,4 +20,5 @@ pub mod server;
 pub mod signer;
 pub mod store;
 pub mod telemetry;
+mod unpoisoned;
 pub mod verifier;

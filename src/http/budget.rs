@@ -5,11 +5,13 @@
 //! so that making the server hold something keeps nobody else out.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::unpoisoned::locked;
 
 /// Unit of the bound, so that its count fits the semaphore.
 const UNIT: usize = 16 << 10;
@@ -222,11 +224,6 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Nobody panics while holding one of these locks.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

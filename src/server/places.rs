@@ -8,10 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::unpoisoned::locked;
 
 /// How long a client has at least to take an answer, or to send its next request.
 const GRACE: Duration = Duration::from_secs(1);
@@ -188,11 +190,6 @@ impl Turn {
         }
         *wait = Some(self.0.places.begin(&self.0.call, false));
     }
-}
-
-/// Nobody panics while holding one of these locks.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
