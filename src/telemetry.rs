@@ -6,14 +6,14 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
 use clap::ValueEnum;
 use http::header::CONTENT_TYPE;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How log lines are written.
@@ -25,11 +25,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// Why log lines or metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter of the log lines cannot be read.
+    #[error("the log filter `{filter}`")]
+    Filter {
+        /// As it was given.
+        filter: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// A subscriber is there already.
+    #[error("log lines cannot be set up")]
+    Lines(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A recorder is there already.
+    #[error("metrics cannot be set up")]
+    Metrics(#[from] BuildError),
+}
+
 /// Sends log lines to standard error from now on; whoever logs waits until the line is written.
 ///
 /// # Errors
-/// When the filter cannot be read, or a subscriber is there already.
-pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+/// [`TelemetryError::Filter`] and [`TelemetryError::Lines`].
+pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     install(format, filter, std::io::stderr)
 }
 
@@ -37,8 +56,8 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 /// nobody who logs waits for it.
 ///
 /// # Errors
-/// When the filter cannot be read, or a subscriber is there already.
-pub fn init_beside(format: LogFormat, filter: &str) -> anyhow::Result<LogLines> {
+/// [`TelemetryError::Filter`] and [`TelemetryError::Lines`].
+pub fn init_beside(format: LogFormat, filter: &str) -> Result<LogLines, TelemetryError> {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(MAX_WAITING_LINES)
         .lossy(true)
@@ -58,12 +77,12 @@ pub struct LogLines {
 /// Lines that wait to be written, some hundred bytes each; more are lost, and counted.
 const MAX_WAITING_LINES: usize = 8_192;
 
-fn install<W>(format: LogFormat, filter: &str, writer: W) -> anyhow::Result<()>
+fn install<W>(format: LogFormat, filter: &str, writer: W) -> Result<(), TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter =
-        EnvFilter::try_new(filter).with_context(|| format!("the log filter `{filter}`"))?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -74,7 +93,7 @@ where
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
-    done.map_err(|error| anyhow::anyhow!("log lines cannot be set up: {error}"))
+    done.map_err(TelemetryError::Lines)
 }
 
 /// Buckets of `rekor_latency_by_api` in nanoseconds: ten steps from 1 ms to 60 s,
@@ -96,8 +115,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Collects metrics from now on, whether they are served or not. Needs a runtime.
 ///
 /// # Errors
-/// When a recorder is there already.
-pub fn metrics() -> anyhow::Result<PrometheusHandle> {
+/// [`TelemetryError::Metrics`].
+pub fn metrics() -> Result<PrometheusHandle, TelemetryError> {
     let seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
     let leaves = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
     let handle = PrometheusBuilder::new()
