@@ -1,4 +1,6 @@
 //! Bytes that travel as standard padded base64 text.
+//!
+//! Border: the text alone; what the bytes are is known where they are used.
 
 use std::fmt;
 use std::sync::LazyLock;

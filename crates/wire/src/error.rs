@@ -1,4 +1,6 @@
 //! The body of every error answer.
+//!
+//! Border: its members. Which status and which words a failure gets is decided in the server.
 
 use serde::{Deserialize, Serialize};
 

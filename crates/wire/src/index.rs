@@ -1,4 +1,6 @@
 //! Search of the index.
+//!
+//! Border: the question. Which keys answer it is known to the server.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! One entry of the log as the API shows it.
+//!
+//! Border: its members, and the bytes that a SET covers. Nothing is signed or verified here.
 
 use std::collections::BTreeMap;
 

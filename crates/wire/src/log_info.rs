@@ -1,4 +1,6 @@
 //! The state of the log.
+//!
+//! Border: its members; whether the log signed them is checked by `indelible_client::verify`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

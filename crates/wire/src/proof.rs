@@ -1,4 +1,6 @@
 //! Growth of the log between two sizes.
+//!
+//! Border: its members; what they prove is computed in `tlog`.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! What a signer submits.
+//!
+//! Border: kind, version and a `spec` that nobody has read yet; crate `entry` does.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! Look-up of several entries at once.
+//!
+//! Border: the question; what is asked for, and how much of it, is checked in the server.
 
 use serde::{Deserialize, Serialize};
 

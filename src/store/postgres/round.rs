@@ -1,5 +1,7 @@
 //! One round as one statement.
 //!
+//! Border: SQL and its order; what is in the batch was decided by the sequencer.
+//!
 //! All columns travel as arrays, so the statement is the same text for every
 //! batch size, is prepared once, and needs one round trip. The parts of a
 //! data-modifying `WITH` see the same snapshot and talk through `RETURNING` only:

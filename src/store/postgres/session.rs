@@ -1,4 +1,6 @@
 //! A session that keeps the contract: settings, time limits, schema, errors.
+//!
+//! Border: how a connection is made and what an error of it means; no rows of the log.
 
 use std::str::FromStr;
 use std::time::Duration;

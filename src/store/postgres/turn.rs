@@ -1,5 +1,7 @@
 //! A turn on Postgres: a transaction that has locked the head row.
 //!
+//! Border: the lock and its transaction; what is committed in it is the business of `round`.
+//!
 //! Every round takes this lock, so whoever asks for it stands in line with the rounds, and
 //! those that come later wait behind it. An advisory lock would be a second thing to
 //! agree on, which rounds without a turn would have to take as well, and which would not

@@ -1,4 +1,6 @@
 //! Audit reads.
+//!
+//! Border: SQL and row mapping; what is wrong with the rows is judged in `fsck`.
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;

@@ -1,4 +1,6 @@
 //! What a round asks about leaves, in a turn and without one.
+//!
+//! Border: the two queries. When they are asked, and what follows from the answer, the caller knows.
 
 use sqlx::{QueryBuilder, SqliteConnection};
 use tlog::Hash;

@@ -1,5 +1,7 @@
 //! One round as one transaction.
 //!
+//! Border: SQL and its order; what is in the batch was decided by the sequencer.
+//!
 //! A statement costs about 50 µs of hand-over to the thread that owns the
 //! connection, so rows travel many at a time. The text of such an insert depends
 //! on the number of its rows; cutting a round into powers of two keeps the number

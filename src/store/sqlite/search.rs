@@ -1,4 +1,6 @@
 //! Which entries stand under a search string.
+//!
+//! Border: the queries; how the keys of a search combine is known to the caller.
 
 use std::collections::BTreeSet;
 

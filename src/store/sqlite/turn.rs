@@ -1,5 +1,7 @@
 //! A turn on SQLite: a round's transaction, begun before its batch is known.
 //!
+//! Border: the lock and its transaction; what is committed in it is the business of `round`.
+//!
 //! One server writes such a file, so nobody competes for turns; but another handle of it may, and
 //! for both this is as true as on Postgres. Two things are weaker: SQLite does not queue those
 //! who wait for its lock, and nobody takes it away from a process that is stopped, as it would
