@@ -243,7 +243,7 @@ async fn accept_restore(settings: &Settings, size: u64) -> anyhow::Result<()> {
 
 /// For a command that ends by itself.
 fn write_lines(args: &LogLineArgs) -> anyhow::Result<()> {
-    telemetry::init(args.format, &args.filter)
+    Ok(telemetry::init(args.format, &args.filter)?)
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
