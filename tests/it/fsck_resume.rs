@@ -1,8 +1,6 @@
 //! An audit that goes on where another one stopped finds what one without a pause finds.
 
-use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroU32;
-use std::process::Command;
 use std::time::Duration;
 
 use indelible::fsck::{self, FsckError, Options, Report};
@@ -10,6 +8,8 @@ use indelible::last_checkpoint::Place;
 use indelible::signer::LogKey;
 use tempfile::TempDir;
 use tlog::Hash;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
 use crate::fsck::{audit_in, fill, open, sentences};
 use crate::harness::databases::TestDb;
@@ -154,19 +154,21 @@ async fn a_command_that_is_told_to_end_does(db: TestDb) {
     process.terminate();
     assert!(process.wait().success());
     for (signal, code, word) in [("TERM", 143, "terminated"), ("INT", 130, "interrupted")] {
-        let mut audit = site.command(&["fsck", "--rate", "1"]).spawn().expect("it runs");
+        let mut audit = Command::from(site.command(&["fsck", "--rate", "1"]));
+        let mut audit = audit.kill_on_drop(true).spawn().expect("it runs");
         let mut said = BufReader::new(audit.stderr.take().expect("a pipe")).lines();
-        let begun = said.any(|line| line.expect("text").starts_with("0 of 30 entries"));
-        assert!(begun, "it says how far it is");
-        let pid = audit.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        let mut line = async || said.next_line().await.expect("text");
+        while !line().await.expect("it says how far it is").starts_with("0 of 30 entries") {}
+        let pid = audit.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().await;
         assert!(sent.expect("kill runs").success());
-        let last = said.last().expect("a line").expect("text");
-        assert_eq!(
-            (audit.wait().expect("it ends").code(), &*last),
-            (Some(code), &*format!("indelible: {word}"))
-        );
+        let mut last = None;
+        while let Some(said) = line().await {
+            last = Some(said);
+        }
+        assert_eq!(last, Some(format!("indelible: {word}")));
+        assert_eq!(audit.wait().await.expect("it ends").code(), Some(code));
     }
-    let again = site.command(&["fsck", "--resume"]).output().expect("it runs");
+    let again = site.run(&["fsck", "--resume"]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }

@@ -12,6 +12,7 @@ use crate::harness::databases::{Rows, TestDb};
 use crate::harness::evidence::leaf;
 use crate::harness::logs::{fill, key, open};
 use crate::harness::note_server::{BEARER, Conditions, KEY_ID, Kind, Mood, NoteServer, SECRET};
+use crate::harness::process::dead_port;
 use crate::harness::proxy::Proxy;
 
 everywhere! {
@@ -24,12 +25,6 @@ everywhere! {
     a_write_by_another_server_in_between_is_not_undone,
     a_server_without_conditions_serves_one_writer,
     a_loss_is_not_accepted_by_halves,
-}
-
-/// A port that nobody listens on.
-fn dead_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 async fn a_place_that_fails_at_the_start_stops_it(db: TestDb, kind: Kind) {

@@ -1,7 +1,5 @@
 //! What the stories stand on: databases to run on, and faults to run into.
 
-#![allow(dead_code, reason = "a harness offers more than each story takes")]
-
 pub(crate) mod cluster;
 pub(crate) mod copies;
 #[macro_use]

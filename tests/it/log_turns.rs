@@ -1,6 +1,6 @@
 //! Several servers that write at a time: who lost a round loses no second one.
 
-#![allow(clippy::print_stdout, reason = "tells how the rounds were shared")]
+#![expect(clippy::print_stdout, reason = "tells how the rounds were shared")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,7 +3,7 @@
 //! In each story writers go on while it happens. They are refused with 503 (or get no answer),
 //! and go on by themselves; in the end everything that was ever answered is held against the log.
 
-#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+#![expect(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::process::Output;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::databases::TestDb;
-use crate::harness::process::Site;
+use crate::harness::process::{Site, dead_port};
 use crate::process_lines::{begin_body, hold_writes};
 use crate::store_outage::until;
 
@@ -15,6 +15,7 @@ both! {
 }
 
 once! {
+    a_key_that_is_made_is_told,
     an_upgrade_that_waits_says_so,
 }
 
@@ -23,14 +24,14 @@ async fn a_probe_tells_life_from_readiness(db: TestDb) {
     let process = site.start(&[]);
     let probe = |more: &[&str]| {
         let arguments = [&["probe", "--address", process.address()], more].concat();
-        site.command(&arguments).output().expect("it runs").status.success()
+        site.run(&arguments).status.success()
     };
     assert!(probe(&[]) && probe(&["--live"]));
     db.tamper("ALTER TABLE head RENAME TO lost").await;
     assert!(!probe(&[]) && probe(&["--live"]));
+    let nobody = format!("127.0.0.1:{}", dead_port());
     for more in [&[][..], &["--live"]] {
-        let arguments = [&["probe", "--address", "127.0.0.1:9"], more].concat();
-        assert!(!site.command(&arguments).status().expect("it runs").success());
+        assert!(!site.run(&[&["probe", "--address", &nobody], more].concat()).status.success());
     }
 }
 
@@ -56,20 +57,20 @@ async fn an_upgrade_that_waits_says_so() {
     let db = TestDb::postgres().await;
     db.migrate_to(3).await;
     let (release, holding) = hold_writes(db.clone()).await;
-    let migrating = Site::new(&db).command(&["migrate"]).spawn().expect("it runs");
+    let mut migrating = tokio::process::Command::from(Site::new(&db).command(&["migrate"]));
+    let migrating = migrating.kill_on_drop(true).spawn().expect("it runs");
     let mut console = PgConnection::connect(db.url()).await.expect("a connection");
     let in_line = "wait_event_type = 'Lock'";
     until(&mut console, 1, in_line).await;
     until(&mut console, 0, in_line).await;
     drop(release);
     holding.await.expect("it ends");
-    let ended = migrating.wait_with_output().expect("it ends");
+    let ended = migrating.wait_with_output().await.expect("it ends");
     assert!(ended.status.success() && says(&ended, "waiting for somebody who holds"), "{ended:?}");
 }
 
-#[test]
-fn a_key_that_is_made_is_told() {
-    let made = Site::on("sqlite").command(&["keygen"]).output().expect("it runs");
+async fn a_key_that_is_made_is_told() {
+    let made = Site::on("sqlite").run(&["keygen"]);
     assert!(made.status.success() && says(&made, "log key made"), "{made:?}");
 }
 

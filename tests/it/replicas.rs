@@ -5,7 +5,7 @@
 //! The ordinary run takes some ten seconds; `INDELIBLE_SOAK_SECONDS` makes it longer and
 //! `INDELIBLE_SOAK_SEED` gives it another course.
 
-#![allow(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
+#![expect(clippy::print_stdout, reason = "a failed run tells its seed, and how much was tried")]
 
 use std::str::FromStr;
 use std::sync::Arc;

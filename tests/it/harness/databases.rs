@@ -80,7 +80,7 @@ pub(crate) enum Place {
     /// A file in a directory of its own.
     Sqlite {
         /// Keeps the directory.
-        directory: TempDir,
+        _directory: TempDir,
         path: PathBuf,
     },
 }
@@ -110,7 +110,7 @@ impl TestDb {
     pub(crate) fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("log.sqlite");
-        Self(Arc::new(Place::Sqlite { directory, path }))
+        Self(Arc::new(Place::Sqlite { _directory: directory, path }))
     }
 
     /// A fresh one of the same kind.

@@ -224,11 +224,6 @@ impl Process {
         self.child.wait().expect("it is gone");
     }
 
-    /// The process ID.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `kill -TERM`, without waiting.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
@@ -274,6 +269,12 @@ fn run_within(limit: Duration, command: Command) -> Option<Output> {
     let output = async { timeout(limit, command.kill_on_drop(true).output()).await };
     let ended = tokio::task::block_in_place(|| Handle::current().block_on(output)).ok()?;
     Some(ended.expect("it runs"))
+}
+
+/// A port that nobody listens on.
+pub(crate) fn dead_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }
 
 /// Permission bits of a file.
