@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use sqlx::{Connection as _, PgConnection};
+use tokio::process::Command;
 
 use crate::harness::databases::TestDb;
 use crate::harness::process::{Site, dead_port};
@@ -11,6 +12,7 @@ use crate::store_outage::until;
 
 both! {
     a_probe_tells_life_from_readiness,
+    a_server_without_log_lines_runs_until_it_is_told,
     an_interrupt_after_the_first_signal_ends_it_at_once,
 }
 
@@ -35,6 +37,20 @@ async fn a_probe_tells_life_from_readiness(db: TestDb) {
     }
 }
 
+/// Nobody says where it listens, so it is told.
+async fn a_server_without_log_lines_runs_until_it_is_told(db: TestDb) {
+    let site = Site::new(&db);
+    let address = format!("127.0.0.1:{}", dead_port());
+    let mut server = Command::from(site.command(&["--log", "off", "--listen", &address]));
+    let mut server = server.kill_on_drop(true).spawn().expect("it starts");
+    while !site.run(&["probe", "--address", &address]).status.success() {
+        assert_eq!(server.try_wait().expect("a status"), None);
+    }
+    let pid = server.id().expect("it runs").to_string();
+    assert!(Command::new("kill").arg(pid).status().await.expect("kill runs").success());
+    assert!(server.wait().await.expect("it ends").success());
+}
+
 async fn an_interrupt_after_the_first_signal_ends_it_at_once(db: TestDb) {
     let site = Site::new(&db);
     for (first, message) in [
@@ -57,7 +73,7 @@ async fn an_upgrade_that_waits_says_so() {
     let db = TestDb::postgres().await;
     db.migrate_to(3).await;
     let (release, holding) = hold_writes(db.clone()).await;
-    let mut migrating = tokio::process::Command::from(Site::new(&db).command(&["migrate"]));
+    let mut migrating = Command::from(Site::new(&db).command(&["migrate"]));
     let migrating = migrating.kill_on_drop(true).spawn().expect("it runs");
     let mut console = PgConnection::connect(db.url()).await.expect("a connection");
     let in_line = "wait_event_type = 'Lock'";
