@@ -230,9 +230,19 @@ fn every_reader_of_a_jar_finds_the_files_that_were_verified() {
     other.headers[count] = renamed(&other.headers[count], "META-INF/MANIFEST.MF", Some("z"));
     assert_eq!(kept(Kind::Jar, other.counted(count + 1)), refusal);
 
-    // It may say the same.
     let name = "META-INF/MANIFEST.MF";
     let is_manifest = |header: &&mut Vec<u8>| header[46..].starts_with(name.as_bytes());
+
+    // To some a name is another one in lower case.
+    let mut other = Parts { locals: signed.locals.clone(), headers: signed.headers.clone() };
+    let manifest = other.headers.iter_mut().find(is_manifest).unwrap();
+    manifest[46..46 + name.len()].make_ascii_lowercase();
+    assert_eq!(kept(Kind::Jar, other.counted(count)).map(drop), Ok(()));
+    other.add(name, evil);
+    let twice = Err("zip: two files have the same name".to_owned());
+    assert_eq!(kept(Kind::Jar, other.counted(count + 1)), twice);
+
+    // It may say the same.
     let manifest = signed.headers.iter_mut().find(is_manifest).unwrap();
     *manifest = renamed(manifest, name, None);
     assert_eq!(kept(Kind::Jar, signed.counted(count)), Ok(whole));

@@ -50,6 +50,10 @@ impl<'a> Directory<'a> {
     pub(super) fn find(archive: &Archive<'_>, bytes: &'a [u8]) -> Option<Self> {
         let (before, end) = bytes.split_at(memmem::rfind(bytes, b"PK\x05\x06")?);
         let (end, behind) = end.split_first_chunk::<END>()?;
+        // Some take for the end only what has a comment up to the end of the file, and look on.
+        if short(end, 20) != behind.len() {
+            return None;
+        }
         let (before, claim, is_large) = match before.split_last_chunk::<{ RECORD + LOCATOR }>() {
             Some((before, large)) if large[RECORD..].starts_with(b"PK\x06\x07") => {
                 (before, Claim::of_large(large, end)?, true)
@@ -71,7 +75,7 @@ impl<'a> Directory<'a> {
             }
             files.push(file);
         }
-        let is_plain = !is_large && shift == 0 && short(end, 20) == 0 && behind.is_empty();
+        let is_plain = !is_large && shift == 0 && behind.is_empty();
         (files.len() == claim.count).then_some(Self { locals, files, is_plain })
     }
 }
@@ -212,6 +216,15 @@ mod tests {
         for second in [&plain[end - 20..], b"PK\x05\x06"] {
             let length = u8::try_from(second.len()).unwrap();
             assert_eq!(find(&[&plain[..end], &[length, 0], second].concat()), None);
+        }
+    }
+
+    #[test]
+    fn the_comment_ends_with_the_file() {
+        let plain = archive("a");
+        let end = plain.len() - 2;
+        for behind in [&b"\0\0x"[..], b"\x01\0xy", b"\x02\0x"] {
+            assert_eq!(find(&[&plain[..end], behind].concat()), None);
         }
     }
 

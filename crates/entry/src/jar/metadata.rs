@@ -102,6 +102,10 @@ impl Places {
                 )));
             }
             match Part::of(base, suffix) {
+                // Names differ in more than case for some readers, and not for others.
+                Some(Part::Manifest) if places.manifest.is_some() => {
+                    return Err(EntryError::invalid("zip: two files have the same name"));
+                }
                 Some(Part::Manifest) => places.manifest = Some(index),
                 Some(Part::SignatureFile) => places.signature_files.push((base.to_owned(), index)),
                 Some(Part::Block) => places.blocks.push((base.to_owned(), index)),
