@@ -61,22 +61,24 @@ impl Signals {
 /// to the process and to its group.
 pub(super) fn of_server() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     let mut signals = Signals::listen()?;
-    let (stopping, stopped) = oneshot::channel();
-    let stop = async move {
+    let ((stopping, stop), (insisting, insist)) = (oneshot::channel(), oneshot::channel());
+    // A task of its own: a server that ends for another reason no longer waits for the first.
+    tokio::spawn(async move {
         // Outside of the macro, which does not even look at its arguments where the line is filtered out.
         let told = signals.next().await;
         tracing::info!("{told}, finishing what is under way");
-        // The same listener, which misses none.
-        let _ = stopping.send(signals);
-    };
-    let insist = async move {
-        match stopped.await {
-            Ok(mut signals) => _ = signals.interrupt.recv().await,
-            // It ends for another reason.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    Ok((stop, insist))
+        let _ = stopping.send(());
+        signals.interrupt.recv().await;
+        let _ = insisting.send(());
+    });
+    Ok((said(stop), said(insist)))
+}
+
+async fn said(word: oneshot::Receiver<()>) {
+    if word.await.is_err() {
+        // The runtime is gone, and whoever waits will not be asked again.
+        std::future::pending().await
+    }
 }
 
 /// Runs a command that may be left at any moment, since it can be run again.
