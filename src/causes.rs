@@ -11,7 +11,7 @@ pub fn explain(error: &(dyn Error + 'static)) -> String {
     let mut said = error.to_string();
     for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
         let cause = cause.to_string();
-        if !said.ends_with(&cause) {
+        if !said.contains(&cause) {
             said.push_str(": ");
             said.push_str(&cause);
         }
