@@ -89,4 +89,6 @@ async fn a_database_that_takes_no_writes_is_read() {
     assert_eq!(head(&log).await.0, 0);
     cluster.name_standby("").await;
     assert_eq!(head(&log).await.0, 3);
+    // A start has nothing to write, either.
+    assert_eq!(head(&connect().await).await.0, 3);
 }

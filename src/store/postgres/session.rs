@@ -105,7 +105,12 @@ pub(super) async fn migrate(
     options: &PgConnectOptions,
     standby: Standby,
 ) -> Result<(), StoreError> {
+    // The migrator begins with a write, which a database that takes none refuses.
+    let is_done = check_schema(options).await.is_ok();
     let mut connection = loop {
+        if is_done {
+            break connect(options).await?;
+        }
         // A new one each time, for an attempt that failed may still hold the migrator's lock.
         let mut connection = connect(options).await?;
         let order = sqlx::raw_sql("SET lock_timeout = '2s'").execute(&mut connection);
