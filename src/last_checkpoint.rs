@@ -116,6 +116,19 @@ impl Place {
         }
     }
 
+    /// Makes durable that the note which was read is there: a write may have failed behind that. Needs no
+    /// room.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub async fn settle(&self) -> Result<(), PlaceError> {
+        match self {
+            Self::File(file) => off_thread(file, NoteFile::settle).await,
+            // What it gives out it has.
+            Self::Remote(_) => Ok(()),
+        }
+    }
+
     /// Moves the note to another name that says when (`now`, in Unix seconds), so
     /// that what it proves is not lost, and puts `next`, if any, in its place.
     /// `None` when there was no note. `judged` is what was read there; `None` is a file that could

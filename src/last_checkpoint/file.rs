@@ -73,6 +73,12 @@ impl NoteFile {
         durable::replace(&self.path, note.as_bytes()).map_err(|error| self.failed(error))
     }
 
+    /// Makes durable what the folder has under this name.
+    pub(super) fn settle(&self) -> Result<(), PlaceError> {
+        let path = durable::followed(&self.path);
+        path.and_then(|path| durable::sync_folder(&path)).map_err(|error| self.failed(error))
+    }
+
     /// Replaces the note `over`, or nothing, if that is what is there.
     pub(super) fn replace(
         &self,

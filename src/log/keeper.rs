@@ -140,7 +140,10 @@ impl Keeper {
             let kept = self.place.read().await?;
             let is_left = match &kept {
                 // As at a start after a graceful stop, which may be on a disk that is full by now.
-                Some(kept) if *kept.note == *head.checkpoint => true,
+                Some(kept) if *kept.note == *head.checkpoint => {
+                    self.place.settle().await?;
+                    true
+                }
                 Some(kept) if *kept.note != *self.written => !self.continues(kept, &head).await?,
                 _ => false,
             };
