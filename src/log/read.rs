@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tlog::{EntryId, EntryRef, ProofPlan, verify_inclusion};
+use tlog::{EntryId, EntryRef, ProofPlan, TilePath, verify_inclusion};
 use wire::{ConsistencyProof, LogInfo};
 
 use super::error::Unsettled;
@@ -13,7 +13,10 @@ use super::receipt::Receipt;
 use super::recent::{Facts, Signed};
 use super::snapshot::Snapshot;
 use super::{ConsistencyError, Log, ReadError};
-use crate::store::{EntryKey, Head, StoreError};
+use crate::store::{EntryKey, Head, StoreError, StoredEntry};
+
+/// Bytes that are encoded on the thread at hand. More takes milliseconds, and that thread serves others.
+const AT_ONCE: usize = 1 << 16;
 
 /// How an entry is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +59,35 @@ impl Log {
             Some(around) => Some(self.0.tree.tiles.path(found.index, around).await?),
             None => None,
         };
-        let facts = Facts {
-            index: found.index,
-            leaf: found.leaf,
-            body: &found.body,
-            integrated_time: found.integrated_time,
-            attestation: found.attestation.as_deref(),
-        };
-        let signed = Arc::new(Signed::new(&self.0.key, self.tree_id(), &facts, path)?);
+        let signed = Arc::new(self.as_text(found, path).await?);
         let receipt = self.prove(Arc::clone(&signed)).await?;
         self.0.recent.keep(key, signed);
         Ok(Some(receipt))
+    }
+
+    /// The text of an entry with its SET.
+    async fn as_text(
+        &self,
+        found: StoredEntry,
+        path: Option<TilePath>,
+    ) -> Result<Signed, ReadError> {
+        let bytes = found.body.len() + found.attestation.as_ref().map_or(0, Vec::len);
+        let (key, tree_id) = (Arc::clone(&self.0.key), self.tree_id());
+        let sign = move || {
+            let facts = Facts {
+                index: found.index,
+                leaf: found.leaf,
+                body: &found.body,
+                integrated_time: found.integrated_time,
+                attestation: found.attestation.as_deref(),
+            };
+            Signed::new(&key, tree_id, &facts, path)
+        };
+        if bytes <= AT_ONCE {
+            return Ok(sign()?);
+        }
+        let signed = tokio::task::spawn_blocking(sign).await;
+        Ok(signed.map_err(|panicked| StoreError::Unavailable(Box::new(panicked)))??)
     }
 
     pub(super) async fn prove(&self, signed: Arc<Signed>) -> Result<Receipt, ReadError> {
