@@ -100,7 +100,7 @@ async fn one(
     if advance.changes_key(&key) {
         writeln!(terminal.err, "{}", another_key(tree.id))?;
     }
-    if advance.growth() == Growth::First {
+    if advance.growth() == Growth::First && !trusted.unread {
         writeln!(terminal.err, "No previous log state stored, unable to prove consistency")?;
     }
     let Some(file) = session.state.as_ref().filter(|_| session.stores_state) else {

@@ -82,7 +82,7 @@ impl Session {
         let stored = match file.read() {
             Err(error) if is_denied(&error) => {
                 writeln!(terminal.err, "What was trusted before is not known: {error}")?;
-                return Ok(Stored::default());
+                return Ok(Stored::unread());
             }
             read => read?,
         };

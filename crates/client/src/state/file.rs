@@ -24,9 +24,17 @@ pub struct Stored {
     /// Whether there was a file that is no state file. It counts as absent and is
     /// overwritten by the next step; what it held is lost.
     pub damaged: bool,
+    /// Whether there is a file that nobody may read. It counts as absent, too.
+    pub unread: bool,
 }
 
 impl Stored {
+    /// What is known of a file that may not be read.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { unread: true, ..Self::default() }
+    }
+
     /// The trusted head of a tree, by its decimal ID.
     #[must_use]
     pub fn head(&self, tree_id: &str) -> Option<TrustedHead> {
@@ -69,8 +77,8 @@ impl StateFile {
             Err(source) => return Err(self.failed(source)),
         };
         Ok(match serde_json::from_slice(&bytes) {
-            Ok(notes) => Stored { notes, damaged: false },
-            Err(_) => Stored { notes: BTreeMap::new(), damaged: !bytes.is_empty() },
+            Ok(notes) => Stored { notes, ..Stored::default() },
+            Err(_) => Stored { damaged: !bytes.is_empty(), ..Stored::default() },
         })
     }
 

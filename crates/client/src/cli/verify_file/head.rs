@@ -49,6 +49,7 @@ pub(super) async fn follow(
     let consistency = match advance.growth() {
         Growth::First => match advance.displaced() {
             Some(strange) => log_info::displaced(tree.id, strange),
+            None if trusted.unread => "what was trusted before is not known".to_owned(),
             None => "no head was trusted before".to_owned(),
         },
         Growth::Unchanged => "it is the trusted head".to_owned(),
