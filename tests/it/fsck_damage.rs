@@ -23,6 +23,7 @@ both! {
 }
 
 once! {
+    a_row_under_another_index_hides_no_others,
     a_write_ahead_log_is_left_as_it_is,
     a_page_that_cannot_be_read_is_named_by_its_entries,
     an_index_that_tells_another_leaf_is_named,
@@ -240,7 +241,6 @@ async fn a_page_that_cannot_be_read_is_named_by_its_entries() {
 }
 
 /// SQLite hands rows out as they lie, and finds them by the index that they say.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_under_another_index_hides_no_others() {
     let db = TestDb::sqlite();
     fill(&db).await;

@@ -45,6 +45,8 @@ async fn a_server_without_log_lines_runs_until_it_is_told(db: TestDb) {
     let mut server = server.kill_on_drop(true).spawn().expect("it starts");
     while !site.run(&["probe", "--address", &address]).status.success() {
         assert_eq!(server.try_wait().expect("a status"), None);
+        // So that somebody looks at the story's time limit.
+        tokio::task::yield_now().await;
     }
     let pid = server.id().expect("it runs").to_string();
     assert!(Command::new("kill").arg(pid).status().await.expect("kill runs").success());

@@ -15,7 +15,7 @@ use indelible_client::Client;
 use tempfile::TempDir;
 
 use crate::harness::databases::{TestDb, to_its_end_after};
-use crate::harness::process::{Process, Site, run};
+use crate::harness::process::{PATIENCE, Process, Site, run_within};
 use crate::harness::proxy::{Proxy, Way};
 use crate::harness::receipts::{Receipts, client};
 
@@ -111,7 +111,8 @@ async fn three(db: &TestDb, shared: &Shared) -> Vec<Replica> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_servers_never_lose_or_fork_the_log() {
     let asked = Duration::from_secs(setting("INDELIBLE_SOAK_SECONDS", 8));
-    to_its_end_after(asked, faults_for(asked)).await;
+    // As long again for what is asked for at the end, and for the audit: both grow with the log.
+    to_its_end_after(3 * asked, faults_for(asked)).await;
 }
 
 async fn faults_for(asked: Duration) {
@@ -181,7 +182,8 @@ async fn faults_for(asked: Duration) {
         &kept,
     ]);
     // In a thread, as the proxy that it goes through runs here.
-    let check = tokio::task::spawn_blocking(move || run(check)).await.expect("it runs");
+    let check = tokio::task::spawn_blocking(move || run_within(PATIENCE + asked, check));
+    let check = check.await.expect("it runs").expect("it ends");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 

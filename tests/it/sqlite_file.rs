@@ -20,6 +20,7 @@ use crate::harness::receipts::{Receipts, client};
 use crate::sqlite_wal::guarded;
 
 once! {
+    a_file_that_cannot_be_opened_is_named,
     pages_that_are_written_over_end_all_writing_when_a_round_meets_them,
     a_start_without_the_file_leaves_its_log_alone,
     who_does_not_write_copies_no_damaged_log_into_the_file,
@@ -366,7 +367,6 @@ async fn the_database_of_another_program_is_left_alone() {
     assert_eq!(std::fs::read(&path).expect("it is there"), before);
 }
 
-#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("absent/log.sqlite");

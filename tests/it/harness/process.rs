@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::databases::TestDb;
 
 /// How long a process may take to say or do something.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary.
 const SERVER: &str = env!("CARGO_BIN_EXE_indelible");
@@ -163,9 +163,9 @@ impl Process {
         message: &str,
         mut other: impl FnMut(&serde_json::Value),
     ) -> serde_json::Value {
+        let end = Instant::now() + PATIENCE;
         loop {
-            let line =
-                self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {message:?}"));
+            let line = self.next_line(end).unwrap_or_else(|| panic!("no {message:?}"));
             let line: serde_json::Value =
                 serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
             if line["message"] == message {
@@ -173,6 +173,11 @@ impl Process {
             }
             other(&line);
         }
+    }
+
+    /// Nothing when it is gone, or says nothing until then.
+    fn next_line(&self, end: Instant) -> Option<String> {
+        self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()
     }
 
     fn announced(&mut self, message: &str) -> String {
@@ -207,7 +212,7 @@ impl Process {
 
     /// Waits until a value of its metrics satisfies this.
     pub(crate) async fn until_metric(&self, name: &str, fits: impl Fn(f64) -> bool) {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while !fits(self.metric(name).await) {
             assert!(begun.elapsed() < PATIENCE, "{name} does not come to it");
         }
@@ -215,7 +220,8 @@ impl Process {
 
     /// All that it says from now until it is gone.
     pub(crate) fn rest(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.lines.recv_timeout(PATIENCE).ok()).collect()
+        let end = Instant::now() + PATIENCE;
+        std::iter::from_fn(|| self.next_line(end)).collect()
     }
 
     /// `kill -9`.
@@ -264,7 +270,7 @@ pub(crate) fn run(command: Command) -> Output {
 
 /// Nothing, and the program is killed, if it takes longer: the time limit of a story is not looked
 /// at while its thread is blocked.
-fn run_within(limit: Duration, command: Command) -> Option<Output> {
+pub(crate) fn run_within(limit: Duration, command: Command) -> Option<Output> {
     let mut command = tokio::process::Command::from(command);
     let output = async { timeout(limit, command.kill_on_drop(true).output()).await };
     let ended = tokio::task::block_in_place(|| Handle::current().block_on(output)).ok()?;
