@@ -63,6 +63,11 @@ pub(crate) struct SoakArgs {
     /// Seconds from one fault to the next [default: a quarter of the load, at most 300].
     #[arg(long)]
     fault_every: Option<u64>,
+    /// Part that is asked for of what both servers add before, while their answers are judged afterwards.
+    ///
+    /// During the load they are judged on the way: on the servers' own cores, half may be all there is.
+    #[arg(long, default_value_t = 0.5)]
+    share: f64,
     /// Reads for each addition, anywhere in the log.
     ///
     /// They cost the servers as much as additions, and judging them as much again: with as many
@@ -114,8 +119,7 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let measured = measure(&key, addresses, &mut witness, &mut report).await?;
     let quarter = (args.seconds / 4).clamp(1, 300);
     let every = Duration::from_secs(args.fault_every.unwrap_or(quarter));
-    // Half of it: a quarter to each server.
-    let additions = (measured / 2.0 / SERVERS as f64).max(1.0) as u32;
+    let additions = (measured * args.share / SERVERS as f64).max(1.0) as u32;
     let demand = Demand { additions, reads: (f64::from(additions) * args.reads) as u32 };
     let signed = sign(demand, SLICE).await??;
     let started = Instant::now();
