@@ -89,11 +89,11 @@ pub(super) fn check_schema(
         }
     }
     let found = applied.iter().map(|there| there.version).max().unwrap_or_default();
-    let known = known.iter().map(|ours| ours.version).max().unwrap_or_default();
-    if found == known {
+    let newest = known.iter().map(|ours| ours.version).max().unwrap_or_default();
+    if found == newest && applied.len() == known.iter().count() {
         return Ok(());
     }
-    Err(StoreError::Unavailable(Box::new(OldSchema { found, known })))
+    Err(StoreError::Unavailable(Box::new(OldSchema { found, known: newest })))
 }
 
 /// No answer in time; the outcome is not known.

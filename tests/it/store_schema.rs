@@ -15,6 +15,7 @@ both! {
     migrations_run_once,
     the_migrations_on_disk_are_the_ones_built_in,
     a_schema_of_a_newer_program_is_refused,
+    a_schema_that_is_not_all_there_is_refused,
     an_empty_database_is_said_to_hold_no_log,
     long_search_keys_are_shortened,
     a_changed_migration_is_refused,
@@ -70,6 +71,28 @@ async fn a_schema_of_a_newer_program_is_refused(db: TestDb) {
     let refused = db.try_open().await.err().expect("refused");
     assert!(matches!(refused, StoreError::Corrupt(_)));
     assert!(refused.to_string().contains("9999"), "{refused}");
+}
+
+/// The newest version is there, and one before it failed, or never was.
+async fn a_schema_that_is_not_all_there_is_refused(db: TestDb) {
+    db.open().await.close().await;
+    for (change, back) in [
+        ("UPDATE _sqlx_migrations SET success = FALSE WHERE version = 2", "success = TRUE"),
+        ("UPDATE _sqlx_migrations SET version = 1002 WHERE version = 2", "version = 2"),
+        ("UPDATE _sqlx_migrations SET version = -2 WHERE version = 2", "version = 2"),
+    ] {
+        db.console(change).await.unwrap();
+        let refused = db.try_open().await.err().expect("refused");
+        assert!(matches!(refused, StoreError::Corrupt(_)), "{change}: {refused}");
+        assert!(db.try_open_for_audit().await.is_err(), "{change}");
+        let back = format!("UPDATE _sqlx_migrations SET {back} WHERE version IN (-2, 2, 1002)");
+        db.console(back.leak()).await.unwrap();
+    }
+    db.console("DELETE FROM _sqlx_migrations WHERE version = 2").await.unwrap();
+    assert!(db.try_open_for_audit().await.is_err());
+    // A start brings it up to date.
+    db.open().await.close().await;
+    assert!(db.try_open_for_audit().await.is_ok());
 }
 
 /// There is nothing to bring up to date.

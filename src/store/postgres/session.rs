@@ -81,11 +81,14 @@ pub(super) async fn check_schema(options: &PgConnectOptions) -> Result<(), Store
         .fetch_one(&mut connection)
         .await
         .map_err(store_error)?;
-    let applied = match begun {
-        true => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
-        false => Ok(Vec::new()),
-    };
-    let applied = applied.map_err(|error| failure::of_migration(error, verdict))?;
+    let failed = |error| failure::of_migration(error, verdict);
+    let (mut applied, table) = (Vec::new(), &MIGRATIONS.table_name);
+    if begun {
+        if let Some(version) = connection.dirty_version(table).await.map_err(failed)? {
+            return Err(failed(MigrateError::Dirty(version)));
+        }
+        applied = connection.list_applied_migrations(table).await.map_err(failed)?;
+    }
     connection.close().await.map_err(store_error)?;
     failure::check_schema(&MIGRATIONS, &applied)
 }
@@ -95,28 +98,35 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
     connecting.map_err(|_| NoAnswer(ACQUIRE))?.map_err(store_error)
 }
 
+/// Brings the schema up to date, unless it is, and judges the settings that commits depend on.
+pub(super) async fn migrate(
+    options: &PgConnectOptions,
+    standby: Standby,
+) -> Result<(), StoreError> {
+    // The migrator begins with a write, which a database that takes none refuses.
+    let mut connection = match check_schema(options).await {
+        Ok(()) => connect(options).await?,
+        Err(_) => upgrade(options).await?,
+    };
+    let durability = Durability::read(&mut connection).await.map_err(store_error)?;
+    durability.judge(standby).map_err(|refused| StoreError::Unavailable(refused.into()))?;
+    connection.close().await.map_err(store_error)
+}
+
 /// Migrates over a connection of its own: an index on a large table may take
 /// longer than any statement of the daily work. An advisory lock of the migrator
 /// lets one server at a time do it.
 ///
 /// Whoever waits for the lock of a table keeps all others waiting that come later, so behind a dump
 /// that takes hours, servers that run would stand still. It gives up its place now and then.
-pub(super) async fn migrate(
-    options: &PgConnectOptions,
-    standby: Standby,
-) -> Result<(), StoreError> {
-    // The migrator begins with a write, which a database that takes none refuses.
-    let is_done = check_schema(options).await.is_ok();
-    let mut connection = loop {
-        if is_done {
-            break connect(options).await?;
-        }
+async fn upgrade(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    loop {
         // A new one each time, for an attempt that failed may still hold the migrator's lock.
         let mut connection = connect(options).await?;
         let order = sqlx::raw_sql("SET lock_timeout = '2s'").execute(&mut connection);
         order.await.map_err(store_error)?;
         match MIGRATIONS.run(&mut connection).await {
-            Ok(()) => break connection,
+            Ok(()) => return Ok(connection),
             Err(error) if waits(&error) => {
                 tracing::warn!(%error, "waiting for somebody who holds a table, to upgrade the schema");
                 connection.close().await.map_err(store_error)?;
@@ -124,10 +134,7 @@ pub(super) async fn migrate(
             }
             Err(error) => return Err(failure::of_migration(error, verdict)),
         }
-    };
-    let durability = Durability::read(&mut connection).await.map_err(store_error)?;
-    durability.judge(standby).map_err(|refused| StoreError::Unavailable(refused.into()))?;
-    connection.close().await.map_err(store_error)
+    }
 }
 
 /// Whether a migration stood in line for a lock in vain.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
 
@@ -95,11 +95,14 @@ fn reading(path: &Path) -> SqliteConnectOptions {
 pub(super) async fn check_schema(path: &Path) -> Result<(), StoreError> {
     let connected = SqliteConnection::connect_with(&reading(path)).await;
     let mut connection = connected.map_err(store_error)?;
-    let applied = match is_new(&mut connection).await? {
-        true => Ok(Vec::new()),
-        false => connection.list_applied_migrations(&MIGRATIONS.table_name).await,
-    };
-    let applied = applied.map_err(|error| failure::of_migration(error, verdict))?;
+    let failed = |error| failure::of_migration(error, verdict);
+    let (mut applied, table) = (Vec::new(), &MIGRATIONS.table_name);
+    if !is_new(&mut connection).await? {
+        if let Some(version) = connection.dirty_version(table).await.map_err(failed)? {
+            return Err(failed(MigrateError::Dirty(version)));
+        }
+        applied = connection.list_applied_migrations(table).await.map_err(failed)?;
+    }
     connection.close().await.map_err(store_error)?;
     failure::check_schema(&MIGRATIONS, &applied)
 }
