@@ -199,11 +199,11 @@ impl Store for PostgresStore {
     /// Locking the row waits for a round that holds it, and, unlike a plain read, ends with a commit
     /// of its own; see [`held`].
     async fn settled_head(&self) -> Result<Head, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT size, root, checkpoint, time,
-                    current_setting('synchronous_commit') IN ('on', 'remote_apply')
-               FROM head FOR NO KEY UPDATE",
-        );
+        let query = sqlx::query_as(concat!(
+            "SELECT size, root, checkpoint, time, ",
+            held::commits_wait!(),
+            " FROM head FOR NO KEY UPDATE"
+        ));
         let held = lent::ask_twice(SETTLED, &self.writer, query).await?;
         let (head, waits) = held::only_head(held)?;
         held::check(waits).map(|()| head)
@@ -218,10 +218,11 @@ impl Store for PostgresStore {
         if let [(false,)] = *self.read::<(bool,)>(sqlx::query_as(named)).await? {
             return Ok(true);
         }
-        let query = sqlx::query_as::<_, (bool,)>(
-            "SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply')
-               FROM log FOR NO KEY UPDATE",
-        );
+        let query = sqlx::query_as::<_, (bool,)>(concat!(
+            "SELECT ",
+            held::commits_wait!(),
+            " FROM log FOR NO KEY UPDATE"
+        ));
         let mut reader = Lent::from(&self.readers).await?;
         match reader.fetch(SHOWN, query).await {
             Ok(held) => Ok(held.iter().all(|(waits,)| *waits)),

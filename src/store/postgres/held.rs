@@ -9,6 +9,15 @@ use super::durability::Refused;
 use crate::store::rows::{self, HeadRow};
 use crate::store::{Head, StoreError};
 
+/// Whether the commits of the session wait for a standby, if one is named: in SQL, for statements that
+/// promise what only such a commit gives.
+macro_rules! commits_wait {
+    () => {
+        "current_setting('synchronous_commit') IN ('on', 'remote_apply')"
+    };
+}
+pub(super) use commits_wait;
+
 /// The columns of [`HeadRow`], and whether the session's commits wait.
 pub(super) type HeldRow = (i64, Vec<u8>, String, i64, bool);
 

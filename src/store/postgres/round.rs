@@ -21,11 +21,15 @@ use sqlx::query::QueryAs;
 use tlog::TileId;
 
 use super::durability::{Refused, Standby};
+use super::held;
 use crate::store::{Batch, IndexKey, MAX_AHEAD, NewEntry, StoreError, rows};
 
-const ROUND: &str = "
+const ROUND: &str = concat!(
+    "
 WITH kept AS (
-    SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply') AS waits,
+    SELECT ",
+    held::commits_wait!(),
+    " AS waits,
            NOT $19::boolean OR trim(current_setting('synchronous_standby_names')) <> '' AS named,
            $6 > extract(epoch FROM clock_timestamp()) + $20::bigint
                AND NOT EXISTS (SELECT FROM head WHERE time >= $6) AS ahead
@@ -56,7 +60,8 @@ WITH kept AS (
 )
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM new_entries),
        waits, named, ahead
-  FROM kept";
+  FROM kept"
+);
 
 /// Heads moved (0 or 1), entries inserted, whether the commit waits for what it promises,
 /// whether it waits for a standby if one is demanded, and whether its time is too far ahead.

@@ -27,12 +27,13 @@ use crate::store::rows;
 use crate::store::{Batch, Head, StoreError, Turn};
 
 /// One message, so that the time to wait for is that of the lock.
-const TAKE: &str = "
-    BEGIN;
+const TAKE: &str = concat!(
+    "BEGIN;
     SET LOCAL idle_in_transaction_session_timeout = '1s';
-    SELECT size, root, checkpoint, time,
-           current_setting('synchronous_commit') IN ('on', 'remote_apply')
-      FROM head FOR NO KEY UPDATE";
+    SELECT size, root, checkpoint, time, ",
+    held::commits_wait!(),
+    " FROM head FOR NO KEY UPDATE"
+);
 
 /// Bytes of a round that are there within the second over any wire that a log is run on.
 const LARGE: usize = 1 << 20;
