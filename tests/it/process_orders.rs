@@ -37,18 +37,34 @@ async fn a_probe_tells_life_from_readiness(db: TestDb) {
     }
 }
 
-/// Nobody says where it listens, so it is told.
+/// Where a process listens that says nothing of it.
+fn listens_at(pid: &str) -> Option<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a process");
+    let targets = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    let sockets = Vec::from_iter(targets.filter_map(|target| {
+        Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    }));
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("a process");
+    table.lines().find_map(|line| {
+        let fields = Vec::from_iter(line.split_whitespace());
+        // Its own, and listening.
+        let is_it = fields[3] == "0A" && sockets.iter().any(|socket| socket == fields[9]);
+        let (_, port) = fields[1].split_once(':').filter(|_| is_it)?;
+        Some(format!("127.0.0.1:{}", u16::from_str_radix(port, 16).expect("a port")))
+    })
+}
+
 async fn a_server_without_log_lines_runs_until_it_is_told(db: TestDb) {
     let site = Site::new(&db);
-    let address = format!("127.0.0.1:{}", dead_port());
-    let mut server = Command::from(site.command(&["--log", "off", "--listen", &address]));
+    let mut server = Command::from(site.command(&["--log", "off", "--metrics-listen", "off"]));
     let mut server = server.kill_on_drop(true).spawn().expect("it starts");
-    while !site.run(&["probe", "--address", &address]).status.success() {
+    let pid = server.id().expect("it runs").to_string();
+    let ready = |address: String| site.run(&["probe", "--address", &address]).status.success();
+    while !listens_at(&pid).is_some_and(ready) {
         assert_eq!(server.try_wait().expect("a status"), None);
         // So that somebody looks at the story's time limit.
         tokio::task::yield_now().await;
     }
-    let pid = server.id().expect("it runs").to_string();
     assert!(Command::new("kill").arg(pid).status().await.expect("kill runs").success());
     assert!(server.wait().await.expect("it ends").success());
 }
