@@ -24,7 +24,7 @@ pub struct Stored {
     /// Whether there was a file that is no state file. It counts as absent and is
     /// overwritten by the next step; what it held is lost.
     pub damaged: bool,
-    /// Whether there is a file that nobody may read. It counts as absent, too.
+    /// Whether there is a file that this user may not read. It counts as absent, too.
     pub unread: bool,
 }
 

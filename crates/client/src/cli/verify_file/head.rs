@@ -46,14 +46,9 @@ pub(super) async fn follow(
     let tree = Tree::active(&info);
     let (advance, note) = one(session, trusted, tree, heads).await?;
     notes.extend(note);
-    let consistency = match advance.growth() {
-        Growth::First => match advance.displaced() {
-            Some(strange) => log_info::displaced(tree.id, strange),
-            None if trusted.unread => "what was trusted before is not known".to_owned(),
-            None => "no head was trusted before".to_owned(),
-        },
-        Growth::Unchanged => "it is the trusted head".to_owned(),
-        Growth::From(size) => format!("it continues the trusted head of size {size}"),
+    let consistency = match advance.displaced() {
+        Some(strange) => log_info::displaced(tree.id, strange),
+        None => grown(advance.growth(), trusted),
     };
     if let Err(error) = keep(session, &advance, tree.id, Some(&session.server)) {
         notes.push(format!("it could not be remembered: {error}"));
@@ -61,6 +56,16 @@ pub(super) async fn follow(
     notes.insert(0, consistency);
     let consistency = notes.join("; ");
     Ok(HeadTold { size: info.tree_size, root_hash: info.root_hash, consistency })
+}
+
+/// How the head relates to the trusted one.
+fn grown(growth: Growth, trusted: &Stored) -> String {
+    match growth {
+        Growth::First if trusted.unread => "what was trusted before is not known".to_owned(),
+        Growth::First => "no head was trusted before".to_owned(),
+        Growth::Unchanged => "it is the trusted head".to_owned(),
+        Growth::From(size) => format!("it continues the trusted head of size {size}"),
+    }
 }
 
 /// Adds the inactive shards that receipts come from. Anybody can make a tree with a key of its own:
@@ -110,5 +115,17 @@ fn keep(
     match session.state.as_ref().filter(|_| session.stores_state) {
         Some(file) => file.keep(advance, tree_id, active_at),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_says_that_nothing_was_trusted_who_could_not_read_it() {
+        let first = |trusted: &Stored| grown(Growth::First, trusted);
+        assert_eq!(first(&Stored::default()), "no head was trusted before");
+        assert_eq!(first(&Stored::unread()), "what was trusted before is not known");
     }
 }
