@@ -102,7 +102,7 @@ impl Places {
                 )));
             }
             match Part::of(base, suffix) {
-                // Names differ in more than case for some readers, and not for others.
+                // Some readers take names that differ in case for two, others for one.
                 Some(Part::Manifest) if places.manifest.is_some() => {
                     return Err(EntryError::invalid("zip: two files have the same name"));
                 }
