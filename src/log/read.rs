@@ -59,14 +59,14 @@ impl Log {
             Some(around) => Some(self.0.tree.tiles.path(found.index, around).await?),
             None => None,
         };
-        let signed = Arc::new(self.as_text(found, path).await?);
+        let signed = Arc::new(self.sign_found(found, path).await?);
         let receipt = self.prove(Arc::clone(&signed)).await?;
         self.0.recent.keep(key, signed);
         Ok(Some(receipt))
     }
 
-    /// The text of an entry with its SET.
-    async fn as_text(
+    /// Signs what was read, and writes it as text.
+    async fn sign_found(
         &self,
         found: StoredEntry,
         path: Option<TilePath>,
