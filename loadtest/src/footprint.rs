@@ -105,9 +105,18 @@ impl Processors {
         });
         let children: u64 = all.map(|process| process.ticks).sum();
         let postgres = postmaster.ticks + postmaster.ended_ticks + children;
-        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS);
         Ok(Used { server: time(server.ticks), postgres: time(postgres) })
     }
+}
+
+/// Processor time of this process, user and system, to a hundredth of a second.
+pub(crate) fn own_processor_time() -> anyhow::Result<Duration> {
+    let own = Process::read(std::process::id()).context("/proc has no entry of this process")?;
+    Ok(time(own.ticks))
+}
+
+fn time(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1_000 / TICKS)
 }
 
 /// What `/proc/PID/stat` says.

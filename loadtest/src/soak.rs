@@ -6,6 +6,7 @@
 //! servers for the processor. A request that fails is tolerated only if it was under way while
 //! a fault that concerns its server lasted; everything else is a violation.
 
+mod capacity;
 mod examination;
 mod faults;
 mod report;
@@ -23,12 +24,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::evidence::{Entries, Evidence};
-use crate::receipts::Receipts;
 use crate::report::machine;
-use crate::run::{self, Pace};
 use crate::scenario::{Load, Scenario, Written};
 use crate::server::Server;
 use crate::suite;
+use capacity::Capacity;
 use examination::Examination;
 use faults::{Course, Injector, SERVERS};
 use report::SoakReport;
@@ -63,9 +63,10 @@ pub(crate) struct SoakArgs {
     /// Seconds from one fault to the next [default: a quarter of the load, at most 300].
     #[arg(long)]
     fault_every: Option<u64>,
-    /// Part that is asked for of what both servers add before, while their answers are judged afterwards.
+    /// Part that is asked for of what servers, database and generator can do together.
     ///
-    /// During the load they are judged on the way: on the servers' own cores, half may be all there is.
+    /// What the servers add while the generator only asks is measured before, and so is what it takes to
+    /// sign an entry and to judge a receipt: during the load all of that is done on the same cores.
     #[arg(long, default_value_t = 0.5)]
     share: f64,
     /// Reads for each addition, anywhere in the log.
@@ -116,58 +117,19 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let key = Arc::new(suite::log_key(addresses[0]).await?);
     let mut report = SoakReport { machine: machine(), ..SoakReport::default() };
     let mut witness = Witness::default();
-    let measured = measure(&key, addresses, &mut witness, &mut report).await?;
+    let capacity = Capacity::measure(&key, addresses, &mut witness, &mut report).await?;
     let quarter = (args.seconds / 4).clamp(1, 300);
     let every = Duration::from_secs(args.fault_every.unwrap_or(quarter));
-    let additions = (measured * args.share / SERVERS as f64).max(1.0) as u32;
+    let additions = (capacity.together(args.reads) * args.share / SERVERS as f64).max(1.0) as u32;
     let demand = Demand { additions, reads: (f64::from(additions) * args.reads) as u32 };
     let signed = sign(demand, SLICE).await??;
     let started = Instant::now();
     let injector = Injector::start([first, second], args.restart_postgres.clone(), every, started);
-    report.measured = measured;
-    report.ask(demand);
+    report.ask(capacity, args.reads, demand);
     let course = injector.course();
     let mut soak = Soak { key, addresses, course, witness, started, demand, report };
     soak.load(Duration::from_secs(args.seconds), signed).await;
     Ok(soak.finish(injector).await)
-}
-
-/// Additions per second that both servers take together, every client waiting for its
-/// answer; what is answered is verified, too.
-async fn measure(
-    key: &PublicKey,
-    addresses: [SocketAddr; SERVERS],
-    witness: &mut Witness,
-    report: &mut SoakReport,
-) -> anyhow::Result<f64> {
-    let pace = Pace { workers: WORKERS / 2, rate: None, duration: SLICE };
-    let count = 16_000 * usize::try_from(SLICE.as_secs())? / SERVERS;
-    let mut running = Vec::new();
-    // All of it is signed before the first server is asked.
-    let loads = addresses.iter().map(|_| additions(count)).collect::<Result<Vec<_>, _>>()?;
-    for (address, load) in addresses.into_iter().zip(loads) {
-        let load = Arc::new(load);
-        running.push((Arc::clone(&load), tokio::spawn(run::run(address, load, pace))));
-    }
-    let mut per_second = 0.0;
-    for (load, run) in running {
-        let measured = run.await??;
-        let missed = measured.missed.len();
-        report.violate((missed > 0).then(|| format!("{missed} not answered, without a fault")));
-        let mut receipts = Receipts::default();
-        // A server that is asked for all that it can do may say that it is busy.
-        for answer in measured.answers.iter().filter(|answer| answer.status.as_u16() != 503) {
-            let judged = load.judge(answer, &mut receipts);
-            report.violate(judged.err().map(|error| format!("before the load: {error:#}")));
-        }
-        per_second += receipts.created.len() as f64 / measured.elapsed.as_secs_f64();
-        match receipts.check_signatures(key) {
-            Ok(checked) => report.receipts += checked.entries,
-            Err(error) => report.violate([format!("before the load: {error:#}")]),
-        }
-        report.contradict(witness.hear(&receipts));
-    }
-    Ok(per_second)
 }
 
 fn additions(count: usize) -> anyhow::Result<Load> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Demand;
+use super::capacity::Capacity;
 use super::examination::Examined;
 use super::faults::{Fault, SERVERS};
 use crate::report::Latency;
@@ -24,8 +25,10 @@ const TOLD: usize = 20;
 pub(crate) struct SoakReport {
     /// Processor, as the system names it.
     pub(super) machine: String,
-    /// Additions per second that both servers together took before.
-    pub(super) measured: f64,
+    /// What was measured before.
+    pub(super) capacity: Capacity,
+    /// Additions per second, beside the reads, that servers, database and generator can do together.
+    pub(super) together: f64,
     /// Additions per second that were asked for.
     pub(super) rate: u32,
     /// Reads per second that were asked for.
@@ -141,8 +144,10 @@ impl Slice {
 }
 
 impl SoakReport {
-    /// Notes what each of the servers is asked for.
-    pub(super) fn ask(&mut self, demand: Demand) {
+    /// Notes what can be done, with `reads` reads for each addition, and what each of the servers is asked for.
+    pub(super) fn ask(&mut self, capacity: Capacity, reads: f64, demand: Demand) {
+        self.capacity = capacity;
+        self.together = capacity.together(reads);
         self.rate = demand.additions * SERVERS as u32;
         self.reads = demand.reads * SERVERS as u32;
     }
@@ -191,11 +196,17 @@ impl SoakReport {
             "# Soak\n\nTwo servers on one Postgres, {:.0} s. {}.\n",
             self.seconds, self.machine
         )?;
+        let Capacity { cores, asked_only, signing, judging } = self.capacity;
         writeln!(
             text,
-            "* Measured before: {:.0} additions per second. Asked for: {} additions \
-            and {} reads per second, at fixed moments.",
-            self.measured, self.rate, self.reads
+            "* Measured before: {asked_only:.0} additions per second, while the generator only asks; it takes \
+            {:.0} µs to sign an entry and {:.0} to judge a receipt, so that {cores:.0} cores go on with {:.0} and \
+            their reads. Asked for: {} additions and {} reads per second, at fixed moments.",
+            signing * 1e6,
+            judging * 1e6,
+            self.together,
+            self.rate,
+            self.reads
         )?;
         writeln!(text, "* Additions: {}.", self.all(|slice| slice.additions))?;
         writeln!(text, "* Reads: {}.", self.all(|slice| slice.reads))?;

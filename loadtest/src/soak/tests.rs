@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use super::examination::{Examined, Kept};
 use super::*;
 use crate::paper_log::PaperLog;
+use crate::receipts::Receipts;
+use crate::run::{self, Pace};
 
 async fn pretend(server: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
