@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use evidence::Evidence;
@@ -40,6 +41,10 @@ use run::Pace;
 use scenario::Scenario;
 use soak::SoakArgs;
 use suite::{Database, Scale};
+
+/// The server's, too, so that the ceilings are of a machine on which allocating is as cheap.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, about = "Load that verifies every answer that it gets")]
