@@ -19,6 +19,9 @@ use crate::connection::{Call, Connection};
 /// recovered for up to 29 s.
 const READY: Duration = Duration::from_secs(120);
 
+/// How long a server may take to end that nobody asks any more.
+const END: Duration = Duration::from_secs(60);
+
 /// How long `fsck` may take. Ten million entries took it two minutes.
 const FSCK: Duration = Duration::from_secs(3_600);
 
@@ -66,6 +69,21 @@ impl Server {
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.kill().await.context("killing a server")
+    }
+
+    /// Ends it with SIGTERM, as an operator would: a server that counts what it does for the
+    /// compiler writes it down only then.
+    ///
+    /// # Errors
+    /// When it does not end in order within a minute.
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+        let id = self.process.id().context("the server has ended")?;
+        let sent = Command::new("kill").arg(id.to_string()).status().await?;
+        ensure!(sent.success(), "kill {id}: {sent}");
+        let ended =
+            timeout(END, self.process.wait()).await.context("the server does not end")??;
+        ensure!(ended.success(), "the server ended with {ended}");
+        Ok(())
     }
 
     /// Starts it again where it was, and waits until it is ready.

@@ -56,6 +56,7 @@ pub(crate) async fn measure(
     report::write_ceilings(out, &ceilings, sync)?;
     let server = Server::start(binary, &setting).await?;
     let outcomes = scenarios(&server, scale, out).await?;
+    server.end().await?;
     let written = outcomes.iter().find(|o| o.evidence == Evidence::Certificate);
     let combined_ceiling = ceilings.combined();
     if let Some(written) = written {
