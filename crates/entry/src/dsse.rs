@@ -157,7 +157,12 @@ impl<'a> Key<'a> {
     pub(crate) fn verifier(&self) -> Result<&X509Verifier, EntryError> {
         if self.parsed.get().is_none() {
             let parsed = X509Verifier::parse(self.content).map_err(|error| {
-                EntryError::invalid(format!("could not parse public key as x509: {error}"))
+                let what = match error {
+                    // To Rekor it is a key that can be read and verifies nothing.
+                    KeyError::UnsupportedKeyType => "could not load verifier",
+                    _ => "could not parse public key as x509",
+                };
+                EntryError::invalid(format!("{what}: {error}"))
             })?;
             // Set for the first time, so the value cannot be refused.
             let _ = self.parsed.set(parsed);

@@ -72,6 +72,24 @@ fn what_is_not_base64_in_an_envelope_is_told_by_each_kind_in_its_words() {
     }
 }
 
+/// As OpenSSL makes one.
+const X25519: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VuAyEABvjB9QN+Y2vYl34jlIkJvYANqwqyAD3W4fxcHU+sl0A=
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn a_key_that_cannot_be_read_differs_from_one_that_verifies_nothing() {
+    let (envelope, _) = one();
+    for (key, refusal) in [
+        (X25519, "could not load verifier: unsupported public key type"),
+        ("no key", "could not parse public key as x509: "),
+    ] {
+        let refused = dsse(&envelope, json!([base64::encode(key)])).unwrap_err();
+        assert!(refused.starts_with(refusal), "{refused}");
+    }
+}
+
 #[test]
 fn elements_that_are_no_verifier_count_as_absent() {
     let (envelope, key) = one();
