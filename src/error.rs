@@ -5,7 +5,7 @@
 //! the operator, which is logged here, once, and never reaches the client.
 //!
 //! Rekor's answers come from two producers that differ visibly. A *framework*
-//! error (routing, content types, parameters) has no final newline and escapes
+//! error (routing, content types, parameters) is JSON to everybody, has no final newline and escapes
 //! `<`, `>` and `&`; its code may be an internal one from 601 to 619 under HTTP
 //! 422. A *handler* error ends with a newline and carries its HTTP status.
 
@@ -22,6 +22,9 @@ use wire::ErrorBody;
 use crate::causes::explain;
 use crate::log::{ConsistencyError, Lookup, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
+
+/// What all errors are, whatever they are said to be.
+const JSON: &str = "application/json";
 
 /// Seconds after which a client may try again when the server is busy.
 const BUSY_RETRY: u64 = 1;
@@ -40,6 +43,7 @@ struct Answer {
     location: Option<String>,
     retry_after: Option<u64>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    media_type: &'static str,
 }
 
 #[derive(Debug)]
@@ -78,8 +82,14 @@ pub enum Validation {
 
 impl ApiError {
     fn new(status: StatusCode, body: Shape) -> Self {
-        let answer = Answer { status, body, location: None, retry_after: None, cause: None };
-        Self(Box::new(answer))
+        Self(Box::new(Answer {
+            status,
+            body,
+            location: None,
+            retry_after: None,
+            cause: None,
+            media_type: JSON,
+        }))
     }
 
     /// A refusal by the framework; `code` in the body equals the status.
@@ -182,6 +192,16 @@ impl ApiError {
 
     fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Said to be of the media type that the client takes; empty for none. A framework error is JSON to
+    /// everybody.
+    #[must_use]
+    pub fn labelled(mut self, media_type: &'static str) -> Self {
+        if !matches!(self.0.body, Shape::Framework(_)) {
+            self.0.media_type = media_type;
+        }
         self
     }
 
@@ -307,7 +327,7 @@ impl From<ConsistencyError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Answer { status, body, location, retry_after, cause } = *self.0;
+        let Answer { status, body, location, retry_after, cause, media_type } = *self.0;
         if let Some(cause) = cause {
             tracing::error!(status = status.as_u16(), cause = %explain(&*cause), "request failed");
         }
@@ -322,7 +342,7 @@ impl IntoResponse for ApiError {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         if !matches!(body, Shape::Empty) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         if let Some(location) = location.and_then(|l| HeaderValue::from_str(&l).ok()) {
             headers.insert(LOCATION, location);

@@ -182,22 +182,16 @@ async fn admit(
     let Some(route) = route else { return Ok(request) };
     check(serving, &request, route)?;
     let has_body = has_body(serving, &mut request, route).await?;
-    let offered = negotiate::judge(route, request.method(), request.headers(), has_body)?;
+    let offered = negotiate::judge(route, request.method(), request.headers(), has_body)
+        .map_err(|error| Box::new(error.into_response()))?;
     request.extensions_mut().insert(offered);
     Ok(request)
 }
 
 fn check(serving: &Serving, request: &Request, route: &str) -> Result<(), Box<Response>> {
-    let (method, headers) = (request.method(), request.headers());
+    let method = request.method();
     // First of all, so that whoever asks for nothing that there is cannot ask for ever.
-    serving.rates.check(request, route).map_err(|refusal| {
-        let mut answer = refusal.into_response();
-        let has_body = negotiate::announces_body(headers);
-        if let Ok(offered) = negotiate::judge(route, method, headers, has_body) {
-            label(&mut answer, offered);
-        }
-        Box::new(answer)
-    })?;
+    serving.rates.check(request, route).map_err(|refusal| Box::new(refusal.into_response()))?;
     // The router would answer HEAD like GET; Rekor does not.
     if !allows(route, method) {
         return Err(Box::new(paths::refuse_method(method, route)));
@@ -235,6 +229,7 @@ fn finish(headers: &mut HeaderMap, serving: &Serving, method: &Method, route: Op
 }
 
 /// Gives an answer of JSON text the media type that was negotiated.
-pub(super) fn label(answer: &mut Response, Offered(offer): Offered) {
+pub(super) fn label(mut answer: Response, Offered(offer): Offered) -> Response {
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(offer));
+    answer
 }

@@ -4,7 +4,7 @@
 
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Query as Pairs, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use entry::{ParseError, Payload, VerifiedEntry};
@@ -80,12 +80,10 @@ pub(super) async fn create(
     request: Request,
 ) -> Response {
     let prefers_entry = prefers_representation(request.headers());
-    let mut answer = match add(&serving, request, prefers_entry).await {
-        Ok(answer) => answer,
-        Err(error) => error.into_response(),
-    };
-    label(&mut answer, offered);
-    answer
+    match add(&serving, request, prefers_entry).await {
+        Ok(answer) => label(answer, offered),
+        Err(error) => error.labelled(offered.0).into_response(),
+    }
 }
 
 async fn add(serving: &Serving, request: Request, prefers: bool) -> Result<Response, ApiError> {
@@ -185,11 +183,8 @@ fn fate(payload: &Payload) -> Option<String> {
         (status = 503, description = "Busy, or the database cannot be reached; try again after \
             `Retry-After` seconds", body = ErrorBody,
             headers(("Retry-After" = u64, description = "Seconds")))))]
-pub(super) async fn by_index(
-    State(serving): Shared,
-    Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Result<Response, ApiError> {
-    let index = Query::new(pairs).required_integer("logIndex", 0)?;
+pub(super) async fn by_index(State(serving): Shared, query: Query) -> Result<Response, ApiError> {
+    let index = query.required_integer("logIndex", 0)?;
     serving.endpoints.require(Endpoint::GetLogEntryByIndex)?;
     read(&serving, Lookup::Index(index.cast_unsigned())).await
 }

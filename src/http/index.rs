@@ -62,12 +62,10 @@ pub(super) async fn search(
     Extension(offered): Extension<Offered>,
     request: Request,
 ) -> Response {
-    let mut answer = match find(&serving, request).await {
-        Ok(answer) => answer,
-        Err(error) => error.into_response(),
-    };
-    label(&mut answer, offered);
-    answer
+    match find(&serving, request).await {
+        Ok(answer) => label(answer, offered),
+        Err(error) => error.labelled(offered.0).into_response(),
+    }
 }
 
 async fn find(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {

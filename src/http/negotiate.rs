@@ -3,7 +3,6 @@
 //! Border: the headers `Content-Type` and `Accept` against what a route knows. A
 //! body is JSON; answers are JSON, except the public key, which is PEM first.
 
-use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -27,10 +26,10 @@ pub(super) fn judge(
     method: &Method,
     headers: &HeaderMap,
     has_body: bool,
-) -> Result<Offered, Box<Response>> {
+) -> Result<Offered, ApiError> {
     let offers = offers(path);
     if has_body {
-        check_content_type(headers).map_err(|error| label(error, offers))?;
+        check_content_type(headers)?;
     }
     match best(headers, offers) {
         Some(offer) => Ok(Offered(offer)),
@@ -44,10 +43,10 @@ fn offers(path: &str) -> &'static [&'static str] {
     if path == "/api/v1/log/publicKey" { &[PEM, JSON] } else { &[JSON] }
 }
 
-fn not_acceptable(offers: &[&'static str]) -> Box<Response> {
+fn not_acceptable(offers: &[&'static str]) -> ApiError {
     let available = offers.join(" ");
     let message = format!("unsupported media type requested, only [{available}] are available");
-    label(ApiError::framework(StatusCode::NOT_ACCEPTABLE, message), offers)
+    ApiError::framework(StatusCode::NOT_ACCEPTABLE, message)
 }
 
 /// Whether a body is announced. One that comes in pieces may turn out to be none.
@@ -81,7 +80,7 @@ fn malformed(given: &str, reason: &str) -> ApiError {
     ApiError::framework(StatusCode::BAD_REQUEST, message)
 }
 
-/// The offer that the client weighs highest, the first among equals.
+/// The offer that the client weighs highest; among equals what it names more exactly, then the first.
 fn best<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
     let ranges: Vec<(String, f32)> = headers
         .get_all(ACCEPT)
@@ -93,11 +92,11 @@ fn best<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
     if ranges.is_empty() {
         return offers.first().copied();
     }
-    let mut chosen: Option<(&str, f32)> = None;
+    let mut chosen: Option<(&str, (f32, u8))> = None;
     for offer in offers {
-        let weight = weight(offer, &ranges);
-        if weight > 0.0 && chosen.is_none_or(|(_, best)| weight > best) {
-            chosen = Some((offer, weight));
+        let Some(rank) = rank(offer, &ranges).filter(|(weight, _)| *weight > 0.0) else { continue };
+        if chosen.is_none_or(|(_, best)| rank > best) {
+            chosen = Some((offer, rank));
         }
     }
     chosen.map(|(offer, _)| offer)
@@ -111,8 +110,8 @@ fn media_range(text: &str) -> Option<(String, f32)> {
     Some((range, weight))
 }
 
-/// The weight of the most specific range that covers the offer; 0 for none.
-fn weight(offer: &str, ranges: &[(String, f32)]) -> f32 {
+/// The weight of the most specific range that covers the offer, and how specific it is.
+fn rank(offer: &str, ranges: &[(String, f32)]) -> Option<(f32, u8)> {
     let group = offer.split('/').next().unwrap_or_default();
     let specificity = |range: &str| match range {
         range if range == offer => 3,
@@ -120,17 +119,8 @@ fn weight(offer: &str, ranges: &[(String, f32)]) -> f32 {
         range if range.strip_suffix("/*") == Some(group) => 2,
         _ => 0,
     };
-    let covering = ranges.iter().filter(|(range, _)| specificity(range) > 0);
-    covering.max_by_key(|(range, _)| specificity(range)).map_or(0.0, |(_, weight)| *weight)
-}
-
-/// A refusal of a route that answers PEM is labelled PEM, as Rekor does.
-fn label(error: ApiError, offers: &[&'static str]) -> Box<Response> {
-    let mut response = error.into_response();
-    if let Some(first) = offers.first() {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(first));
-    }
-    Box::new(response)
+    let ranked = ranges.iter().map(|(range, weight)| (*weight, specificity(range)));
+    ranked.filter(|(_, specificity)| *specificity > 0).max_by_key(|(_, specificity)| *specificity)
 }
 
 #[cfg(test)]
@@ -146,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_offer_wins_and_the_first_among_equals() {
+    fn the_heaviest_offer_wins_then_the_more_exact_then_the_first() {
         for (accept, chosen) in [
             ("", Some(PEM)),
             ("*/*", Some(PEM)),
@@ -154,6 +144,9 @@ mod tests {
             ("application/json", Some(JSON)),
             ("application/x-pem-file;q=0.5, application/json", Some(JSON)),
             ("application/json;q=0.1, */*", Some(PEM)),
+            // As axios asks for everything.
+            ("application/json, text/plain, */*", Some(JSON)),
+            ("*/*, application/x-pem-file", Some(PEM)),
             ("text/html", None),
             ("application/json;q=0", None),
         ] {

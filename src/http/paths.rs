@@ -11,6 +11,10 @@ use http::{HeaderValue, Method, StatusCode};
 
 use crate::error::ApiError;
 
+/// The path as it was asked for, beside the one that is looked up.
+#[derive(Clone)]
+struct Asked(String);
+
 /// Removes empty, `.` and `..` segments and a trailing slash from the path.
 pub(super) fn clean<B>(mut request: http::Request<B>) -> http::Request<B> {
     let path = request.uri().path();
@@ -21,6 +25,7 @@ pub(super) fn clean<B>(mut request: http::Request<B>) -> http::Request<B> {
     } else {
         cleaned(path)
     };
+    let asked = Asked(path.to_owned());
     let text = match request.uri().query() {
         Some(query) => format!("{cleaned}?{query}"),
         None => cleaned,
@@ -31,6 +36,7 @@ pub(super) fn clean<B>(mut request: http::Request<B>) -> http::Request<B> {
         parts.path_and_query = Some(target);
         if let Ok(uri) = Uri::from_parts(parts) {
             *request.uri_mut() = uri;
+            request.extensions_mut().insert(asked);
         }
     }
     request
@@ -66,14 +72,19 @@ pub(super) fn template<'a>(method: &Method, route: &'a str) -> &'a str {
 
 /// 404 for a path that is not served.
 pub(super) async fn unknown(request: Request) -> ApiError {
-    let path = request.uri().path();
+    let asked = request.extensions().get::<Asked>();
+    let path = asked.map_or_else(|| request.uri().path(), |Asked(path)| path);
     ApiError::framework(StatusCode::NOT_FOUND, format!("path {path} was not found"))
 }
 
 /// 405 for a path that is served to other methods.
 pub(super) async fn wrong_method(request: Request) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    refuse_method(request.method(), path)
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if route == "/ping" {
+        // Rekor does not know this path under another method.
+        return unknown(request).await.into_response();
+    }
+    refuse_method(request.method(), route)
 }
 
 /// The methods that a route of the API is served to, as `Allow` lists them.
@@ -87,11 +98,6 @@ pub(super) fn allowed_methods(route: &str) -> &'static str {
 
 /// 405 with the methods that the route is served to.
 pub(super) fn refuse_method(method: &Method, route: &str) -> Response {
-    if route == "/ping" {
-        // Rekor does not know this path under another method.
-        let message = format!("path {route} was not found");
-        return ApiError::framework(StatusCode::NOT_FOUND, message).into_response();
-    }
     let allowed = allowed_methods(route);
     let message = format!("method {method} is not allowed, but [{allowed}] are");
     let refused = ApiError::framework(StatusCode::METHOD_NOT_ALLOWED, message);

@@ -2,7 +2,7 @@
 //!
 //! Border: `/api/v1/log/proof`. Sizes are those of one tree.
 
-use axum::extract::{Query as Pairs, State};
+use axum::extract::State;
 use axum::response::Response;
 use wire::{ConsistencyProof, ErrorBody};
 
@@ -32,11 +32,7 @@ use crate::error::ApiError;
         (status = 501, description = "Switched off by the operator", body = ErrorBody),
         (status = 503, description = "The database cannot be reached; try again after `Retry-After` seconds",
             body = ErrorBody, headers(("Retry-After" = u64, description = "Seconds")))))]
-pub(super) async fn proof(
-    State(serving): Shared,
-    Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Result<Response, ApiError> {
-    let query = Query::new(pairs);
+pub(super) async fn proof(State(serving): Shared, query: Query) -> Result<Response, ApiError> {
     let first = query.integer("firstSize", 1)?.unwrap_or(1).cast_unsigned();
     let last = query.required_integer("lastSize", 1)?.cast_unsigned();
     let tree = query.tree_id()?.map(str::to_owned);
@@ -46,11 +42,9 @@ pub(super) async fn proof(
         return Err(ApiError::bad_request(message));
     }
     if let Some(tree) = tree {
-        let id: i64 = tree.parse().map_err(|_| {
-            ApiError::bad_request(format!(
-                "invalid tree ID specified: {tree} has more than 63 bits"
-            ))
-        })?;
+        let id: i64 = tree
+            .parse()
+            .map_err(|_| ApiError::bad_request(format!("invalid tree ID specified: {tree}")))?;
         if id.cast_unsigned() != serving.log.tree_id() {
             let message = format!("no log range found for tree ID {id}");
             return Err(ApiError::bad_request(message));

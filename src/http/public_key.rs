@@ -3,12 +3,11 @@
 //! Border: `/api/v1/log/publicKey`, as PEM, or as a JSON string with the PEM in it.
 
 use axum::Extension;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use wire::ErrorBody;
 
-use super::around::label;
 use super::endpoints::Endpoint;
 use super::negotiate::{Offered, PEM};
 use super::query::Query;
@@ -24,28 +23,24 @@ use crate::error::ApiError;
             (String = "application/x-pem-file"), (String = "application/json"))),
         (status = 400, description = "An unknown tree", content(
             (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json"))),
-        (status = 406, description = "The client takes neither PEM nor JSON",
-            body = ErrorBody, content_type = "application/x-pem-file"),
-        (status = 422, description = "`treeID` is malformed", content(
-            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json"))),
+        (status = 406, description = "The client takes neither PEM nor JSON", body = ErrorBody),
+        (status = 422, description = "`treeID` is malformed", body = ErrorBody),
         (status = 429, description = "Too many requests from this client address, where the operator \
-            limits them; try again after `Retry-After` seconds", content(
-            (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json")),
+            limits them; try again after `Retry-After` seconds", body = ErrorBody,
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 501, description = "Switched off by the operator", content(
             (ErrorBody = "application/x-pem-file"), (ErrorBody = "application/json")))))]
 pub(super) async fn public_key(
     State(serving): Shared,
     Extension(offered): Extension<Offered>,
-    Pairs(pairs): Pairs<Vec<(String, String)>>,
+    query: Query,
 ) -> Response {
-    match show(&serving, &Query::new(pairs), offered) {
+    match show(&serving, &query, offered) {
         Ok(answer) => answer,
         Err(error) => {
+            let error = error.labelled(offered.0);
             let error = if offered == Offered(PEM) { error.without_newline() } else { error };
-            let mut answer = error.into_response();
-            label(&mut answer, offered);
-            answer
+            error.into_response()
         }
     }
 }

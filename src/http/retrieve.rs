@@ -56,12 +56,10 @@ pub(super) async fn retrieve(
     Extension(offered): Extension<Offered>,
     request: Request,
 ) -> Response {
-    let mut answer = match look_up(&serving, request).await {
-        Ok(answer) => answer,
-        Err(error) => error.into_response(),
-    };
-    label(&mut answer, offered);
-    answer
+    match look_up(&serving, request).await {
+        Ok(answer) => label(answer, offered),
+        Err(error) => error.labelled(offered.0).into_response(),
+    }
 }
 
 async fn look_up(serving: &Arc<Serving>, request: Request) -> Result<Response, ApiError> {

@@ -406,9 +406,9 @@ async fn who_asks_too_often_is_told_when_to_come_back(db: TestDb) {
     // What a client claims itself is not believed, and a network of IPv6 is one client.
     until_refused(&served, Verb::POST, ENTRIES, "203.0.113.9, 192.0.2.3", &entry).await;
     until_refused(&served, Verb::POST, ENTRIES, "2001:db8:7:8::1", &entry).await;
-    // The refusal has the media type of the route, and is heard in spite of a large body.
+    // The refusal is JSON whatever the route gives, and is heard in spite of a large body.
     let key = until_refused(&served, Verb::GET, "/api/v1/log/publicKey", "192.0.2.4", "").await;
-    assert_eq!(key.header("content-type"), "application/x-pem-file");
+    assert_eq!(key.header("content-type"), "application/json");
     until_refused(&served, Verb::POST, ENTRIES, "192.0.2.5", &" ".repeat(900_000)).await;
     // Who asks for what there is not has asked, too.
     let headers = [("x-forwarded-for", "192.0.2.6"), ("accept", "text/html")];

@@ -26,7 +26,8 @@ async fn paths_are_cleaned_and_unknown_ones_named(db: TestDb) {
         let answer = served.post(path, "{}").await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "[]\n"), "{path}");
     }
-    for path in ["/foo/bar", "/api/v1/version", "/api/v1/timestamp", "/api/v1"] {
+    let unknown = ["/foo/bar", "/api/v1/version", "/api/v1/timestamp", "/api/v1", "//foo//bar/"];
+    for path in unknown {
         let answer = served.get(path).await;
         let expected = format!("{{\"code\":404,\"message\":\"path {path} was not found\"}}");
         assert_eq!((answer.status, answer.text), (404, expected));
@@ -155,10 +156,12 @@ async fn pages_and_probes_are_served(db: TestDb) {
         assert_eq!(answer.header("content-type"), "text/plain", "{path}");
     }
     assert_eq!(served.send(Method::HEAD, "/ping", &[], "").await.status, 200);
-    let posted = served.post("/ping", "").await;
-    let expected = r#"{"code":404,"message":"path /ping was not found"}"#;
-    assert_eq!((posted.status, posted.text.as_str()), (404, expected));
-    assert!(!posted.headers.contains_key("allow"));
+    for path in ["/ping", "/PING"] {
+        let posted = served.post(path, "").await;
+        let expected = format!("{{\"code\":404,\"message\":\"path {path} was not found\"}}");
+        assert_eq!((posted.status, posted.text), (404, expected));
+        assert!(!posted.headers.contains_key("allow"));
+    }
     for method in [Method::GET, Method::POST, Method::DELETE] {
         let home = served.send(method, "/", &[], "").await;
         assert_eq!(home.status, 200);
