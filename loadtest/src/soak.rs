@@ -120,12 +120,14 @@ pub(crate) async fn run(args: &SoakArgs) -> anyhow::Result<SoakReport> {
     let capacity = Capacity::measure(&key, addresses, &mut witness, &mut report).await?;
     let quarter = (args.seconds / 4).clamp(1, 300);
     let every = Duration::from_secs(args.fault_every.unwrap_or(quarter));
-    let additions = (capacity.together(args.reads) * args.share / SERVERS as f64).max(1.0) as u32;
+    let together = capacity.together(args.reads);
+    let additions = (together * args.share / SERVERS as f64).max(1.0) as u32;
     let demand = Demand { additions, reads: (f64::from(additions) * args.reads) as u32 };
     let signed = sign(demand, SLICE).await??;
     let started = Instant::now();
     let injector = Injector::start([first, second], args.restart_postgres.clone(), every, started);
-    report.ask(capacity, args.reads, demand);
+    (report.capacity, report.together) = (capacity, together);
+    report.ask(demand);
     let course = injector.course();
     let mut soak = Soak { key, addresses, course, witness, started, demand, report };
     soak.load(Duration::from_secs(args.seconds), signed).await;

@@ -144,10 +144,8 @@ impl Slice {
 }
 
 impl SoakReport {
-    /// Notes what can be done, with `reads` reads for each addition, and what each of the servers is asked for.
-    pub(super) fn ask(&mut self, capacity: Capacity, reads: f64, demand: Demand) {
-        self.capacity = capacity;
-        self.together = capacity.together(reads);
+    /// Notes what each of the servers is asked for.
+    pub(super) fn ask(&mut self, demand: Demand) {
         self.rate = demand.additions * SERVERS as u32;
         self.reads = demand.reads * SERVERS as u32;
     }
