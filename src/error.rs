@@ -23,7 +23,7 @@ use crate::causes::explain;
 use crate::log::{ConsistencyError, Lookup, ReadError, SearchError, SubmitError};
 use crate::store::StoreError;
 
-/// What all errors are, whatever they are said to be.
+/// The media type of an error that is not [labelled](ApiError::labelled) otherwise.
 const JSON: &str = "application/json";
 
 /// Seconds after which a client may try again when the server is busy.

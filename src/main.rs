@@ -27,8 +27,8 @@ use tokio::net::TcpListener;
 
 use opening::{keygen, open_existing, open_log, open_store, unix_now};
 
-/// Not the C library's: what one thread allocates another one frees here all the time, for which
-/// that one makes threads wait for each other (a third of the rate of reads).
+/// Not the C library's, in which threads wait for each other when one frees what another one
+/// allocated. That is the rule here, and costs a quarter of the reads.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
